@@ -1,0 +1,52 @@
+"""Orders to a worker and their answers: one JSON object a line, both ways. Arrays go through files named by content.
+
+| order     | the worker                                                       | answers with |
+|-----------|------------------------------------------------------------------|--------------|
+| `hello`   | says what it is                                                  | versions, machine |
+| `make`    | applies a variant                                                | artefact, seconds |
+| `open`    | opens a session and lets it answer once                          | facts, opening times |
+| `warm`    | drives it until windows agree                                    | stable or not, windows |
+| `block`   | drives one timed block                                           | readings of each meter, disturbance |
+| `predict` | answers these rows                                               | outputs as array references |
+| `close`   | ends                                                             | |
+
+An answer is `{"ok": true, ...}` or `{"ok": false, "error": {"kind", "message", "next_step"}}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.candidate import PartRef
+from seatrial.contracts.record import Record
+
+OrderName = Literal["hello", "make", "open", "warm", "block", "predict", "close"]
+
+
+class ArrayRef(Record):
+    """An array in a file named by its content: `<sha256>.npy`."""
+
+    hash: str
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Order(Record):
+    """One order; the fields that it doesn't need stay empty."""
+
+    order: OrderName
+    id: int = 0
+    part: PartRef | None = None
+    base: str = "."
+    artefact: Artefact | None = None
+    setting: dict[str, Any] = {}
+    values: dict[str, ArrayRef] = {}
+    rows: tuple[int, int] | None = None
+    samples: int = 1
+    meters: tuple[str, ...] = ()
+    folder: str = ""
+    seed: int = 0
+    core: int | None = None
+    settings: dict[str, Any] = {}

@@ -1,0 +1,328 @@
+"""What each kind of part offers. A part is a module: its functions are these, its `Options` class is what they receive.
+
+Each protocol has at most three methods; the bookkeeping is done by `flow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.dossier import Dossier
+from seatrial.contracts.events import Events
+from seatrial.contracts.finding import Finding
+from seatrial.contracts.messages import Order
+from seatrial.contracts.study import Output
+from seatrial.contracts.values import Values
+from seatrial.contracts.verdict import Judgement
+
+if TYPE_CHECKING:
+    from seatrial.contracts.values import Array
+
+Columns = Mapping[str, "Array"]
+"""Columns by name, equally long; the first axis is rows. A column of images is rows x height x width (x channels)."""
+
+State = Any
+"""What a metric counted: anything that its `merge` can join and the store can keep (numbers, arrays, dicts of them)."""
+
+
+# --- how a model and its data arrive ---------------------------------------------------------------------------------
+
+
+class Subject(Protocol):
+    """`parts/subjects`: one form in which a model arrives."""
+
+    def read(self, options: Any, folder: Path) -> Artefact:
+        """Check the files named in `options` (relative to `folder`) and describe them. Raises `ModelError`. Runs no user code."""
+        ...
+
+
+class Dataset(Protocol):
+    """`parts/datasets`: one way in which rows arrive."""
+
+    def columns(self, options: Any, folder: Path) -> dict[str, str]:
+        """Column names with their types in words, without reading the rows. Raises `DataError`."""
+        ...
+
+    def chunks(self, options: Any, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
+        """The named columns in order, at most `rows` rows at a time. Raises `DataError`."""
+        ...
+
+
+class Task(Protocol):
+    """`parts/tasks`: what answers mean."""
+
+    def answers(self, raw: Values, outputs: Mapping[str, Output]) -> dict[str, Array]:
+        """The model's raw outputs in the task's terms (`scores`, `probabilities`, ...). Raises `DataError` where they can't be."""
+        ...
+
+    def labels(self, column: Array, outputs: Mapping[str, Output]) -> Array:
+        """The label column in the task's terms (class indices, int64). Raises `DataError` naming unknown ones."""
+        ...
+
+
+# --- what is made and run ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Making:
+    """What a variant may use: where to write, the calibration rows as model inputs (None: there are none), and a seed."""
+
+    folder: Path
+    seed: int
+    calibration: Values | None = None
+    rows_hash: str | None = None
+
+
+class Variant(Protocol):
+    """`parts/variants`: something done to a model."""
+
+    def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
+        """The changed model, its files under `making.folder`. Raises `PartError` with the reason where it can't be made."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to run: what of a candidate the runtime needs to know."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int = 1
+    batch: int = 1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What really runs, found out and not assumed: `precision` and `device` as executed, and details in words.
+
+    `precision` is the lowest among the heavy operators (matrix products, convolutions): fp32, bf16, fp16, int8 or `unknown`.
+    `fell_back` says in one sentence what isn't as it was asked for; empty when all is.
+    """
+
+    device: str
+    precision: str
+    fell_back: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """A model ready to answer. `predict` returns when the answers lie in host memory."""
+
+    def predict(self, values: Values) -> Values:
+        """Answers by output name, for inputs by input name."""
+        ...
+
+    def facts(self) -> Facts:
+        """What really runs. Called after at least one `predict`."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+class Runtime(Protocol):
+    """`parts/runtimes`: something that runs models. Also `stage(name)` as it opens: see `Opening`."""
+
+    def absent(self, device: str) -> str | None:
+        """Why this device can't be used on this machine, found without loading the framework; None when it seems there."""
+        ...
+
+    def open(self, artefact: Artefact, setting: Setting, options: Any) -> Session:
+        """A session. Raises `Unsupported` rather than running elsewhere or in another precision than asked."""
+        ...
+
+
+# --- how it is driven and what is read off ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Rows to send. `query(samples)` gives ready batches over and over, made before the clock runs."""
+
+    values: Values
+    rows: int
+
+    def queries(self, samples: int, most: int = 64) -> list[Values]:
+        """Up to `most` different batches of `samples` rows each, in row order, wrapping round at the end."""
+        import numpy as np
+
+        count = max(1, min(most, -(-self.rows // samples)))
+        picks = [np.arange(start * samples, (start + 1) * samples) % self.rows for start in range(count)]
+        return [{name: np.ascontiguousarray(value[pick]) for name, value in self.values.items()} for pick in picks]
+
+
+class Load(Protocol):
+    """`parts/loads`: a way of driving a session."""
+
+    def samples(self, batch: int) -> int:
+        """Rows a query for a candidate of this batch size."""
+        ...
+
+    def drive(self, session: Session, queries: Sequence[Values], samples: int, options: Any) -> Events:
+        """Send queries by the clock and say when each was issued and done. Nothing but that happens inside."""
+        ...
+
+
+Reading = dict[str, Any]
+"""What a meter read off one block: numbers, and arrays of numbers."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a meter may look at inside the worker after a block: the events, and how the session came to be."""
+
+    events: Events | None
+    opening: Mapping[str, float]
+    artefact: Artefact
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of one load as meters read it: the candidate's reading and, unless it is the reference, the reference's."""
+
+    index: int
+    reading: Reading
+    reference: Reading | None = None
+    disturbed: bool = False
+
+
+class Meter(Protocol):
+    """`parts/meters`: something read off while it runs."""
+
+    def read(self, probe: Probe) -> Reading:
+        """Inside the worker, after a block."""
+        ...
+
+    def findings(self, rounds: Sequence[Round], load: str, level: float, options: Any) -> Iterable[Finding]:
+        """From all rounds of one load. Findings come without candidate, part and date: `flow` fills them in."""
+        ...
+
+
+# --- how good the answers are -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows: answers in the task's terms, labels, and for paired metrics the reference's answers on the same rows."""
+
+    answers: Mapping[str, Array]
+    labels: Array | None
+    reference: Mapping[str, Array] | None = None
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    weights: Array | None = None
+    classes: tuple[str, ...] = ()
+
+
+class Metric(Protocol):
+    """`parts/metrics`: a measure of answers. `PAIRED = True` asks for the reference's answers on the same rows."""
+
+    def count(self, batch: Batch, options: Any) -> State:
+        """Everything the metric needs to know of these rows, independent of their number where that can be."""
+        ...
+
+    def merge(self, one: State, other: State) -> State:
+        """The state of both sets of rows together."""
+        ...
+
+    def findings(self, state: State, level: float, options: Any) -> Iterable[Finding]:
+        """The statement, with two-sided intervals at `level`. Findings come without candidate, part and date."""
+        ...
+
+
+# --- how one decides and what is told -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule may read: one candidate's findings, and the two-sided level its bounds need."""
+
+    candidate: str
+    findings: Sequence[Finding]
+    level: float
+
+    def find(self, what: str, at: Mapping[str, Any]) -> Finding | None:
+        """The finding of that name whose `at` contains `at`, at the level that is needed or, failing that, any."""
+        found = [f for f in self.findings if f.what == what and not f.slice and at.items() <= f.at.items()]
+        return min(found, key=lambda f: abs((f.level or self.level) - self.level), default=None)
+
+
+class Rule(Protocol):
+    """`parts/rules`: one requirement."""
+
+    def needs(self, options: Any) -> tuple[str, dict[str, Any]]:
+        """The finding it reads: `what` and `at`."""
+        ...
+
+    def judge(self, evidence: Evidence, options: Any) -> Judgement:
+        """Pass, fail or not enough evidence, by bounds and not by point values."""
+        ...
+
+
+class Chooser(Protocol):
+    """A rule that orders candidates instead of judging them (`prefer`)."""
+
+    def order(self, evidences: Sequence[Evidence], options: Any) -> list[str]:
+        """Ids, best first."""
+        ...
+
+
+class Report(Protocol):
+    """`parts/reports`: something told from a dossier. `GIVES = {"suffix": ("html",)}` says what it writes."""
+
+    def render(self, dossier: Dossier, options: Any) -> str:
+        """The whole text. Reads the dossier alone."""
+        ...
+
+
+# --- where things are kept and run --------------------------------------------------------------------------------------
+
+
+class Store(Protocol):
+    """An open store of keyed JSON bodies, each in a `shelf` (`round`, `prediction`, `artefact`, `run`, `finding`)."""
+
+    def put(self, entries: Sequence[tuple[str, str, Any]]) -> None:
+        """Keep (shelf, key, body) entries, all or none; an entry with the same shelf and key is replaced."""
+        ...
+
+    def get(self, shelf: str, key: str) -> Any | None:
+        """One body, or None."""
+        ...
+
+    def all(self, shelf: str, prefix: str = "") -> list[tuple[str, Any]]:
+        """Keys that start with `prefix` and their bodies, oldest first."""
+        ...
+
+
+class Stores(Protocol):
+    """`parts/stores`: a place for findings."""
+
+    def open(self, folder: Path, options: Any) -> Store:
+        """The store in this folder, made or migrated where needed. Raises `StoreError`."""
+        ...
+
+
+class Link(Protocol):
+    """A line to one worker."""
+
+    pid: int
+
+    def ask(self, order: Order, seconds: float) -> dict[str, Any]:
+        """Send an order and wait for its answer. Raises a `WorkerError` when none comes in time or the worker is gone."""
+        ...
+
+    def close(self) -> None:
+        """End the worker, by force if it doesn't go."""
+        ...
+
+
+class Executor(Protocol):
+    """`parts/executors`: a place where workers run."""
+
+    def start(self, log: Path, memory: int | None, options: Any) -> Link:
+        """A fresh worker whose own output goes to `log`, limited to `memory` bytes where given."""
+        ...
