@@ -22,8 +22,8 @@ def _reference(given: Any) -> Any:
 class PartRef(Record):
     """A part named in a study file, with its options: `torch` or `{torch: {compiled: true}}`."""
 
-    name: str
-    options: dict[str, Any] = {}
+    name: str = Field(description="the part's name")
+    options: dict[str, Any] = Field(default={}, description="its options")
 
     def __str__(self) -> str:
         if not self.options:
@@ -44,15 +44,15 @@ class Candidate(Record):
     `batch` is the number of rows in one call where the load batches (offline); `single_stream` sends one row a call.
     """
 
-    model: str
-    variant: Ref = PartRef(name="as_is")
-    runtime: Ref
-    device: str = "cpu"
-    precision: str = "fp32"
-    threads: int = Field(default=1, ge=1)
-    batch: int = Field(default=1, ge=1)
-    machine: str = "local"
-    instances: int = Field(default=1, ge=1)
+    model: str = Field(description="the model's name in the study")
+    variant: Ref = Field(default=PartRef(name="as_is"), description="what was done to it")
+    runtime: Ref = Field(description="what runs it")
+    device: str = Field(default="cpu", description="where it runs")
+    precision: str = Field(default="fp32", description="numbers it computes in")
+    threads: int = Field(default=1, ge=1, description="processor threads")
+    batch: int = Field(default=1, ge=1, description="rows in one call, where the load batches")
+    machine: str = Field(default="local", description="which machine")
+    instances: int = Field(default=1, ge=1, description="copies side by side")
 
     @property
     def id(self) -> str:

@@ -18,47 +18,47 @@ SCHEMA = 1
 class Entry(Record):
     """A candidate of the study as it was run: its short `label`, its artefact's hash, and whether it is the reference."""
 
-    id: str
-    label: str
-    candidate: Candidate
-    reference: bool = False
-    eligible: bool = True
-    artefact: str | None = None
+    id: str = Field(description="unique in the study")
+    label: str = Field(description="short name for people")
+    candidate: Candidate = Field(description="its coordinates")
+    reference: bool = Field(default=False, description="whether it is the reference")
+    eligible: bool = Field(default=True, description="whether it may be recommended")
+    artefact: str | None = Field(default=None, description="hash of the artefact that it ran")
 
 
 class Dropped(Record):
     """A combination that the plan left out, and why."""
 
-    id: str
-    reason: str
+    id: str = Field(description="the combination")
+    reason: str = Field(description="why it was left out")
 
 
 class Run(Record):
     """Which run made this dossier: times are UTC, `measured` and `reused` count blocks and predictions."""
 
-    id: str
-    study_file: str
-    started: str
-    finished: str
-    seconds: float
-    measured: int = 0
-    reused: int = 0
-    interrupted: bool = False
-    seatrial: str = ""
+    id: str = Field(description="name of the run")
+    study_file: str = Field(description="the study file")
+    started: str = Field(description="UTC")
+    finished: str = Field(description="UTC")
+    seconds: float = Field(description="how long it took")
+    measured: int = Field(default=0, description="blocks and predictions that were measured")
+    reused: int = Field(default=0, description="blocks and predictions that were kept from before")
+    interrupted: bool = Field(default=False, description="whether it was stopped before its end")
+    seatrial: str = Field(default="", description="version of seatrial")
 
 
 class Dossier(Record):
     """Study, candidates, findings, verdict, environment and artefacts of one run."""
 
-    schema_: int = Field(default=SCHEMA, alias="schema")
-    run: Run
-    study: dict[str, Any]
-    candidates: tuple[Entry, ...]
-    dropped: tuple[Dropped, ...] = ()
-    findings: tuple[Finding, ...]
-    verdict: Verdict
-    environment: dict[str, Any]
-    artefacts: dict[str, Artefact] = {}
+    schema_: int = Field(default=SCHEMA, alias="schema", description="version of the dossier")
+    run: Run = Field(description="which run this is")
+    study: dict[str, Any] = Field(description="the study as it was read")
+    candidates: tuple[Entry, ...] = Field(description="the candidates as they were run")
+    dropped: tuple[Dropped, ...] = Field(default=(), description="combinations that were left out")
+    findings: tuple[Finding, ...] = Field(description="everything that was found")
+    verdict: Verdict = Field(description="what the requirements make of it")
+    environment: dict[str, Any] = Field(description="machine, versions, settings")
+    artefacts: dict[str, Artefact] = Field(default={}, description="the models that were run, by hash")
 
     def entry(self, candidate: str) -> Entry:
         """The candidate with this id or label. Raises `KeyError`."""

@@ -6,7 +6,7 @@ import math
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seatrial.contracts.record import Record, Scalar
 
@@ -43,9 +43,9 @@ class State(StrEnum):
 class Condition(Record):
     """One clause of a slice: `column` `relation` `value`, as in `age >= 60`."""
 
-    column: str
-    relation: Literal["==", "!=", "<", "<=", ">", ">=", "in"]
-    value: Scalar | tuple[Scalar, ...]
+    column: str = Field(description="the column")
+    relation: Literal["==", "!=", "<", "<=", ">", ">=", "in"] = Field(description="how it is compared")
+    value: Scalar | tuple[Scalar, ...] = Field(description="with what")
 
     def __str__(self) -> str:
         return f"{self.column} {self.relation} {self.value}"
@@ -59,29 +59,38 @@ class Finding(Record):
     `against` names the reference candidate of a paired difference or ratio.
     """
 
-    what: str
-    at: dict[str, Scalar] = {}
-    slice: tuple[Condition, ...] = ()
-    candidate: str | None = None
-    against: str | None = None
-    value: float | int | bool | str | None = None
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    unit: str = ""
-    better: Literal["higher", "lower"] | None = None
-    n: int | None = None
-    unit_of_replication: str = ""
-    window: str | None = None
-    method: str = ""
-    origin: Origin = Origin.MEASURED
-    inputs: tuple[str, ...] = ()
-    state: State = State.OK
-    note: str = ""
-    part: str = ""
-    part_version: int = 1
-    measured_at: str = ""
-    artefacts: dict[str, str] = {}
+    what: str = Field(description="what was found, dotted: `latency.p99`")
+    at: dict[str, Scalar] = Field(default={}, description="under which setting: `{load: offline}`")
+    slice: tuple[Condition, ...] = Field(
+        default=(), description="on which rows, where not on all: conditions that all hold"
+    )
+    candidate: str | None = Field(
+        default=None, description="which candidate it is about, by id; empty for the study as a whole"
+    )
+    against: str | None = Field(default=None, description="the reference candidate of a paired difference or ratio")
+    value: float | int | bool | str | None = Field(
+        default=None, description="the number, word or truth; empty if and only if `origin` is `missing`"
+    )
+    low: float | None = Field(default=None, description="lower bound")
+    high: float | None = Field(default=None, description="upper bound")
+    level: float | None = Field(
+        default=None,
+        description="two-sided confidence of the bounds; with one bound alone it holds one-sided at (1 + level) / 2",
+    )
+    unit: str = Field(default="", description="unit of value and bounds; empty for a share or a plain number")
+    better: Literal["higher", "lower"] | None = Field(default=None, description="which way is better")
+    n: int | None = Field(default=None, description="how many it rests on")
+    unit_of_replication: str = Field(default="", description="how many of what: rows, queries, rounds, clusters")
+    window: str | None = Field(default=None, description="over which time, in production")
+    method: str = Field(default="", description="how value and bounds were got, in words a statistician accepts")
+    origin: Origin = Field(default=Origin.MEASURED, description="how the value was got")
+    inputs: tuple[str, ...] = Field(default=(), description="keys of the findings that it was derived from")
+    state: State = Field(default=State.OK, description="what became of the attempt")
+    note: str = Field(default="", description="why, in words")
+    part: str = Field(default="", description="name of the part that found it")
+    part_version: int = Field(default=1, description="the version of that part")
+    measured_at: str = Field(default="", description="when, UTC")
+    artefacts: dict[str, str] = Field(default={}, description="tables and pictures that belong to it, by name")
 
     @field_validator("at")
     @classmethod

@@ -50,3 +50,7 @@ class Order(Record):
     seed: int = 0
     core: int | None = None
     settings: dict[str, Any] = {}
+
+
+WORKER = "seatrial.flow.worker"
+"""The module that an executor starts (`python -m`) to get a worker."""

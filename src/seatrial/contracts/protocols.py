@@ -270,6 +270,14 @@ class Chooser(Protocol):
         """Ids, best first."""
         ...
 
+    def words(self, evidence: Evidence, options: Any) -> str:
+        """The figure that a candidate is ranked by, with its interval, in words; empty where it has none."""
+        ...
+
+    def tied(self, evidences: Sequence[Evidence], options: Any) -> list[str]:
+        """Ids that can't be told from the best of them, without the best itself."""
+        ...
+
 
 class Report(Protocol):
     """`parts/reports`: something told from a dossier. `GIVES = {"suffix": ("html",)}` says what it writes."""

@@ -1,0 +1,1 @@
+"""The spine, one file a step: read, plan, measure, keep, decide, publish; study.py runs the six."""

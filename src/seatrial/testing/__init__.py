@@ -1,0 +1,1 @@
+"""The exam for each kind of part, for our own parts and for plug-ins."""

@@ -1,0 +1,54 @@
+# One word runs everything. Each target makes the environment it needs; nothing but Python 3.11+ and make is assumed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench gpu docs format lock clean
+
+help:
+	@echo "make demo    a real model, a dozen ways to run it, a verdict and a report"
+	@echo "make test    all tests"
+	@echo "make check   format, lint, types, laws, generated pages (seconds)"
+	@echo "make bench   the benchmarks that stand in benchmarks/README.md"
+	@echo "make gpu     the checks that need a GPU"
+	@echo "make docs    write the generated pages anew"
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/seatrial run examples/fashion/study.yaml
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src/seatrial/contracts src/seatrial/numerics src/seatrial/flow src/seatrial/catalog.py src/seatrial/errors.py
+	$(BIN)/python -m pytest tests/test_laws.py tests/test_docs.py
+
+bench: $(STAMP)
+	for name in imports harness demo; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+gpu: $(STAMP)
+	$(BIN)/python benchmarks/gpu.py
+
+docs: $(STAMP)
+	$(BIN)/python -m seatrial.apps.cli.docs
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Versions as installed now, without the project itself and without a build's local suffix (torch's CPU build).
+lock:
+	$(BIN)/python -m pip freeze --exclude-editable --exclude seatrial | sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf $(VENV) examples/*/.seatrial .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,176 @@
+"""What our clock costs and whether it tells the truth: against a bare loop, a hand-written loop and MLPerf's LoadGen.
+
+    loop_overhead_ns       nanoseconds a query that `single_stream` adds to a bare perf_counter_ns loop, on a no-op
+    median_vs_handwritten  median latency of the demo's CNN through a worker over that of a hand-written loop
+    a_against_a            the same, one worker of ours over another
+    median_vs_loadgen      the same, over MLPerf's LoadGen, single stream
+
+All run on one processor, in random order within each round; ratios are paired by round. Unverified: not a result of MLPerf.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter_ns
+
+import numpy as np
+from _rivals import environment
+from _table import Figure, show
+
+from seatrial import catalog
+from seatrial.contracts.candidate import PartRef
+from seatrial.contracts.messages import Order
+from seatrial.contracts.protocols import Facts
+from seatrial.flow import arrays
+from seatrial.flow.quiet import quietest
+from seatrial.numerics.ratios import paired_ratio
+
+HERE = Path(__file__).parent
+FASHION = HERE.parent / "examples" / "fashion"
+ROUNDS = 12
+ATTEMPTS = 5
+
+
+class NoOp:
+    """A session that does nothing."""
+
+    def predict(self, values):
+        return values
+
+    def facts(self):
+        return Facts("cpu", "fp32")
+
+    def close(self):
+        pass
+
+
+def overhead(rounds: int = 31, queries: int = 20_000) -> list[float]:
+    """Nanoseconds a query that the load adds to a bare loop of the same length, one number a round."""
+    load = catalog.load(catalog.find("loads", "single_stream"))
+    options = load.Options(seconds=1e-9, queries=queries)
+    session, query = NoOp(), {"x": np.zeros((1, 4), np.float32)}
+    found = []
+    for _ in range(rounds):
+        begin = perf_counter_ns()
+        for _ in range(queries):
+            perf_counter_ns()
+            session.predict(query)
+        bare = perf_counter_ns() - begin
+        begin = perf_counter_ns()
+        load.drive(session, [query], 1, options)
+        found.append((perf_counter_ns() - begin - bare) / queries)
+    return found
+
+
+class Ours:
+    """Blocks of the demo's CNN through a worker, as a study runs them."""
+
+    def __init__(self, folder: Path, values: dict) -> None:
+        info = catalog.find("executors", "process")
+        self._link = catalog.load(info).start(folder / "worker.log", None, catalog.options(info))
+        subject = catalog.find("subjects", "onnx")
+        artefact = catalog.load(subject).read(catalog.options(subject, {"path": "cnn.onnx"}), FASHION)
+        self._fields = {"values": values, "folder": str(folder)}
+        setting = {"device": "cpu", "precision": "fp32", "threads": 1, "batch": 1}
+        self._ask("open", part=PartRef(name="onnxruntime"), artefact=artefact, setting=setting)
+
+    def median(self, core: int) -> float | None:
+        """Median seconds of one block on this processor; None when the block was disturbed."""
+        load = PartRef(name="single_stream", options={"seconds": 1.0})
+        answer = self._ask("block", part=load, meters=("latency",), settings={"cores": [core]})
+        return None if answer["disturbance"]["reason"] else answer["readings"]["latency"]["median_latency"]
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _ask(self, name: str, **fields) -> dict:
+        return self._link.ask(Order(order=name, **self._fields, **fields), 60)
+
+
+class Script:
+    """Blocks of a rival: a process that reads a processor's number a line and prints a median in nanoseconds."""
+
+    def __init__(self, python: Path | str, script: str, *arguments: str) -> None:
+        command = [python, HERE / "rivals" / script, FASHION / "cnn.onnx", *arguments]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def median(self, core: int) -> float | None:
+        """Median seconds of one block on this processor; None when the block was disturbed."""
+        self._process.stdin.write(f"{core}\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return answer["median_ns"] / 1e9 if answer["cpu_share"] >= 0.97 else None
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def medians(rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Median seconds a round of each contender, in rounds in which none was disturbed (or the last attempt)."""
+    versions = [f"{name}=={importlib.metadata.version(name)}" for name in ("numpy", "onnxruntime")]
+    loadgen = environment("loadgen", ["mlcommons-loadgen==6.0.17", *versions])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = np.random.default_rng(0).standard_normal((64, 1, 28, 28)).astype(np.float32)
+        np.save(folder / "rows.npy", rows)
+        values = {"image": arrays.save(folder, rows)}
+        contenders = {
+            "ours": Ours(folder, values),
+            "ours again": Ours(folder, values),
+            "handwritten": Script(sys.executable, "handwritten.py", str(folder / "rows.npy")),
+            "loadgen": Script(loadgen, "loadgen.py", str(folder / "rows.npy")),
+        }
+        found: dict[str, list[float]] = {name: [] for name in contenders}
+        for index in range(rounds + 1):  # the first warms up
+            order = list(contenders)
+            random.Random(index).shuffle(order)
+            one = {name: _undisturbed(contenders[name]) for name in order}
+            for name, median in one.items() if index else ():
+                found[name].append(median)
+        for contender in contenders.values():
+            contender.close()
+    return found
+
+
+def _undisturbed(contender: Ours | Script) -> float:
+    for _ in range(ATTEMPTS):
+        median = contender.median(quietest(1)[0])
+        if median is not None:
+            return median
+    raise SystemExit("the machine is too busy to measure on: every block was disturbed")
+
+
+def ratio(found: dict[str, list[float]], one: str, other: str, note: str) -> Figure:
+    """The paired ratio of two contenders as a figure of the table."""
+    interval = paired_ratio(found[one], found[other], 0.95)
+    bounds = f"95 % interval {interval.low:.4f} to {interval.high:.4f}"
+    return Figure(
+        statistics.median(found[one]), statistics.median(found[other]), interval.value, "s", ROUNDS, f"{bounds}; {note}"
+    )
+
+
+def main() -> None:
+    cost = overhead()
+    found = medians()
+    show(
+        {
+            "loop_overhead_ns": Figure(
+                statistics.median(cost), None, None, "ns", len(cost), "over a bare loop, on a no-op; at most 500"
+            ),
+            "median_vs_handwritten": ratio(found, "ours", "handwritten", "within 2 % of 1"),
+            "a_against_a": ratio(found, "ours", "ours again", "two workers of ours"),
+            "median_vs_loadgen": ratio(found, "ours", "loadgen", "within 3 % of 1; LoadGen 6.0.17, unverified"),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

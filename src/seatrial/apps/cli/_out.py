@@ -1,0 +1,102 @@
+"""What the commands print: results on stdout, everything about them on stderr. A reader who leaves early (`| head`) is no error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+WIDE = 120
+"""Columns where there is no terminal to ask."""
+
+
+def say(text: str = "") -> None:
+    """A line of the result."""
+    _write(sys.stdout, text + "\n")
+
+
+def note(text: str = "") -> None:
+    """A line about the result: progress, hints."""
+    _write(sys.stderr, text + "\n")
+
+
+def data(content: Any) -> None:
+    """The result for machines: a record, or anything JSON can hold."""
+    import json
+
+    if hasattr(content, "model_dump"):
+        content = content.model_dump(mode="json")
+    say(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def show(*content: RenderableType) -> None:
+    """A result for people: tables and text of rich."""
+    _write(sys.stdout, _rendered(sys.stdout, content))
+
+
+def show_note(*content: RenderableType) -> None:
+    """Tables and text about the result."""
+    _write(sys.stderr, _rendered(sys.stderr, content))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> Table:
+    """A plain table; the columns in `right` are set to the right. Nothing in it is read as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(str(cell)) for cell in row))
+    return grid
+
+
+def heading(text: str) -> Text:
+    """A line in bold."""
+    from rich.text import Text
+
+    return Text(text, style="bold")
+
+
+def console(stream: TextIO) -> Console:
+    """A rich console that asks the terminal for its width and takes a wide page where there is none. Honours NO_COLOR."""
+    from rich.console import Console
+
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(file=stream, width=wide, highlight=False, soft_wrap=False)
+
+
+def flush() -> None:
+    """Writes out what is left, quietly if nobody reads any more."""
+    for stream in (sys.stdout, sys.stderr):
+        _write(stream, "")
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether colours go to this stream: a terminal, and nobody objected."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _rendered(stream: TextIO, content: tuple[RenderableType, ...]) -> str:
+    page = console(stream)
+    with page.capture() as captured:
+        for item in content:
+            page.print(item)
+    lines = captured.get().split("\n")
+    return "\n".join(line.rstrip() for line in lines) if not stream.isatty() else captured.get()
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

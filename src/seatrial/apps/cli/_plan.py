@@ -1,0 +1,85 @@
+"""A plan as people read it: what would be measured, what was left out and why, how long it may take."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from seatrial.apps.cli import _out
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from seatrial.contracts.plan import Plan, Planned
+
+SHOWN = 3
+"""Names shown for one reason of leaving out."""
+
+
+def show_plan(plan: Plan) -> None:
+    """The plan on stderr: it is about the result, not the result."""
+    _out.show_note(*described(plan))
+
+
+def described(plan: Plan) -> list[RenderableType]:
+    """The plan as tables and lines."""
+    count = len(plan.candidates)
+    title = f"{plan.study.name}: {count} candidate{'s' if count != 1 else ''} to measure"
+    found: list[RenderableType] = [_out.heading(title), _candidates(plan), ""]
+    if plan.dropped:
+        found += [_out.heading(f"left out ({len(plan.dropped)})"), *_reasons(plan), ""]
+    return [*found, _outline(plan), ""]
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: `8 s`, `3 min 20 s`, `1 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _candidates(plan: Plan) -> RenderableType:
+    several = len(plan.study.models) > 1
+    columns = [
+        "candidate",
+        *(["model"] if several else []),
+        "runtime",
+        "variant",
+        "form",
+        "device",
+        "precision",
+        "threads",
+        "batch",
+    ]
+    rows = [_row(planned, several) for planned in plan.candidates]
+    return _out.table(columns, rows, right=("threads", "batch"))
+
+
+def _row(planned: Planned, several: bool) -> list[str]:
+    fields: dict[str, Any] = planned.candidate.fields()
+    name = f"{planned.label}{'  ← reference' if planned.reference else ''}"
+    middle = [fields["model"]] if several else []
+    tail = [fields[key] for key in ("device", "precision", "threads", "batch")]
+    return [name, *middle, fields["runtime"], fields["variant"], planned.form, *map(str, tail)]
+
+
+def _reasons(plan: Plan) -> list[str]:
+    """One line a reason, with the first names that it concerns."""
+    by_reason = sorted(plan.dropped, key=lambda dropped: dropped.reason)
+    lines = []
+    for reason, group in groupby(by_reason, key=lambda dropped: dropped.reason):
+        names = [dropped.id for dropped in group]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        lines.append(f"  {', '.join(names[:SHOWN])}{more}: {reason}")
+    return lines
+
+
+def _outline(plan: Plan) -> str:
+    least, most = plan.rounds
+    rounds = f"{least} rounds" if least == most else f"{least} to {most} rounds"
+    loads = ", ".join(map(str, plan.study.measure.loads))
+    about = f", about {duration(plan.estimate_s)}" if plan.estimate_s else ""
+    quick = " (quick)" if plan.quick else ""
+    return f"{rounds}{quick} of {loads}{about}"

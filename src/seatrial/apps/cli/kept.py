@@ -1,0 +1,121 @@
+"""Commands on what was kept: `report`, `runs`, `clean`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seatrial.apps.cli import _out
+from seatrial.errors import StudyError
+
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
+Folder = Annotated[Path, typer.Option("--in", help="The folder of the study.", file_okay=False, exists=True)]
+
+
+def report(
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run's name or the beginning of it, `latest`, its folder or `dossier.json`, or a study file."
+        ),
+    ] = "latest",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as", help="A report, such as `terminal`, `html` or `json`; `seatrial parts reports` lists them."
+        ),
+    ] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; stdout if left out.")] = None,
+    folder: Folder = Path(),
+    json: Annotated[bool, typer.Option("--json", help="The same as `--as json`.")] = False,
+) -> int:
+    """Tell a run again, in another form."""
+    from seatrial.apps.find import dossier
+    from seatrial.flow.publish import render
+
+    name = "json" if json else form
+    options = terminal_options() if name == "terminal" and out is None else {}
+    text = render(dossier(run, folder), name, options)
+    if out is None:
+        _out.say(text.rstrip("\n"))
+        return 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    _out.note(f"{out} is written.")
+    return 0
+
+
+def runs(folder: Folder = Path(), json: Json = False) -> int:
+    """List the runs that are kept for the studies of a folder."""
+    from seatrial.apps.cli._plan import duration
+    from seatrial.flow import keep
+
+    kept = keep.runs(keep.home(folder))
+    if json:
+        _out.data([run.model_dump(mode="json") for run in kept])
+        return 0
+    if not kept:
+        _out.say("No run is kept here. `seatrial run STUDY` makes one; `--in FOLDER` looks beside another study.")
+        return 0
+    rows = [
+        (
+            run.id,
+            Path(run.study_file).name,
+            run.started[:19].replace("T", " "),
+            duration(run.seconds),
+            str(run.measured),
+            str(run.reused),
+            "interrupted" if run.interrupted else "",
+        )
+        for run in kept
+    ]
+    _out.show(
+        _out.table(
+            ("run", "study", "started (UTC)", "took", "measured", "reused", ""),
+            rows,
+            right=("took", "measured", "reused"),
+        )
+    )
+    return 0
+
+
+def clean(
+    keep: Annotated[int, typer.Option("--keep", help="How many of the newest runs stay.", min=0)] = 5,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Remove all that was kept: the next run measures everything again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    folder: Folder = Path(),
+    json: Json = False,
+) -> int:
+    """Remove old runs, and files that nothing refers to any more."""
+    from seatrial.flow import keep as kept
+
+    home = kept.home(folder)
+    if not home.is_dir():
+        _out.data({"runs": 0, "files": 0, "bytes": 0}) if json else _out.say("Nothing is kept here.")
+        return 0
+    if not yes and not _agreed(home, keep, everything):
+        _out.note("Nothing was removed.")
+        return 0
+    gone = kept.clean(home, keep=keep, everything=everything)
+    if json:
+        _out.data(gone._asdict())
+    else:
+        _out.say(f"Removed {gone.runs} runs, {gone.files} files, {gone.bytes / 1e6:.1f} MB.")
+    return 0
+
+
+def terminal_options() -> dict[str, object]:
+    """Width and colour of the terminal report, as this terminal has them."""
+    return {"width": max(40, _out.console(sys.stdout).width), "colour": _out.colours(sys.stdout)}
+
+
+def _agreed(home: Path, keep: int, everything: bool) -> bool:
+    what = "everything" if everything else f"all but the newest {keep} runs"
+    if not sys.stdin.isatty():
+        raise StudyError(f"removing {what} from {home} wants a yes", next_step="add `--yes`")
+    return typer.confirm(f"Remove {what} from {home}?", err=True)

@@ -1,0 +1,184 @@
+"""Commands that carry out a study: `plan`, `run`, `gate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.apps.cli import _out
+from seatrial.errors import StudyError
+
+if TYPE_CHECKING:
+    from seatrial.contracts.dossier import Dossier
+
+PASS, FAIL, OPEN, NOT_EVALUATED, STOPPED = 0, 1, 3, 4, 130
+
+StudyFile = Annotated[Path, typer.Argument(help="The study file.", metavar="STUDY")]
+Quick = Annotated[bool, typer.Option("--quick", help="A first look: fewer rounds and rows.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", help="Only candidates whose name matches, such as `*openvino*`; may be repeated.", metavar="PATTERN"
+    ),
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", help="Stop measuring after this time, such as `10m`.", metavar="TIME")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure everything again.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No plan and no progress; only the verdict.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout, progress on stderr.")]
+
+
+def plan(study: StudyFile, only: Only = None, quick: Quick = False, json: Json = False) -> int:
+    """Show what would run: candidates, what was left out and why, how long it may take. Measures nothing."""
+    from seatrial.flow.plan import make_plan
+    from seatrial.flow.read import read
+
+    made = make_plan(read(study), only=tuple(only or ()), quick=quick)
+    if json:
+        _out.data(made)
+        return 0
+    from seatrial.apps.cli._plan import described
+
+    _out.show(*described(made))
+    _out.say(f"next: seatrial run {study}")
+    return 0
+
+
+def run(
+    study: StudyFile,
+    quick: Quick = False,
+    only: Only = None,
+    budget: Budget = None,
+    fresh: Fresh = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Carry out a study: measure, decide, report. What was measured before is not measured again."""
+    dossier = _carried_out(study, quick, only, budget, fresh, quiet)
+    if json:
+        _out.data(dossier)
+    else:
+        _tell(dossier, study, quiet)
+    if dossier.run.interrupted:
+        return STOPPED
+    return 0 if evaluated(dossier) else NOT_EVALUATED
+
+
+def gate(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A study file, which is run; or a run's name, `latest`, its folder or `dossier.json`, which is read.",
+            metavar="STUDY|RUN",
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Option("--in", help="The folder of the study, for a run's name.", file_okay=False, exists=True)
+    ] = Path(),
+    quick: Quick = False,
+    only: Only = None,
+    budget: Budget = None,
+    fresh: Fresh = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Judge, for a pipeline: exit 0 pass, 1 fail, 2 usage, 3 not enough evidence, 4 could not be evaluated."""
+    from seatrial.apps.find import dossier as kept
+    from seatrial.apps.find import is_study
+
+    dossier = _carried_out(Path(what), quick, only, budget, fresh, quiet) if is_study(what) else kept(what, folder)
+    code = judged(dossier)
+    if json:
+        _out.data({"exit": code, "run": dossier.run.id, "verdict": dossier.verdict.model_dump(mode="json")})
+        return code
+    if not quiet:
+        for line in _judgements(dossier):
+            _out.say(line)
+    _out.say(f"{dossier.verdict.outcome.upper()}  {dossier.verdict.sentence}")
+    return code
+
+
+def evaluated(dossier: Dossier) -> bool:
+    """Whether anything at all was found out about a candidate."""
+    return any(finding.candidate and finding.value is not None for finding in dossier.findings)
+
+
+def judged(dossier: Dossier) -> int:
+    """The exit code of a gate."""
+    if dossier.run.interrupted:
+        return STOPPED
+    if not evaluated(dossier):
+        return NOT_EVALUATED
+    return {"pass": PASS, "fail": FAIL}.get(dossier.verdict.outcome.value, OPEN)
+
+
+def seconds(budget: str | None) -> float | None:
+    """A budget in seconds. Raises `StudyError` where it is no time."""
+    from seatrial.contracts.quantity import parse
+
+    if budget is None:
+        return None
+    try:
+        quantity = parse(budget)
+    except ValueError as error:
+        raise StudyError(
+            f"--budget: {error}", next_step="say a time, such as `--budget 10m` or `--budget 90s`"
+        ) from error
+    if quantity.unit not in ("s", "") or quantity.value <= 0:
+        raise StudyError(
+            f"--budget: `{budget}` is no time", next_step="say a time, such as `--budget 10m` or `--budget 90s`"
+        )
+    return quantity.value
+
+
+def _carried_out(
+    study: Path, quick: bool, only: list[str] | None, budget: str | None, fresh: bool, quiet: bool
+) -> Dossier:
+    limit = seconds(budget)
+    from seatrial.apps.cli.progress import watching
+    from seatrial.flow.study import run as carry_out
+
+    with watching(quiet) as watch:
+        return carry_out(study, quick=quick, only=tuple(only or ()), budget=limit, fresh=fresh, watch=watch)
+
+
+def _tell(dossier: Dossier, study: Path, quiet: bool) -> None:
+    from seatrial.apps.cli.kept import terminal_options
+    from seatrial.flow.keep import home, run_folder
+    from seatrial.flow.publish import render
+
+    if quiet:
+        _out.say(f"{dossier.verdict.outcome.upper()}  {dossier.verdict.sentence}")
+        _out.note(_effort(dossier))
+    else:
+        _out.say(render(dossier, "terminal", terminal_options()).rstrip("\n"))
+        _out.say()
+    folder = run_folder(home(study.parent), dossier.run.id)
+    page = folder / "report.html"
+    _out.say(f"report: {page if page.is_file() else folder}")
+
+
+def _effort(dossier: Dossier) -> str:
+    """How much was measured; the terminal report says it in its own words."""
+    run = dossier.run
+    if run.interrupted:
+        return "Stopped. What was measured is kept: the next run goes on from there."
+    if run.measured == 0 and run.reused:
+        return f"Nothing had to be measured again: all {run.reused} measurements were kept from before."
+    return f"Measured: {run.measured}; kept from before: {run.reused}."
+
+
+def _judgements(dossier: Dossier) -> list[str]:
+    """What doesn't hold, a line each: candidate, requirement, reason, what would settle it."""
+    labels = {entry.id: entry.label for entry in dossier.candidates}
+    return [
+        f"{judgement.outcome}: {labels.get(verdict.candidate, verdict.candidate)}: {judgement.requirement}: {judgement.reason}"
+        + (f" ({judgement.settle})" if judgement.settle else "")
+        for verdict in dossier.verdict.candidates
+        if verdict.eligible
+        for judgement in verdict.judgements
+        if judgement.outcome.value != "pass"
+    ]

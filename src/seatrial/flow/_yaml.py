@@ -1,0 +1,160 @@
+"""YAML 1.2 into plain data that remembers where everything stood, and back on one line. Nothing in a file can build an object."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from seatrial.errors import StudyError
+
+MOST_BYTES = 4 * 2**20
+MOST_VALUES = 100_000  # counted after aliases are followed, so that aliases of aliases can't fill the memory
+MOST_DEPTH = 60
+
+Path = tuple[str | int, ...]
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass
+class Text:
+    """What a file holds: `content`, and as `file:line:column` the place of each value and of each key, by path."""
+
+    file: str
+    content: Any = None
+    places: dict[Path, str] = field(default_factory=dict)
+    keys: dict[Path, str] = field(default_factory=dict)
+
+    def where(self, path: Path, key: bool = False) -> str:
+        """The place of the value at this path, or of its key; where there is none, that of the nearest one around it."""
+        for end in range(len(path), -1, -1):
+            known = self.keys if key and path[:end] in self.keys else self.places
+            if path[:end] in known:
+                return known[path[:end]]
+        return self.file
+
+
+def load(text: str, file: str) -> Text:
+    """Read one YAML document. Raises `StudyError` for bad syntax, a key said twice, tags, and files beyond the bounds."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    if len(text) > MOST_BYTES:
+        raise StudyError(f"a study has at most {MOST_BYTES} bytes, this one {len(text)}", where=file)
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        where = _place(file, error.problem_mark or error.context_mark)
+        raise StudyError(f"this is no YAML: {error.problem or error.context}", where=where) from error
+    except YAMLError as error:
+        raise StudyError(f"this is no YAML: {error}", where=file) from error
+    except RecursionError as error:
+        raise StudyError(f"values are nested more than {MOST_DEPTH} deep", where=file) from error
+    if root is None:
+        raise StudyError("the file is empty", where=file, next_step="`seatrial init MODEL DATA` writes a study")
+    found = Text(file)
+    found.content = _Reader(found).value(root, ())
+    return found
+
+
+class _Reader:
+    """Turns nodes into values, noting places on the way."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.seen = 0
+
+    def value(self, node: Any, path: Path) -> Any:
+        place = _place(self.text.file, node.start_mark)
+        self.text.places.setdefault(path, place)
+        self.seen += 1
+        if self.seen > MOST_VALUES:
+            raise StudyError(
+                f"the file holds more than {MOST_VALUES} values once its aliases are followed", where=place
+            )
+        if len(path) > MOST_DEPTH:
+            raise StudyError(f"values are nested more than {MOST_DEPTH} deep", where=place)
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind == "map":
+            return self.mapping(node, path)
+        if kind == "seq":
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self.scalar(node, kind, place)
+
+    def mapping(self, node: Any, path: Path) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = _place(self.text.file, key_node.start_mark)
+            if str(key_node.tag) == f"{_TAG}merge":
+                merged = self.merge(value_node, path, place) | merged
+                continue
+            key = self.key(key_node, place)
+            if key in own:
+                raise StudyError(
+                    f"the key `{key}` is said twice",
+                    where=place,
+                    next_step=f"it was said first at {self.text.keys[*path, key]}",
+                )
+            self.text.keys[*path, key] = place
+            self.text.places.pop((*path, key), None)  # a merged value that this one replaces
+            own[key] = self.value(value_node, (*path, key))
+        return merged | own
+
+    def merge(self, node: Any, path: Path, place: str) -> dict[str, Any]:
+        """What `<<:` brings in; of several mappings the first that says a key counts."""
+        values = self.value(node, path)
+        mappings = values if isinstance(values, list) else [values]
+        if not all(isinstance(mapping, dict) for mapping in mappings):
+            raise StudyError("`<<` takes a mapping or a list of mappings", where=place)
+        merged: dict[str, Any] = {}
+        for mapping in mappings:
+            merged = mapping | merged
+        return merged
+
+    def key(self, node: Any, place: str) -> str:
+        if not isinstance(node.value, str):
+            raise StudyError("a key is a word, not a list or a mapping", where=place)
+        return node.value
+
+    def scalar(self, node: Any, kind: str, place: str) -> Any:
+        if kind in ("str", "timestamp"):
+            return node.value
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return node.value.lower() == "true"
+        if kind in ("int", "float"):
+            return _number(node.value, kind)
+        raise StudyError(f"`{node.tag}` is a tag; a study has plain values only", where=place, next_step="remove it")
+
+
+def _number(text: str, kind: str) -> int | float:
+    """A YAML 1.2 number: decimal, 0x, 0o, exponents, .inf and .nan."""
+    if kind == "int":
+        prefix = text.lstrip("+-")[:2].lower()
+        return int(text, {"0x": 16, "0o": 8, "0b": 2}.get(prefix, 10))
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _place(file: str, mark: Any) -> str:
+    return file if mark is None else f"{file}:{mark.line + 1}:{mark.column + 1}"
+
+
+def flow(content: Any) -> str:
+    """YAML on one line."""
+    if isinstance(content, dict):
+        return "{" + ", ".join(f"{word(str(key))}: {flow(value)}" for key, value in content.items()) + "}"
+    if isinstance(content, list | tuple):
+        return "[" + ", ".join(map(flow, content)) + "]"
+    if isinstance(content, float) and content.is_integer():
+        return str(int(content))
+    return word(content) if isinstance(content, str) else json.dumps(content)
+
+
+def word(text: str) -> str:
+    """A word as it is where YAML reads it as a word, else in quotes."""
+    plain = re.fullmatch(r"[A-Za-z_][\w./ -]*(?<! )", text)
+    special = text.lower() in ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+    return text if plain and not special else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,224 @@
+"""The worker's bench: what it does with each order. Everything here runs in the worker's process."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seatrial import catalog
+from seatrial.contracts.messages import ArrayRef, Order
+from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting
+from seatrial.errors import ModelError, SeatrialError, Unsupported
+from seatrial.flow import arrays
+from seatrial.flow.quiet import Watcher, pin
+
+WINDOWS = 3
+TOLERANCE = 0.05
+MOST_WINDOWS = 12
+
+
+class Bench:
+    """Holds the session between orders."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._session: Session | None = None
+        self._setting = Setting()
+        self._opening: dict[str, float] = {}
+        self._order = Order(order="hello")
+        self._queries: dict[tuple[Any, ...], list[Any]] = {}
+
+    def answer(self, line: str) -> str:
+        """One order in JSON to one answer in JSON. Whatever goes wrong is an answer too."""
+        try:
+            order = Order.model_validate_json(line)
+            content = getattr(self, f"_{order.order}")(order)
+            return json.dumps({"ok": True} | content, allow_nan=False)
+        except MemoryError:
+            return _failure("out_of_memory", "out of memory")
+        except Exception as error:  # noqa: BLE001 - the parent makes a finding of it
+            traceback.print_exc()
+            return _failure(_state(error), _message(error), getattr(error, "next_step", ""))
+
+    def _hello(self, order: Order) -> dict[str, Any]:
+        return {"pid": os.getpid(), "python": platform.python_version(), "machine": platform.node()}
+
+    def _make(self, order: Order) -> dict[str, Any]:
+        assert order.part is not None
+        assert order.artefact is not None
+        part, options = _part("variants", order)
+        values = {name: arrays.load(ref) for name, ref in order.values.items()} or None
+        making = Making(Path(order.folder), order.seed, values, order.settings.get("rows_hash"))
+        began = time.perf_counter()
+        artefact = part.make(order.artefact, making, options)
+        seconds = time.perf_counter() - began
+        lineage = artefact.lineage.model_copy(update={"seconds": seconds})
+        return {"artefact": artefact.model_copy(update={"lineage": lineage}).model_dump(mode="json")}
+
+    def _open(self, order: Order) -> dict[str, Any]:
+        assert order.artefact is not None
+        self._order, self._setting = order, Setting(**order.setting)
+        part, options = _part("runtimes", order)
+        clock = [time.perf_counter()]
+        part.import_framework()
+        clock.append(time.perf_counter())
+        self._session = part.open(order.artefact, self._setting, options)
+        clock.append(time.perf_counter())
+        first = self._session.predict({name: arrays.load(ref, 0, 1) for name, ref in order.values.items()})
+        clock.append(time.perf_counter())
+        _check_rows(first, 1)
+        stages = zip(("import", "load", "first_answer"), clock, clock[1:], strict=False)
+        self._opening = {name: after - before for name, before, after in stages}
+        return {"opening": self._opening, "memory": _resident(), "versions": _versions(order)}
+
+    def _warm(self, order: Order) -> dict[str, Any]:
+        """Drive blocks until three in a row agree within the tolerance, or say that they never did."""
+        part, options = _part("loads", order)
+        options = options.model_copy(update=order.settings)
+        queries, samples = self._feed(order, part)
+        windows: list[float] = []
+        while len(windows) < MOST_WINDOWS:
+            events = part.drive(self._open_session(), queries, samples, options)
+            took = sorted(events.done - events.issued)
+            windows.append(float(took[len(took) // 2]) / 1e9)
+            last = windows[-WINDOWS:]
+            if len(last) == WINDOWS and max(last) <= min(last) * (1 + TOLERANCE):
+                break
+        return {"windows": windows, "stable": max(windows[-WINDOWS:]) <= min(windows[-WINDOWS:]) * (1 + TOLERANCE)}
+
+    def _block(self, order: Order) -> dict[str, Any]:
+        """One timed block of a load, then what the meters read; without a load only what they read."""
+        assert self._order.artefact is not None
+        events, disturbance = None, {}
+        if order.part is not None:
+            part, options = _part("loads", order)
+            queries, samples = self._feed(order, part)
+            pin(order.settings.get("cores"))
+            with Watcher(self._setting.threads, self._setting.device) as watcher:
+                events = part.drive(self._open_session(), queries, samples, options)
+            disturbance = watcher.seen()
+        probe = Probe(events, self._opening, self._order.artefact)
+        readings = {
+            name: catalog.load(catalog.find("meters", name, Path(order.base))).read(probe) for name in order.meters
+        }
+        return {"readings": arrays.pack(readings, Path(order.folder)), "disturbance": disturbance}
+
+    def _predict(self, order: Order) -> dict[str, Any]:
+        """Answer rows in batches; the outputs go to files."""
+        start, stop = order.rows or (0, next(iter(order.values.values())).shape[0])
+        session = self._open_session()
+        names = list(session.predict(_slice(order.values, start, start + 1)))
+        pieces: dict[str, list[Any]] = {name: [] for name in names}
+        for first in range(start, stop, order.samples):
+            last = min(first + order.samples, stop)
+            answers = session.predict(_slice(order.values, first, last))
+            _check_rows(answers, last - first)
+            for name, collected in pieces.items():
+                collected.append(answers[name])
+        folder = Path(order.folder)
+        outputs = {name: arrays.save_chunks(folder, collected).model_dump() for name, collected in pieces.items()}
+        return {"outputs": outputs, "facts": _facts(session)}
+
+    def _close(self, order: Order) -> dict[str, Any]:
+        if self._session is not None:
+            self._session.close()
+        self.closed = True
+        return {}
+
+    def _open_session(self) -> Session:
+        if self._session is None:
+            raise ModelError("no session is open")
+        return self._session
+
+    def _feed(self, order: Order, part: Any) -> tuple[list[Any], int]:
+        samples = part.samples(self._setting.batch)
+        key = (samples, *(ref.hash for ref in order.values.values()))
+        if key not in self._queries:
+            rows = min(next(iter(order.values.values())).shape[0], 64 * samples, 4096)
+            feed = Feed({name: arrays.load(ref, 0, rows) for name, ref in order.values.items()}, rows)
+            self._queries[key] = feed.queries(samples)
+        return self._queries[key], samples
+
+
+def settle(memory: int | None) -> None:
+    """Die with the parent, be the first to go when memory runs out, and keep to a limit where one is set."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def _part(kind: str, order: Order) -> tuple[Any, Any]:
+    assert order.part is not None
+    info = catalog.find(kind, order.part.name, Path(order.base))
+    catalog.require(info)
+    return catalog.load(info), catalog.options(info, order.part.options)
+
+
+def _slice(values: Mapping[str, ArrayRef], start: int, stop: int) -> dict[str, Any]:
+    return {name: arrays.load(ref, start, stop) for name, ref in values.items()}
+
+
+def _check_rows(answers: Mapping[str, Any], rows: int) -> None:
+    for name, answer in answers.items():
+        if getattr(answer, "ndim", 0) == 0 or len(answer) != rows:
+            raise ModelError(f"the output `{name}` has shape {getattr(answer, 'shape', '?')} for {rows} rows")
+
+
+def _facts(session: Session) -> dict[str, Any]:
+    facts = session.facts()
+    return {
+        "device": facts.device,
+        "precision": facts.precision,
+        "fell_back": facts.fell_back,
+        "details": json.loads(json.dumps(facts.details, default=str)),
+    }
+
+
+def _versions(order: Order) -> dict[str, str]:
+    assert order.part is not None
+    needs = catalog.find("runtimes", order.part.name, Path(order.base)).needs
+    return {package: _version(package) for package in needs}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _resident() -> int:
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _state(error: Exception) -> str:
+    if isinstance(error, Unsupported):
+        return "unsupported"
+    words = str(error).lower()
+    return "out_of_memory" if "out of memory" in words or "bad_alloc" in words else "failed"
+
+
+def _message(error: Exception) -> str:
+    words = error.what if isinstance(error, SeatrialError) else f"{type(error).__name__}: {error}"
+    return words.strip()[:2000]
+
+
+def _failure(state: str, message: str, next_step: str = "") -> str:
+    return json.dumps({"ok": False, "error": {"state": state, "message": message, "next_step": next_step}})

@@ -1,0 +1,112 @@
+"""Opening a candidate: start its worker, load, warm up, keep its answers once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from seatrial import catalog
+from seatrial.contracts.finding import State
+from seatrial.contracts.messages import ArrayRef, Order, OrderName
+from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
+from seatrial.flow import arrays
+from seatrial.flow.keep import PREDICTION, REFUSAL
+from seatrial.flow.making import differ
+from seatrial.flow.quiet import quietest
+from seatrial.flow.trial import Trial, Voyage, now
+
+SAMPLE_ROWS = 512
+SAME = 1e-5
+FOR_GOOD = (State.REFUSED, State.UNSUPPORTED)
+"""What would come out the same next time; a crash, a hang or an error is tried again by the next run."""
+WARM = {"seconds": 0.1, "queries": 3}
+
+
+def open_trial(voyage: Voyage, trial: Trial) -> bool:
+    """A worker ready for timed rounds and its outputs kept; False, with the reason as a finding, when that failed."""
+    try:
+        _open(voyage, trial)
+        _warm(voyage, trial)
+        _predict(voyage, trial)
+    except WorkerError as error:
+        trial.fail(error)
+        assert trial.failure is not None
+        if trial.failure.state in FOR_GOOD:
+            voyage.keeper.put((REFUSAL, trial.key, trial.failure.model_dump(mode="json")))
+    return trial.failure is None
+
+
+def close_all(trials: Iterable[Trial]) -> None:
+    """Let the workers go."""
+    for trial in trials:
+        trial.close()
+
+
+def session_order(voyage: Voyage, trial: Trial, name: OrderName, **fields: Any) -> Order:
+    """An order about a trial's session."""
+    return Order(
+        order=name, base=str(voyage.folder), values=dict(trial.values), folder=str(voyage.keeper.arrays), **fields
+    )
+
+
+def _open(voyage: Voyage, trial: Trial) -> None:
+    candidate = trial.planned.candidate
+    voyage.tell("open", label=trial.planned.label)
+    trial.link = voyage.start(candidate.id)
+    setting = {name: getattr(candidate, name) for name in ("device", "precision", "threads", "batch")}
+    order = session_order(voyage, trial, "open", part=candidate.runtime, artefact=trial.artefact, setting=setting)
+    answer = trial.link.ask(order, voyage.plan.study.measure.limits.open)
+    trial.memory = answer["memory"]
+
+
+def _warm(voyage: Voyage, trial: Trial) -> None:
+    """Every load until three windows agree; the first call at a new batch size may compile, hence the limit of `open`."""
+    assert trial.link is not None
+    for load in voyage.plan.study.measure.loads:
+        voyage.tell("warm", label=trial.planned.label, note=load.name)
+        options = catalog.options_type(catalog.load(voyage.find("loads", load.name))).model_fields
+        brief = {name: value for name, value in WARM.items() if name in options}
+        settings = brief | {"cores": quietest(trial.planned.candidate.threads)}
+        answer = trial.link.ask(
+            session_order(voyage, trial, "warm", part=load, settings=settings), voyage.plan.study.measure.limits.open
+        )
+        trial.steady[load.name] = answer["stable"]
+
+
+def _predict(voyage: Voyage, trial: Trial) -> None:
+    """Answer a sample; take the outputs that are kept for this artefact, runtime and precision if they agree, else answer all."""
+    voyage.tell("predict", label=trial.planned.label)
+    rows = next(iter(trial.values.values())).shape[0]
+    sample = _ask(voyage, trial, (0, min(SAMPLE_ROWS, rows)))
+    if reason := sample["facts"]["fell_back"]:
+        error = WorkerFailed(f"it did not run as asked: {reason}")
+        error.state = State.REFUSED
+        raise error
+    if trial.prediction is None:
+        kept = [body for _, body in voyage.keeper.all(PREDICTION, f"{trial.prediction_key}/")]
+        same = next((body for body in kept if _agree(sample, body)), None)
+        trial.prediction = same or _ask(voyage, trial, (0, rows))
+        voyage.measured += same is None
+        voyage.keeper.put((PREDICTION, trial.kept_prediction, trial.prediction))
+
+
+def _ask(voyage: Voyage, trial: Trial, rows: tuple[int, int]) -> dict[str, Any]:
+    assert trial.link is not None
+    order = session_order(voyage, trial, "predict", rows=rows, samples=trial.planned.candidate.batch)
+    answer = trial.link.ask(order, voyage.plan.study.measure.limits.predict)
+    outputs = {name: {"$array": ref} for name, ref in answer["outputs"].items()}
+    return {"outputs": outputs, "facts": answer["facts"], "at": now()}
+
+
+def _agree(sample: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    """Whether a sample of outputs equals the first rows of kept ones, to rounding."""
+    mine = {name: arrays.unpack(ref) for name, ref in sample["outputs"].items()}
+    theirs = {
+        name: arrays.load(ArrayRef(**ref["$array"]), 0, len(next(iter(mine.values()))))
+        for name, ref in kept["outputs"].items()
+    }
+    try:
+        difference, scale = differ(theirs, mine)
+    except SeatrialError:
+        return False
+    return difference <= SAME * max(1.0, scale)

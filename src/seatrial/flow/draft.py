@@ -1,0 +1,197 @@
+"""Writes a study from a model file and its data, for `seatrial init`: what can be seen is filled in, the rest is marked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from seatrial import catalog
+from seatrial.contracts.artefact import Artefact, TensorSpec
+from seatrial.contracts.candidate import Candidate
+from seatrial.contracts.part import PartInfo
+from seatrial.contracts.study import Input
+from seatrial.flow import _guess
+from seatrial.flow._guess import Array
+from seatrial.flow._look import Seen, by_suffix, runtimes, see
+from seatrial.flow._yaml import flow, word
+
+ENOUGH_TO_DRAW = 1_000  # from here on a tenth of the rows is set apart to calibrate with
+BATCH = 32
+LOWER = ("bf16",)  # precisions worth a candidate of their own on a processor
+FILL_IN = "FILL_IN"
+
+
+class Line(NamedTuple):
+    """A line of the study, and what a person should know of it."""
+
+    text: str
+    note: str = ""
+
+
+def draft(model: Path, data: Path | None = None, folder: Path = Path()) -> tuple[str, list[str]]:
+    """The text of a study to be written into `folder`, and what is left to fill in, one sentence each.
+
+    Raises `ModelError` or `DataError` when no part reads the file, or the file can't be read.
+    """
+    subject = by_suffix("subjects", model)
+    table = None if data is None else by_suffix("datasets", data)
+    seen = see(subject, model, table, data)
+    name = re.sub(r"\W+", "_", model.stem).strip("_") or "model"
+    calibrated = seen.rows >= ENOUGH_TO_DRAW
+    here = list(runtimes(seen.artefact))
+    inputs, outputs = [_input(one, seen) for one in seen.artefact.signature.inputs], list(_outputs(seen))
+    task = _task([line.text for line in outputs])
+    written = {
+        "name": word(name),
+        "forms": flow({subject.name: {"path": _relative(model, folder)}}),
+        "task": word(task),
+        "inputs": inputs,
+        "outputs": outputs,
+        "data": [_data(table, data, folder, seen, calibrated)],
+        "candidates": list(_candidates(seen.artefact, here, calibrated)),
+        "reference": _reference(here),
+        "metrics": ", ".join(_metrics(task)),
+    }
+    text = _template().render(written)
+    return text, re.findall(r"# FILL IN: (.*)", text)
+
+
+# --- writing it down ------------------------------------------------------------------------------------------------------
+
+
+def _input(spec: TensorSpec, seen: Seen) -> Line:
+    guess = seen.guesses.get(spec.name)
+    if guess is None:
+        shape = "x".join("any" if size is None else str(size) for size in spec.shape or ()) or "one number"
+        there = f"; the data has: {', '.join(seen.columns)}" if seen.columns else ""
+        text = flow({spec.name: {"columns": FILL_IN, "dtype": spec.dtype}})[1:-1]
+        return Line(text, f"FILL IN: the columns of the input `{spec.name}` ({spec.dtype}, a row is {shape}){there}")
+    given = guess.input.model_dump(mode="json", exclude_defaults=True)
+    if len(guess.input.columns) == 1:
+        given["columns"] = guess.input.columns[0]
+    return Line(flow({spec.name: given})[1:-1], guess.note or _scale_note(guess.input))
+
+
+def _scale_note(wanted: Input) -> str:
+    return "CHECK: scale as in training, (x / divide - mean) / std" if wanted.scale else ""
+
+
+def _outputs(seen: Seen) -> Iterator[Line]:
+    """The one output that has a number for each class; others stay unsaid."""
+    specs = [spec for spec in seen.artefact.signature.outputs if spec.dtype.startswith(("float", "bfloat"))]
+    named = [spec for spec in specs if "prob" in spec.name.lower()]
+    spec = next(iter(named or specs), None)
+    if spec is None:
+        names = ", ".join(one.name for one in seen.artefact.signature.outputs)
+        yield Line(
+            f"{FILL_IN}: {{means: logits}}", f"FILL IN: which output holds a number for each class; there are: {names}"
+        )
+        return
+    answers = seen.answers.get(spec.name)
+    stated: dict[str, Any] = {"means": _guess.means(spec.name, answers)}
+    width = _width(spec, answers)
+    note = "" if answers is not None else f"CHECK: {stated['means']} by the name alone"
+    if (seen.classes and width in (len(seen.classes), None)) or (width == 1 and len(seen.classes) == 2):
+        stated["classes"] = seen.classes
+        note = note or (
+            "" if _counted(seen.classes) else "CHECK: classes in the order of the outputs; here they are sorted"
+        )
+    elif seen.classes and not all(isinstance(one, int) and 0 <= one < (width or 0) for one in seen.classes):
+        note = f"FILL IN: the {width} classes in their order; the data has {len(seen.classes)} labels"
+        stated["classes"] = [FILL_IN]
+    yield Line(flow({spec.name: stated})[1:-1], note)
+
+
+def _width(spec: TensorSpec, answers: Array | None) -> int | None:
+    if answers is not None:
+        return int(answers.reshape(len(answers), -1).shape[1])
+    return spec.shape[-1] if spec.shape else None
+
+
+def _counted(classes: Sequence[Any]) -> bool:
+    return list(classes) == list(range(len(classes)))
+
+
+def _data(table: PartInfo | None, data: Path | None, folder: Path, seen: Seen, calibrated: bool) -> Line:
+    if table is None or data is None:
+        name, *_ = catalog.parts("datasets")
+        given: dict[str, Any] = {"from": {name: {"path": FILL_IN}}, "label": FILL_IN, "roles": "confirm"}
+        return Line(flow({"evaluation": given})[1:-1], "FILL IN: the file with rows to judge on, and its label column")
+    given = {
+        "from": {table.name: {"path": _relative(data, folder)}},
+        "label": seen.label or FILL_IN,
+        "roles": "confirm",
+    }
+    if calibrated:
+        given["roles"] = {"draw": {"confirm": 0.9, "calibrate": 0.1}}
+    if seen.label is None:
+        return Line(flow({"evaluation": given})[1:-1], f"FILL IN: the label column, one of: {', '.join(seen.columns)}")
+    return Line(flow({"evaluation": given})[1:-1])
+
+
+def _task(outputs: Sequence[str]) -> str:
+    """The task that reads such outputs: the first that says so."""
+    for name, part in catalog.parts("tasks").items():
+        if any(f"means: {means}" in text for means in part.gives.get("means", ()) for text in outputs):
+            return name
+    return FILL_IN
+
+
+def _candidates(artefact: Artefact, runtimes: Sequence[PartInfo], calibrated: bool) -> Iterator[str]:
+    batch = artefact.signature.fixed_batch or BATCH
+    if not runtimes:
+        yield (
+            flow({"runtime": FILL_IN, "batch": batch})
+            + "  # FILL IN: a runtime; none that is installed takes this format"
+        )
+        return
+    names = [part.name for part in runtimes]
+    variants = [part.name for part in catalog.parts("variants").values() if _offered(part, artefact, calibrated)]
+    as_is = _as_is()
+    yield flow({"runtime": names, "variant": [as_is, *(name for name in variants if name != as_is)], "batch": batch})
+    for part in runtimes:
+        for precision in LOWER:
+            if precision in part.accepts.get("precision", ()):
+                yield flow({"runtime": part.name, "precision": precision, "batch": batch})
+
+
+def _as_is() -> str:
+    return str(Candidate.model_fields["variant"].default.name)
+
+
+def _offered(variant: PartInfo, artefact: Artefact, calibrated: bool) -> bool:
+    needs_rows = "calibrate" in variant.accepts.get("rows", ())
+    fits = variant.takes("format", artefact.format) and not catalog.absent(variant)
+    return fits and (calibrated or not needs_rows) and not _asks(variant)
+
+
+def _asks(part: PartInfo) -> bool:
+    """Whether a part has options without a default."""
+    return any(one.is_required() for one in catalog.options_type(catalog.load(part)).model_fields.values())
+
+
+def _reference(runtimes: Sequence[PartInfo]) -> str:
+    return flow({"runtime": runtimes[0].name if runtimes else FILL_IN, "variant": _as_is(), "precision": "fp32"})
+
+
+def _metrics(task: str) -> list[str]:
+    return [part.name for part in catalog.parts("metrics").values() if part.takes("task", task) and not _asks(part)]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """The path as the study says it: from its folder where both lie together, else whole."""
+    path, folder = path.resolve(), folder.resolve()
+    relative = os.path.relpath(path, folder)
+    return relative if not relative.startswith("../../") else str(path)
+
+
+def _template() -> Any:
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    # YAML, no HTML: what stands in it is quoted by `word`
+    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    return environment.get_template("study.yaml")

@@ -1,0 +1,69 @@
+"""The environment: what the figures depend on and a reader must know."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from seatrial.contracts.record import digest
+
+FEATURES = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "avx_vnni",
+    "amx_tile",
+    "amx_bf16",
+    "amx_int8",
+)
+
+
+def look(packages: list[str]) -> dict[str, Any]:
+    """Processor, its matrix and vector features, memory, system, load, and versions of `packages`, as found now."""
+    model, flags = _processor()
+    return {
+        "cpu": model,
+        "cpu_features": [feature for feature in FEATURES if feature in flags],
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "virtual": "hypervisor" in flags,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load_1min": os.getloadavg()[0],
+        "clock_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "not said",
+        "packages": {package: version(package) for package in sorted(packages)},
+    }
+
+
+def fingerprint(environment: dict[str, Any]) -> str:
+    """What must be the same for a measurement to stand: processor, cores, kernel, Python."""
+    return digest([environment[key] for key in ("cpu", "cpu_features", "cores", "kernel", "python")])
+
+
+def version(package: str) -> str:
+    """The installed version, or `not installed`."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> tuple[str, set[str]]:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    named = {key.strip(): value.strip() for key, value in fields.items()}
+    return named.get("model name", platform.processor() or platform.machine()), set(named.get("flags", "").split())
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,272 @@
+"""Step three: measure. Make the artefacts, open every candidate, keep its answers once, then time all in interleaved rounds.
+
+Candidates are measured in cohorts that fit into memory, the reference in each. Whatever goes wrong with a candidate becomes a
+finding, and the others go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from seatrial import catalog
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.finding import Finding, State, missing
+from seatrial.contracts.plan import Plan, Planned
+from seatrial.contracts.progress import Watch
+from seatrial.contracts.verdict import Outcome
+from seatrial.flow import environment, rows
+from seatrial.flow.crew import close_all, open_trial
+from seatrial.flow.decide import decide, requirements_read
+from seatrial.flow.forms import prove_forms
+from seatrial.flow.keep import PREDICTION, REFUSAL, ROUND, Keeper, sweep
+from seatrial.flow.making import Maker
+from seatrial.flow.quality import quality_findings
+from seatrial.flow.rounds import measure_rounds, speed_findings
+from seatrial.flow.trial import Trial, Voyage, now, trial
+from seatrial.numerics.stopping import level_at_look, looks
+
+MEMORY_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of measuring: findings, artefacts by hash, the artefact of each candidate, the environment, counts."""
+
+    findings: tuple[Finding, ...]
+    artefacts: dict[str, Artefact]
+    artefact_of: dict[str, str]
+    environment: dict[str, Any]
+    measured: int
+    reused: int
+    interrupted: bool
+
+
+def measure(
+    plan: Plan, keeper: Keeper, run: str, watch: Watch, budget: float | None = None, fresh: bool = False
+) -> Measured:
+    """Measure what isn't kept yet, and state all findings. Ctrl-C keeps what is done. Raises a `SeatrialError` when
+    nothing can be measured at all (no rows, an unreadable model)."""
+    sweep(keeper.home)
+    surroundings = environment.look(_packages(plan))
+    deadline = None if budget is None else time.monotonic() + budget
+    voyage = Voyage(plan, keeper, run, watch, environment.fingerprint(surroundings), deadline)
+    trials: list[Trial] = []
+    labels: dict[str, Any] = {}
+    interrupted = False
+    try:
+        data = _rows(voyage)
+        labels = {model: one.evaluation.labels for model, one in data.items()}
+        trials = _trials(voyage, data)
+        if fresh:
+            _forget(voyage, trials)
+        _sail(voyage, trials, labels)
+    except KeyboardInterrupt:
+        interrupted = True
+        voyage.tell("note", note="interrupted: what is done is kept")
+    finally:
+        close_all(trials)
+    return Measured(
+        findings=tuple(voyage.findings + _environment_findings(surroundings) + _findings(voyage, trials, labels)),
+        artefacts={one.artefact.hash: one.artefact for one in trials},
+        artefact_of={one.id: one.artefact.hash for one in trials},
+        environment=surroundings,
+        measured=voyage.measured,
+        reused=voyage.reused,
+        interrupted=interrupted,
+    )
+
+
+def _packages(plan: Plan) -> list[str]:
+    folder = Path(plan.folder)
+    used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
+    used |= {("variants", one.candidate.variant.name) for one in plan.candidates}
+    return sorted(
+        {"seatrial", "numpy"} | {need for kind, name in used for need in catalog.find(kind, name, folder).needs}
+    )
+
+
+def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
+    """Inputs and labels of every model that has a candidate; what was noticed about them becomes findings."""
+    prepared = {}
+    for model in dict.fromkeys(one.candidate.model for one in voyage.plan.candidates):
+        voyage.tell("rows", label=model)
+        prepared[model] = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays)
+        for role, part in (("evaluation", prepared[model].evaluation), ("calibration", prepared[model].calibration)):
+            if part is not None:
+                voyage.findings.append(_rows_finding(model, role, part, prepared[model].problems))
+    return prepared
+
+
+def _rows_finding(model: str, role: str, part: rows.Rows, problems: tuple[str, ...]) -> Finding:
+    return Finding(
+        what=f"rows.{role}",
+        at={"model": model, "hash": part.rows_hash},
+        value=part.n,
+        unit="rows",
+        n=part.n,
+        unit_of_replication="rows",
+        method="exact count",
+        note="; ".join(problems),
+        measured_at=now(),
+    )
+
+
+def _trials(voyage: Voyage, data: dict[str, rows.ModelRows]) -> list[Trial]:
+    """A trial for each candidate whose artefact could be made; a finding for each other."""
+    with Maker(voyage) as maker:
+        refused = prove_forms(voyage, maker, {model: one.evaluation.inputs for model, one in data.items()})
+        return [
+            made for one in voyage.plan.candidates if (made := _trial(voyage, maker, one, data, refused)) is not None
+        ]
+
+
+def _trial(
+    voyage: Voyage,
+    maker: Maker,
+    planned: Planned,
+    data: dict[str, rows.ModelRows],
+    refused: dict[tuple[str, str], Finding],
+) -> Trial | None:
+    candidate = planned.candidate
+    mine = data[candidate.model]
+    rows.check_fit(mine.evaluation, maker.base(candidate.model, planned.form).signature)
+    calibration = mine.calibration
+    artefact = refused.get((candidate.model, planned.form)) or maker.artefact(
+        planned, calibration.inputs if calibration else {}, calibration.rows_hash if calibration else None
+    )
+    if isinstance(artefact, Finding):
+        voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
+        return None
+    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash)
+
+
+def _forget(voyage: Voyage, trials: list[Trial]) -> None:
+    for one in trials:
+        voyage.keeper.forget(ROUND, f"{one.rounds_key}/")
+        voyage.keeper.forget(PREDICTION, f"{one.prediction_key}/")
+        voyage.keeper.forget(REFUSAL, one.key)
+        one.rounds.clear()
+
+
+def _sail(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> None:
+    """Open what isn't finished, cohort by cohort, the reference in each, and measure its rounds."""
+    least, most = voyage.plan.rounds
+    reference = _reference(trials)
+    for one in trials:
+        one.prediction = voyage.keeper.get(PREDICTION, one.kept_prediction)
+        refusal = voyage.keeper.get(REFUSAL, one.key)
+        one.failure = Finding.model_validate(refusal) if refusal else None
+        voyage.reused += len(one.rounds) + (one.prediction is not None) + (refusal is not None)
+    done = _settled(voyage, trials, labels) if most > least else None
+    pending = [one for one in trials if one.prediction is None or len(one.pairs(reference)) < least]
+    if done is not None and any(len(one.pairs(reference)) < most for one in trials) and not done(most):
+        pending = [one for one in trials if one.prediction is None or len(one.pairs(reference)) < most]
+    pending = [one for one in pending if one.failure is None]
+    pending = [one for one in pending if one is not reference] or pending
+    while pending and not voyage.out_of_time():
+        cohort = _cohort(voyage, pending, reference)
+        already = min(
+            (len(one.pairs(reference)) for one in cohort if one is not reference or len(cohort) == 1), default=0
+        )
+        measure_rounds(voyage, cohort, most - already, _stop(done, already, most))
+        close_all([one for one in cohort if one is not reference])
+
+
+def _cohort(voyage: Voyage, pending: list[Trial], reference: Trial | None) -> list[Trial]:
+    """Open the reference and then as many of the pending as fit into memory; takes them off the list."""
+    cohort: list[Trial] = []
+    if (
+        reference is not None
+        and reference.failure is None
+        and (reference.link is not None or open_trial(voyage, reference))
+    ):
+        cohort.append(reference)
+    budget = MEMORY_SHARE * psutil.virtual_memory().available
+    while pending and (
+        len(cohort) < 2 or sum(one.memory for one in cohort) + max(one.memory for one in cohort) < budget
+    ):
+        one = pending.pop(0)
+        if one is not reference and open_trial(voyage, one):
+            cohort.append(one)
+        if voyage.out_of_time():
+            break
+    return cohort
+
+
+def _stop(done: Callable[[int], bool] | None, already: int, most: int) -> Callable[[int], bool]:
+    return lambda index: done is not None and done(already + index)
+
+
+def _settled(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> Callable[[int], bool]:
+    """Whether every requirement on every candidate is settled, asked at the planned looks only."""
+    moments = looks(*voyage.plan.rounds)
+
+    def settled(rounds: int) -> bool:
+        if rounds not in moments:
+            return False
+        verdict = decide(voyage.plan, _findings(voyage, trials, labels))
+        return all(one.outcome is not Outcome.OPEN for one in verdict.candidates if one.eligible)
+
+    return settled
+
+
+def _findings(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> list[Finding]:
+    """Everything that is known of every candidate. Gate-level statements are kept where a requirement reads them."""
+    describe, gate = voyage.plan.levels.describe, voyage.plan.levels.gate
+    read = {what for what, _ in requirements_read(voyage.plan)}
+    reference = _reference(trials)
+    found: list[Finding] = []
+    for one in trials:
+        levels = (
+            [level_now(voyage.plan, level) for level in (describe, gate)]
+            if read
+            else [level_now(voyage.plan, describe)]
+        )
+        stated = speed_findings(voyage, one, reference, levels)
+        if one.prediction is not None:
+            at = (describe, gate) if read else (describe,)
+            stated += quality_findings(voyage, one, reference, labels[one.planned.candidate.model], at) + one.executed()
+        shown = {describe, levels[0], None}
+        found += [
+            finding
+            for finding in stated
+            if finding.what in read or finding.level in shown or not _both(finding, stated)
+        ]
+        found += [one.failure] if one.failure else []
+        found += [] if one.failure or (one.rounds and one.prediction) else [_unfinished(one)]
+    return found
+
+
+def _both(finding: Finding, stated: list[Finding]) -> bool:
+    """Whether the same quantity is stated at another level too."""
+    return any(other.key == finding.key and other.level != finding.level for other in stated)
+
+
+def level_now(plan: Plan, level: float) -> float:
+    """The level of a bound on rounds: higher where the study may stop at several looks (alpha spending)."""
+    least, most = plan.rounds
+    return level if least == most else level_at_look(level, len(looks(least, most)))
+
+
+def _unfinished(one: Trial) -> Finding:
+    return missing("run", State.TOO_FEW, "the run ended before this candidate was measured", candidate=one.id)
+
+
+def _reference(trials: list[Trial]) -> Trial | None:
+    return next((one for one in trials if one.planned.reference), None)
+
+
+def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:
+    flat = {key: value for key, value in surroundings.items() if not isinstance(value, dict)}
+    flat |= {f"packages.{name}": version for name, version in surroundings["packages"].items()}
+    words = {key: ", ".join(value) if isinstance(value, list) else value for key, value in flat.items()}
+    return [
+        Finding(what=f"environment.{key}", value=value, method="as found", measured_at=now())
+        for key, value in words.items()
+    ]

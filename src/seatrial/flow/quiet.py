@@ -1,0 +1,86 @@
+"""How quiet the machine was during a block, and where to run so that it is.
+
+A block is disturbed when its threads wanted to run and could not: on one thread when CPU time falls below 97 % of wall time,
+on any number when the kernel's run delay exceeds 1 % of it (`/proc/self/task/*/schedstat`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any, Self
+
+LEAST_CPU_SHARE = 0.97
+MOST_DELAY_SHARE = 0.01
+
+
+class Watcher:
+    """Watches one block: `with Watcher(threads, device) as watcher: ...` and then `watcher.seen()`."""
+
+    def __init__(self, threads: int, device: str) -> None:
+        self._threads = threads
+        self._device = device
+
+    def __enter__(self) -> Self:
+        self._delay = _run_delay()
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._wall = time.perf_counter() - self._wall
+        self._cpu = time.process_time() - self._cpu
+        after = _run_delay()
+        self._delay = after - self._delay if after is not None and self._delay is not None else None
+
+    def seen(self) -> dict[str, Any]:
+        """CPU and delay as shares of wall time, and the reason why the block counts as disturbed, empty when it doesn't."""
+        cpu = self._cpu / self._wall
+        delay = None if self._delay is None else self._delay / 1e9 / self._wall
+        reasons = []
+        if self._device == "cpu" and self._threads == 1 and cpu < LEAST_CPU_SHARE:
+            reasons.append(f"on the processor only {cpu:.0%} of the time")
+        if delay is not None and delay > MOST_DELAY_SHARE * self._threads:
+            reasons.append(f"kept waiting for a processor {delay:.1%} of the time")
+        return {"seconds": self._wall, "cpu_share": cpu, "delay_share": delay, "reason": "; ".join(reasons)}
+
+
+def quietest(count: int, seconds: float = 0.05) -> list[int]:
+    """The `count` processors of those we may use that were least busy over a short look."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if count >= len(allowed):
+        return allowed
+    before = _busy()
+    time.sleep(seconds)
+    after = _busy()
+    return sorted(sorted(allowed, key=lambda core: after.get(core, 0) - before.get(core, 0))[:count])
+
+
+def pin(cores: list[int] | None) -> None:
+    """Keep every thread of this process on these processors."""
+    for task in Path("/proc/self/task").glob("*") if cores else ():
+        with contextlib.suppress(ProcessLookupError):  # a thread may end meanwhile
+            os.sched_setaffinity(int(task.name), cores or ())
+
+
+def _run_delay() -> int | None:
+    """Nanoseconds that all threads of this process have waited for a processor; None where the kernel doesn't say."""
+    total = 0
+    for file in Path("/proc/self/task").glob("*/schedstat"):
+        try:
+            total += int(file.read_text().split()[1])
+        except OSError:
+            continue  # a thread that has ended
+    return total or None
+
+
+def _busy() -> dict[int, int]:
+    """Busy ticks by processor: user, nice, system, irq, softirq and steal of /proc/stat."""
+    ticks = {}
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *numbers = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            values = [int(number) for number in numbers]
+            ticks[int(name[3:])] = sum(values) - values[3] - values[4]
+    return ticks

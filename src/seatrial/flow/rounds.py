@@ -1,0 +1,156 @@
+"""Interleaved rounds: in each, every candidate of a cohort and the reference run every load once, in random order.
+
+Drift of the machine then hits all alike, and what is compared is the ratio within a round. A disturbed block is repeated; a
+round is the unit that is kept.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from seatrial import catalog
+from seatrial.contracts.candidate import PartRef
+from seatrial.contracts.finding import Finding, State
+from seatrial.contracts.messages import Order
+from seatrial.contracts.protocols import Round
+from seatrial.errors import WorkerError
+from seatrial.flow import arrays
+from seatrial.flow.keep import ROUND
+from seatrial.flow.quiet import quietest
+from seatrial.flow.trial import Trial, Voyage, now
+
+ATTEMPTS = 3
+LEAST_CLEAN = 3
+
+
+def measure_rounds(voyage: Voyage, cohort: list[Trial], count: int, settled: Callable[[int], bool]) -> None:
+    """Up to `count` rounds of this cohort, until `settled(rounds)` or the budget is spent. Failures leave the cohort."""
+    name = uuid.uuid4().hex[:12]
+    seed = voyage.plan.study.measure.seed
+    for index in range(count):
+        if voyage.out_of_time() or settled(index):
+            return
+        order = [trial for trial in cohort if trial.link is not None]
+        random.Random(f"{seed}/{name}/{index}").shuffle(order)
+        bodies = []
+        for place, trial in enumerate(order):
+            voyage.tell("round", label=trial.planned.label, done=index * len(order) + place, total=count * len(order))
+            try:
+                bodies.append((trial, _one_round(voyage, trial)))
+            except WorkerError as error:
+                trial.fail(error)
+        for trial, body in bodies:
+            body |= {"pair": f"{name}/{index:04d}", "at": now()}
+            trial.rounds[body["pair"]] = body
+        voyage.keeper.put(*((ROUND, f"{trial.rounds_key}/{body['pair']}", body) for trial, body in bodies))
+        voyage.measured += len(bodies)
+
+
+def _one_round(voyage: Voyage, trial: Trial) -> dict[str, Any]:
+    """Every load once, and what is read off beside them."""
+    cores = quietest(trial.planned.candidate.threads)
+    loads = {ref.name: _block(voyage, trial, ref, cores) for ref in voyage.plan.study.measure.loads}
+    beside = _ask(voyage, trial, None, cores)["readings"]
+    return {"loads": loads, "beside": beside, "steady": dict(trial.steady)}
+
+
+def _block(voyage: Voyage, trial: Trial, load: PartRef, cores: list[int]) -> dict[str, Any]:
+    """One block, repeated while something disturbs it; the last attempt stands, with its disturbance."""
+    for attempt in range(1, ATTEMPTS + 1):  # noqa: B007
+        answer = _ask(voyage, trial, load, cores)
+        if not answer["disturbance"]["reason"]:
+            break
+        cores = quietest(trial.planned.candidate.threads)
+    return {"readings": answer["readings"], "disturbance": answer["disturbance"], "attempts": attempt}
+
+
+def _ask(voyage: Voyage, trial: Trial, load: PartRef | None, cores: list[int]) -> dict[str, Any]:
+    assert trial.link is not None
+    order = Order(
+        order="block",
+        part=load,
+        base=str(voyage.folder),
+        values=dict(trial.values),
+        meters=tuple(ref.name for ref in meters(voyage, load.name if load else "")),
+        folder=str(voyage.keeper.arrays),
+        settings={"cores": cores},
+    )
+    return trial.link.ask(order, voyage.plan.study.measure.limits.block)
+
+
+def meters(voyage: Voyage, load: str) -> list[PartRef]:
+    """The study's meters that read this load; those that read no load (memory, size) for an empty one."""
+    return [ref for ref in voyage.plan.study.measure.meters if voyage.find("meters", ref.name).takes("load", load)]
+
+
+def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels: Iterable[float]) -> list[Finding]:
+    """What the meters make of a candidate's rounds, at each level."""
+    if not trial.rounds:
+        return []
+    found = []
+    for load in ["", *(ref.name for ref in voyage.plan.study.measure.loads)]:
+        rounds = _paired(trial, reference, load)
+        clean = [one for one in rounds if not one.disturbed]
+        disturbed = len(clean) < min(LEAST_CLEAN, len(rounds))
+        for ref in meters(voyage, load):
+            info = voyage.find("meters", ref.name)
+            chosen = [_reading_of(ref.name, one) for one in (rounds if disturbed else clean)]
+            for level in levels:
+                stated = catalog.load(info).findings(chosen, load, level, catalog.options(info, ref.options))
+                found += [
+                    _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load) for one in stated
+                ]
+    return list({(one.key, one.level): one for one in found}.values())
+
+
+def _paired(trial: Trial, reference: Trial | None, load: str) -> list[Round]:
+    """A candidate's rounds of one load, each with the reference's reading in the same round of the same cohort."""
+    others = {} if reference is None or reference is trial else reference.rounds
+    paired = []
+    for index, (pair, body) in enumerate(sorted(trial.rounds.items(), key=lambda item: item[1]["at"])):
+        other = others.get(pair)
+        reasons = [_disturbance(one, load) for one in (body, other) if one]
+        paired.append(Round(index, _reading(body, load), _reading(other, load) if other else None, any(reasons)))
+    return paired
+
+
+def _reading(body: dict[str, Any], load: str) -> Any:
+    kept = body["loads"][load]["readings"] if load else body["beside"]
+    return arrays.unpack(kept)
+
+
+def _disturbance(body: dict[str, Any], load: str) -> str:
+    return body["loads"][load]["disturbance"]["reason"] if load else ""
+
+
+def _reading_of(meter: str, one: Round) -> Round:
+    return Round(one.index, one.reading[meter], one.reference[meter] if one.reference else None, one.disturbed)
+
+
+def _signed(
+    one: Finding,
+    part: str,
+    version: int,
+    trial: Trial,
+    reference: Trial | None,
+    rounds: list[Round],
+    disturbed: bool,
+    load: str,
+) -> Finding:
+    """The finding with its candidate, part and date; marked where the machine or the candidate was not steady."""
+    update: dict[str, Any] = {
+        "candidate": trial.id,
+        "against": reference.id if one.against and reference else None,
+        "part": part,
+        "part_version": version,
+        "measured_at": max(body["at"] for body in trial.rounds.values()),
+    }
+    if one.state is State.OK and disturbed:
+        out = sum(round_.disturbed for round_ in rounds)
+        update |= {"state": State.DISTURBED, "note": f"the machine did other things in {out} of {len(rounds)} rounds"}
+    elif one.state is State.OK and not all(body["steady"].get(load, True) for body in trial.rounds.values()):
+        update |= {"state": State.UNSTABLE, "note": "it had not become steady when the rounds began"}
+    return one.model_copy(update=update)

@@ -1,0 +1,156 @@
+"""A trial: one candidate under way. The live handle of what the findings record."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seatrial import catalog
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.finding import Finding, State, missing
+from seatrial.contracts.messages import ArrayRef, Order
+from seatrial.contracts.part import PartInfo
+from seatrial.contracts.plan import Plan, Planned
+from seatrial.contracts.progress import Event, Stage, Watch
+from seatrial.contracts.protocols import Link
+from seatrial.contracts.record import digest
+from seatrial.errors import WorkerError
+from seatrial.flow.environment import version
+from seatrial.flow.keep import ROUND, Keeper
+
+START_S = 60.0
+
+
+@dataclass
+class Voyage:
+    """What every step of one run's measuring needs to know."""
+
+    plan: Plan
+    keeper: Keeper
+    run: str
+    watch: Watch
+    fingerprint: str
+    deadline: float | None = None
+    measured: int = 0
+    reused: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder, to which its paths are relative."""
+        return Path(self.plan.folder)
+
+    def find(self, kind: str, name: str) -> PartInfo:
+        """A part of the catalogue, or a local file of the study."""
+        return catalog.find(kind, name, self.folder)
+
+    def tell(self, stage: Stage, label: str = "", done: int = 0, total: int = 0, note: str = "") -> None:
+        """Tell whoever watches."""
+        self.watch(Event(stage=stage, label=label, done=done, total=total, note=note))
+
+    def out_of_time(self) -> bool:
+        """Whether the budget is spent."""
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def start(self, name: str) -> Link:
+        """A fresh worker whose output goes to the log of that name."""
+        measure = self.plan.study.measure
+        info = self.find("executors", measure.executor.name)
+        log = self.keeper.home / "logs" / self.run / f"{''.join(c if c.isalnum() else '_' for c in name)}.log"
+        executor = catalog.load(info)
+        link: Link = executor.start(log, measure.limits.memory, catalog.options(info, measure.executor.options))
+        try:
+            link.ask(Order(order="hello"), START_S)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+
+@dataclass
+class Trial:
+    """One candidate: its artefact and inputs, its keys, its worker while it has one, and what has gone wrong."""
+
+    planned: Planned
+    artefact: Artefact
+    values: Mapping[str, ArrayRef]
+    runtime: PartInfo
+    key: str
+    rounds_key: str
+    prediction_key: str
+    memory: int = 0
+    rounds: dict[str, Any] = field(default_factory=dict)
+    prediction: dict[str, Any] | None = None
+    link: Link | None = None
+    failure: Finding | None = None
+    steady: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The candidate's id."""
+        return self.planned.candidate.id
+
+    @property
+    def kept_prediction(self) -> str:
+        """The key of this candidate's outputs: those of another batch or thread count are other ones until they prove equal."""
+        return f"{self.prediction_key}/b{self.planned.candidate.batch}t{self.planned.candidate.threads}"
+
+    def pairs(self, reference: Trial | None) -> set[str]:
+        """The rounds in which this candidate and the reference were both measured (its own, where there is no reference)."""
+        return set(self.rounds) & set(reference.rounds) if reference else set(self.rounds)
+
+    def executed(self) -> list[Finding]:
+        """What really ran, as the session found out."""
+        assert self.prediction is not None
+        facts = self.prediction["facts"]
+        fields = {"candidate": self.id, "method": "read from the session", "measured_at": self.prediction["at"]}
+        return [Finding(what=f"executed.{name}", value=facts[name], **fields) for name in ("device", "precision")]
+
+    def close(self) -> None:
+        """Let the worker go."""
+        if self.link is not None:
+            self.link.close()
+            self.link = None
+
+    def fail(self, error: WorkerError) -> None:
+        """A crash, a hang or an error is a finding; the study goes on without this candidate."""
+        self.close()
+        self.failure = missing(
+            "run", State(error.state), error.what, candidate=self.id, method=error.next_step, measured_at=now()
+        )
+
+
+def trial(
+    voyage: Voyage, planned: Planned, artefact: Artefact, values: Mapping[str, ArrayRef], rows_hash: str
+) -> Trial:
+    """A trial with what was kept of it. Its keys change with the artefact, rows, parts, options, versions and machine."""
+    candidate, measure = planned.candidate, voyage.plan.study.measure
+    runtime = voyage.find("runtimes", candidate.runtime.name)
+    versions = {package: version(package) for package in runtime.needs}
+    how = [str(candidate.runtime), runtime.version, candidate.device, versions, voyage.fingerprint]
+    key = digest([artefact.hash, *how, candidate.precision, candidate.threads, candidate.batch, candidate.instances])
+    parts = [
+        (str(ref), voyage.find(kind, ref.name).version)
+        for kind, refs in (("loads", measure.loads), ("meters", measure.meters))
+        for ref in refs
+    ]
+    made = Trial(
+        planned=planned,
+        artefact=artefact,
+        values=values,
+        runtime=runtime,
+        key=key,
+        rounds_key=digest([key, parts, {name: ref.hash for name, ref in values.items()}]),
+        prediction_key=digest([artefact.hash, *how, candidate.precision, rows_hash]),
+    )
+    made.rounds = {body["pair"]: body for _, body in voyage.keeper.all(ROUND, f"{made.rounds_key}/")}
+    return made
+
+
+def now() -> str:
+    """The present moment in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

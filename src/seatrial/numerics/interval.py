@@ -1,0 +1,25 @@
+"""The shape of every uncertain number: a value, its bounds, their confidence, and how they were got."""
+
+from typing import NamedTuple
+
+
+class Interval(NamedTuple):
+    """A value with confidence bounds.
+
+    `level` is the two-sided confidence (0.95: 2.5 % on either side). A bound that is None was not asked for or cannot
+    be had; `method` says which, in words a statistician accepts. One bound of a two-sided interval, read alone, is a
+    one-sided bound of confidence `(1 + level) / 2`.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+
+
+def tail(level: float) -> float:
+    """The probability left outside on one side of a two-sided interval of this level; ValueError outside (0, 1)."""
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"a confidence level lies strictly between 0 and 1, not {level!r}")
+    return (1.0 - level) / 2.0

@@ -1,0 +1,81 @@
+"""What data sets share: files by path, glob or folder; names of columns; rows in chunks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seatrial.errors import DataError
+
+
+def files(path: str, folder: Path, suffix: str) -> list[Path]:
+    """The files that a path, a glob or a folder means, in order of name. Raises `DataError` where there are none."""
+    whole = folder / path
+    if whole.is_dir():
+        found = sorted(whole.glob(f"*{suffix}"))
+    elif any(mark in path for mark in "*?["):
+        base = Path(whole.anchor)
+        found = sorted(file for file in base.glob(str(whole.relative_to(base))) if file.is_file())
+    else:
+        found = [whole] if whole.is_file() else []
+    if not found:
+        raise DataError(f"there is no data at {path}", where=str(whole), next_step=_beside(whole, suffix))
+    return found
+
+
+def known(names: Sequence[str], columns: Iterable[str], where: str) -> None:
+    """Raises `DataError`, with the nearest name, unless all named columns are there."""
+    there = list(columns)
+    for name in names:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+            step = f"did you mean `{near[0]}`?" if near else f"its columns are: {', '.join(there[:20])}"
+            raise DataError(f"there is no column `{name}`", where=where, next_step=step)
+
+
+def some_rows(rows: int, where: str) -> int:
+    """The number of rows, which is not zero. Raises `DataError`."""
+    if rows == 0:
+        raise DataError("there are no rows", where=where)
+    return rows
+
+
+def words(dtype: np.dtype[Any], shape: Sequence[int]) -> str:
+    """The type of a column in words: `uint8 28x28`, `int64`, `text`."""
+    name = "text" if dtype.kind in "USOT" else "datetime" if dtype.kind in "mM" else str(dtype)
+    return f"{name} {'x'.join(map(str, shape))}" if shape else name
+
+
+def plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Contiguous, in this machine's byte order, and text as Python strings."""
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8")
+    if array.dtype.kind == "U":
+        return array.astype(object)
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
+
+
+def slices(rows: int, most: int) -> Iterator[tuple[int, int]]:
+    """(start, count) of each chunk of at most `most` rows."""
+    for start in range(0, rows, most):
+        yield start, min(most, rows - start)
+
+
+def equally_long(lengths: Mapping[str, int], where: str) -> int:
+    """The one length that all columns have. Raises `DataError`."""
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"`{name}` {length}" for name, length in lengths.items())
+        raise DataError(f"columns have different numbers of rows: {told}", where=where)
+    return next(iter(lengths.values()))
+
+
+def _beside(path: Path, suffix: str) -> str:
+    there = sorted(file.name for file in path.parent.glob(f"*{suffix}")) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, there, n=1, cutoff=0.5)
+    return (
+        f"did you mean `{near[0]}`?" if near else f"give a {suffix} file, a folder of them, or a pattern like *{suffix}"
+    )

@@ -1,0 +1,58 @@
+"""One row a query, the next when the last is answered: what one caller waits.
+
+The scenario that MLPerf's LoadGen calls SingleStream. Runs for at least `seconds` and at least `queries` queries, whichever is more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from time import perf_counter_ns
+
+import numpy as np
+from pydantic import Field
+
+from seatrial.contracts.events import Events
+from seatrial.contracts.part import PartOptions
+from seatrial.contracts.protocols import Session
+from seatrial.contracts.values import Values
+
+GIVES = {"load": ("single_stream",)}
+CANNOT = {
+    "tokens": ("not yet ours", "an answer counts when it is whole; time to the first token comes with text generation")
+}
+
+
+class Options(PartOptions):
+    """How long one block lasts."""
+
+    seconds: float = Field(default=0.4, gt=0, description="least duration of one timed block, in seconds")
+    queries: int = Field(
+        default=500, ge=1, description="least number of queries in one block; a 99 % bound on p99 needs 459"
+    )
+    most: float = Field(
+        default=20.0, gt=0, description="longest duration of one block, in seconds: a slow candidate sends fewer"
+    )
+
+
+def samples(batch: int) -> int:
+    """One row a query, whatever the batch."""
+    return 1
+
+
+def drive(session: Session, queries: Sequence[Values], samples: int, options: Options) -> Events:
+    """Send the queries over and over. Nothing but the call, the clock and two appends happens between two queries."""
+    issued: list[int] = []
+    done: list[int] = []
+    predict, now, start, stop = session.predict, perf_counter_ns, issued.append, done.append
+    begin = now()
+    least, most = begin + int(options.seconds * 1e9), begin + int(options.most * 1e9)
+    for query in cycle(queries):
+        before = now()
+        predict(query)
+        after = now()
+        start(before)
+        stop(after)
+        if after >= least and (len(done) >= options.queries or after >= most):
+            break
+    return Events(issued=np.array(issued, np.int64), done=np.array(done, np.int64), samples=samples)

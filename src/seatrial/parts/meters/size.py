@@ -1,0 +1,29 @@
+"""Bytes of the model's files as they would be deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from seatrial.contracts.finding import Finding
+from seatrial.contracts.part import PartOptions
+from seatrial.contracts.protocols import Probe, Reading, Round
+
+ACCEPTS = {"load": ("",)}
+GIVES = {"finding": ("size",)}
+
+
+class Options(PartOptions):
+    """There is nothing to set."""
+
+
+def read(probe: Probe) -> Reading:
+    """Sum of the sizes of the artefact's files; the source code of a module is not counted."""
+    return {"size": sum(Path(file).stat().st_size for role, file in probe.artefact.files.items() if role != "code")}
+
+
+def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:
+    """The size, which is a count and has no uncertainty."""
+    yield Finding(
+        what="size", value=rounds[-1].reading["size"], unit="B", better="lower", method="exact count of bytes"
+    )

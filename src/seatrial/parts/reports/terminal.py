@@ -1,0 +1,272 @@
+"""What one reads after a run: a table of candidates, what went wrong, and the recommendation, as text."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from pydantic import Field
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from seatrial.contracts.dossier import Dossier
+from seatrial.contracts.part import PartOptions
+from seatrial.contracts.verdict import Outcome
+from seatrial.parts.reports._cells import Cell, Column, columns, grouped
+from seatrial.parts.reports._numbers import per_cent
+from seatrial.parts.reports._view import Row, View, short_ids, view
+from seatrial.parts.reports._words import clean, words
+
+VERSION = 1
+
+_STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.OPEN: "bold yellow", None: "dim"}
+_FIRST_TO_GO = ("size", "memory", "p90", "flips", "p99")
+_NOTES = "ᵃᵇᶜᵈᵉᶠᵍʰ"
+
+
+class Options(PartOptions):
+    """How wide it is and whether it has colour."""
+
+    width: int = Field(default=100, ge=40, description="columns of text")
+    colour: bool = Field(default=False, description="mark with colour what words say too")
+    rows: int = Field(default=60, ge=1, description="most candidates in the table; the best are shown")
+    reasons: int = Field(default=15, ge=1, description="most candidates of which it says why they don't pass")
+
+
+def render(dossier: Dossier, options: Options) -> str:
+    """The report as text, with ANSI colours where `options.colour` is set."""
+    console = Console(
+        file=io.StringIO(),
+        width=options.width,
+        force_terminal=options.colour,
+        color_system="standard" if options.colour else None,
+        legacy_windows=False,
+        _environ={},
+    )
+    return _printed(console, dossier, options)
+
+
+def show(dossier: Dossier, console: Console | None = None, **options: Any) -> None:
+    """Print to a console: its width, and colour where it is a terminal that has it (`NO_COLOR` is respected)."""
+    console = console or Console(highlight=False)
+    console.print(_report(dossier, Options(width=max(40, console.width), **options), console), highlight=False)
+
+
+def _printed(console: Console, dossier: Dossier, options: Options) -> str:
+    console.print(_report(dossier, options, console), highlight=False)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _report(dossier: Dossier, options: Options, console: Console) -> RenderableType:
+    shown = view(dossier)
+    blocks = [
+        _candidates(shown, options, console),
+        _broken(shown),
+        _dropped(dossier),
+        _why(shown, options),
+        _sentence(dossier),
+    ]
+    present = [block for block in blocks if block is not None]
+    return Group(*(Padding(block, (0, 0, 0 if block is present[-1] else 1, 0)) for block in present))
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def _candidates(shown: View, options: Options, console: Console) -> RenderableType:
+    said = words()["terminal"]
+    title = Text(_title(shown), style="bold")
+    rows = shown.measured[: options.rows]
+    listed = columns(shown, rows)
+    if not rows:
+        return Group(title, Text(said["nothing"]))
+    notes = _notes(listed)
+    table = _table(rows, listed, notes, two_lines=False)
+    kept = listed
+    if _width(table, console) > options.width:
+        kept = _fitting(rows, listed, options.width)
+        table = _table(rows, kept, notes, two_lines=True)
+    return Group(title, table, *(Text(line, style="dim") for line in _legend(shown, options, listed, kept)))
+
+
+def _width(table: Table, console: Console) -> int:
+    """The table's width where there is room for all of it."""
+    return Measurement.get(console, console.options.update(width=1000, max_width=1000), table).maximum
+
+
+def _title(shown: View) -> str:
+    said, name = words()["terminal"], clean(shown.dossier.study.get("name", ""))
+    if shown.reference is None or len(shown.rows) == 1:
+        return name
+    return str(said["title"].format(name=name, count=len(shown.rows), reference=shown.reference.label))
+
+
+def _notes(listed: list[Column]) -> dict[str, str]:
+    """A small letter for everything that isn't plainly measured."""
+    found = dict.fromkeys(
+        mark for column in listed for cell in column.cells if cell.number is not None for mark in cell.marks
+    )
+    return dict(zip(found, _NOTES, strict=False))
+
+
+def _fitting(rows: list[Row], listed: list[Column], width: int) -> list[Column]:
+    """The columns for which there is room beside the longest word of the candidates' names."""
+    longest = max((len(word) for row in rows for word in row.label.split()), default=0)
+    kept, room = list(listed), width - max(14, min(24, longest)) - 13
+    for key in _FIRST_TO_GO:
+        if sum(_column_width(column) + 1 for column in kept) <= room:
+            break
+        kept = [column for column in kept if column.key != key]
+    return kept
+
+
+def _column_width(column: Column) -> int:
+    cells = (len(text) for cell in column.cells for text in (f"{cell.value}{'x' * len(cell.marks)}", cell.bound))
+    return max(len(column.name), len(column.unit), *cells)
+
+
+def _table(rows: list[Row], listed: list[Column], notes: dict[str, str], two_lines: bool) -> Table:
+    said = words()["terminal"]
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column(said["candidate"], ratio=None, overflow="fold", min_width=14)
+    for column in listed:
+        unit = column.unit
+        head = column.name if not unit else f"{column.name}\n{unit}" if two_lines else f"{column.name} {unit}"
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column(said["verdict"], min_width=10, max_width=10 if two_lines else None)
+    for index, row in enumerate(rows):
+        cells = (_cell(column.cells[index], notes, two_lines) for column in listed)
+        table.add_row(_name(row, two_lines), *cells, _outcome(row))
+    return table
+
+
+def _name(row: Row, two_lines: bool) -> Text:
+    said, text = words()["terminal"], Text(row.label, style="bold" if row.recommended else "")
+    word = said["reference"] if row.entry.reference else said["recommended"] if row.recommended else ""
+    if word:
+        text.append("\n" if two_lines else " ")
+        text.append(f"← {word}", style="dim" if row.entry.reference else "green")
+    return text
+
+
+def _cell(cell: Cell, notes: dict[str, str], two_lines: bool) -> Text:
+    text = Text(cell.value)
+    if cell.number is None:
+        return text.append(
+            "\n".join(("", *cell.marks)) if two_lines else "".join(f" {mark}" for mark in cell.marks), "yellow"
+        )
+    text.append("".join(notes.get(mark, "*") for mark in cell.marks), style="yellow")
+    if cell.bound:
+        text.append("\n" if two_lines else " ").append(cell.bound, style="dim")
+    return text
+
+
+def _outcome(row: Row) -> Text:
+    return Text(words()["outcome"][row.outcome or "none"], style=_STYLES[row.outcome])
+
+
+def _legend(shown: View, options: Options, listed: list[Column], kept: list[Column]) -> list[str]:
+    said, lines = words()["terminal"], []
+    speed = next((f for row in shown.rows for f in row.by_what.get("speedup", ())), None)
+    if speed is not None:
+        load = shown.setting("speedup").get("load")
+        lines.append(said["speed"].format(setting=f", {load}" if load else "", level=per_cent(speed.level or 0.95)))
+    if any(column.key in ("p90", "p99", "drop") for column in kept):
+        lines.append(_bounds(shown))
+    plain = words()["state_plain"] | words()["origin_plain"]
+    named = {word: plain.get(key, "") for section in ("state", "origin") for key, word in words()[section].items()}
+    lines += [f"{letter} {mark}: {named.get(mark, '')}" for mark, letter in _notes(listed).items()]
+    if gone := [column.name for column in listed if column not in kept]:
+        lines.append(said["hidden"].format(columns=", ".join(gone)))
+    if len(shown.measured) > options.rows:
+        lines.append(said["more"].format(count=len(shown.measured) - options.rows))
+    return [*lines, _counts(shown)]
+
+
+def _counts(shown: View) -> str:
+    said, run = words()["terminal"], shown.dossier.run
+    rows = next((f.n for row in shown.rows for f in row.by_what.get(shown.quality, ()) if f.n), None)
+    quality = f"{said['rows'].format(n=f'{rows:,}')} " if rows else ""
+    again = said["again"] if run.reused and not run.measured else said["counts"]
+    cut = f" {said['interrupted']}" if run.interrupted else ""
+    return f"{quality}{again.format(measured=run.measured, reused=run.reused, seconds=round(run.seconds))}{cut}"
+
+
+def _bounds(shown: View) -> str:
+    latency, drop = _level(shown, "latency.p99") or 0.98, _level(shown, f"{shown.quality}.drop") or 0.95
+    one_sided = per_cent((1 + latency) / 2)
+    gate = per_cent((1 + shown.dossier.verdict.level) / 2)
+    return str(words()["terminal"]["bounds"].format(level=one_sided, drop_level=per_cent(drop), gate=gate))
+
+
+def _level(shown: View, what: str) -> float | None:
+    return next((found.level for row in shown.rows if (found := row.find(what)) and found.level), None)
+
+
+# --- what is said below ------------------------------------------------------------------------------------------------
+
+
+def _broken(shown: View) -> RenderableType | None:
+    said = words()
+    pairs = [
+        (row.label, f"{said['state'][row.failure.state]}: {clean(row.failure.note)}")
+        for row in shown.broken
+        if row.failure is not None
+    ]
+    return _listed(said["terminal"]["broken"], grouped(pairs)) if pairs else None
+
+
+def _dropped(dossier: Dossier) -> RenderableType | None:
+    names = short_ids(dossier)
+    pairs = [(names[one.id], clean(one.reason)) for one in dossier.dropped]
+    title = f"{words()['terminal']['dropped']} ({len(pairs)})"
+    return _listed(title, grouped(pairs)) if pairs else None
+
+
+def _listed(title: str, groups: dict[str, list[str]], most: int = 3) -> RenderableType:
+    others = words()["terminal"]["others"]
+    lines = []
+    for reason, names in groups.items():
+        more = f" {others.format(count=len(names) - most)}" if len(names) > most else ""
+        lines.append(_line(f"{', '.join(names[:most])}{more}", reason, ""))
+    return Group(Text(title, style="bold"), *lines)
+
+
+def _line(name: str, reason: str, style: str) -> RenderableType:
+    return Padding(Text.assemble((name, style), ("  " if name else ""), (reason, "dim")), (0, 0, 0, 2))
+
+
+def _why(shown: View, options: Options) -> RenderableType | None:
+    said = words()["terminal"]
+    rows = [row for row in shown.measured if row.unmet]
+    lines = [_reason(row) for row in rows[: options.reasons]]
+    if len(rows) > options.reasons:
+        lines.append(
+            Padding(Text(said["why_more"].format(count=len(rows) - options.reasons), style="dim"), (0, 0, 0, 2))
+        )
+    return Group(Text(said["why"], style="bold"), *lines) if lines else None
+
+
+def _reason(row: Row) -> RenderableType:
+    said, first = words()["terminal"], row.unmet[0]
+    reason = f"{clean(first.requirement)}: {_brief(first.reason)}"
+    if first.settle and first.outcome is Outcome.OPEN:
+        reason += f"; {said['settle'].format(settle=_brief(first.settle))}"
+    if len(row.unmet) > 1:
+        reason += f" {said['others'].format(count=len(row.unmet) - 1)}"
+    return _line(row.label, reason, _STYLES[row.outcome])
+
+
+def _brief(text: str) -> str:
+    """A reason without the details that follow in brackets; the other reports have them."""
+    return clean(text).split(" (")[0]
+
+
+def _sentence(dossier: Dossier) -> RenderableType:
+    style = _STYLES[dossier.verdict.outcome]
+    word = words()["outcome"][dossier.verdict.outcome]
+    return Text.assemble((word.upper(), style), "  ", (clean(dossier.verdict.sentence), "bold"))

@@ -1,0 +1,178 @@
+"""OpenVINO: runs ONNX files on Intel-compatible CPUs, integrated GPUs and NPUs, in fp32 or bf16.
+
+Without a hint OpenVINO takes bf16 silently where the processor has it, so the hint is always set, and what really ran is
+read from the compiled graph: the precision and kernel of each operator.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.part import PartOptions
+from seatrial.contracts.protocols import Facts, Setting
+from seatrial.contracts.values import Values
+from seatrial.errors import ModelError, Unsupported
+from seatrial.parts.runtimes._batches import in_sizes
+from seatrial.parts.runtimes._facts import fell_back, lowest, quantised, version
+
+NEEDS = ("openvino",)
+EXTRA = "openvino"
+ACCEPTS = {"format": ("onnx",), "device": ("cpu", "gpu", "npu"), "precision": ("fp32", "bf16", "fp16")}
+CANNOT = {
+    "gpu": ("not run here", "written by its documentation; no Intel GPU was at hand"),
+    "npu": ("not run here", "written by its documentation; no NPU was at hand"),
+}
+
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_EXECUTED = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "f64": "fp64", "u8": "int8", "i8": "int8", "u4": "int8", "i4": "int8"}  # fmt: skip
+_HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNSeq", "RNNCell"}
+_HEAVY |= {"ScaledDotProductAttention", "PagedAttention", "LLMMLP", "QKVProjection", "BinaryConvolution"}
+_NODES = {"gpu": ("/dev/dri", "renderD*"), "npu": ("/dev/accel", "accel*")}
+
+
+class Options(PartOptions):
+    """How OpenVINO compiles the model."""
+
+    properties: dict[str, str | int | bool] = Field(
+        default={}, description="further properties of the device, by OpenVINO's names (for example a cache folder)"
+    )
+
+
+def import_framework() -> None:
+    """Import what `open` needs, so that importing and loading can be timed apart."""
+    import openvino  # noqa: F401
+
+
+def absent(device: str) -> str | None:
+    """Why this device can't be used here, without loading OpenVINO."""
+    if device == "cpu":
+        return None
+    if device not in _NODES:
+        return f"OpenVINO is used on cpu, gpu and npu here, not on `{device}`"
+    folder, pattern = _NODES[device]
+    if not any(Path(folder).glob(pattern)):
+        return f"no Intel {device.upper()} here ({folder}/{pattern} isn't there): install its driver, or give the container the device"
+    return None
+
+
+def open(artefact: Artefact, setting: Setting, options: Options) -> Session:
+    """A session on `setting.device`. Raises `Unsupported` where the device can't be had, `ModelError` for a bad file."""
+    if setting.precision not in _HINTS:
+        raise Unsupported(f"OpenVINO runs {', '.join(_HINTS)}, not {setting.precision}")
+    if reason := absent(setting.device):
+        raise Unsupported(reason)
+    compiled = _compile(artefact.files["model"], setting, _properties(setting) | options.properties)
+    return Session(artefact, setting, compiled)
+
+
+class Session:
+    """A compiled model with one request."""
+
+    def __init__(self, artefact: Artefact, setting: Setting, compiled: Any) -> None:
+        self._file, self._setting, self._compiled = artefact.files["model"], setting, compiled
+        self._request = compiled.create_infer_request()
+        self._inputs = [(port.get_names(), port.element_type.to_dtype()) for port in compiled.inputs]
+        self._outputs = _outputs(compiled, [output.name for output in artefact.signature.outputs])
+        fixed = artefact.signature.fixed_batch
+        self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, (fixed,)) if fixed else self._run
+
+    def predict(self, values: Values) -> Values:
+        """Answers by output name, in host memory. Raises `ModelError` naming what doesn't fit."""
+        return self._call(values if type(values) is dict else dict(values))
+
+    def facts(self) -> Facts:
+        """Precision and kernel of each operator, from the compiled graph."""
+        if self._compiled is None:
+            raise ModelError("the session is closed")
+        ran = executed(self._compiled)
+        precision = lowest(_EXECUTED.get(dtype, "unknown") for operator, dtype, _ in ran if operator in _HEAVY)
+        devices = [str(device).lower() for device in self._compiled.get_property("EXECUTION_DEVICES")]
+        said = fell_back(self._setting.precision, precision, quantised(self._file), "OpenVINO")
+        if not devices[0].startswith(self._setting.device):
+            said = f"{self._setting.device} was asked for, but OpenVINO ran on {', '.join(devices)}"
+        counts = Counter(" ".join(one) for one in ran)
+        details = {"version": version("openvino"), "devices": devices, "operators": dict(counts)}
+        return Facts(devices[0].split(".")[0], precision, said, details)
+
+    def close(self) -> None:
+        """Give the request and the compiled model back; a second time does nothing."""
+        self._request = self._compiled = None
+        self._outputs = {}
+
+    def _run(self, values: dict[str, Any]) -> dict[str, Any]:
+        if self._request is None:
+            raise ModelError("the session is closed")
+        self._check(values)
+        try:
+            answers = self._request.infer(values, share_inputs=True)
+        except Exception as error:
+            raise ModelError(f"OpenVINO: {_words(error)}", next_step=self._expected()) from error
+        return {name: answers[port] for name, port in self._outputs.items()}
+
+    def _check(self, values: dict[str, Any]) -> None:
+        """OpenVINO goes on with old values for an input that isn't given, and converts types without a word."""
+        for names, dtype in self._inputs:
+            given = next((values[name] for name in names if name in values), None)
+            if given is None:
+                raise ModelError(f"the input `{min(names)}` isn't given", next_step=self._expected())
+            if given.dtype != dtype:
+                raise ModelError(f"the input `{min(names)}` is {given.dtype}, not {dtype}", next_step=self._expected())
+
+    def _expected(self) -> str:
+        wanted = ", ".join(f"{one.any_name}: {one.element_type.to_string()} {one.partial_shape}" for one in self._compiled.inputs)  # fmt: skip
+        return f"the model takes {wanted}; compare `inputs` of the study"
+
+
+def executed(compiled: Any) -> list[tuple[str, str, str]]:
+    """(operator, precision, kernel) of each operator of a compiled model, in OpenVINO's words."""
+    operators = []
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        information = {key: str(value.value) for key, value in node.get_rt_info().items()}
+        operator = information.get("layerType", "")
+        if operator not in ("", "Input", "Output", "Const", "Parameter", "Result"):
+            operators.append((operator, information.get("runtimePrecision", ""), information.get("primitiveType", "")))
+    return operators
+
+
+def _properties(setting: Setting) -> dict[str, str | int | bool]:
+    shared = {"INFERENCE_PRECISION_HINT": _HINTS[setting.precision], "PERFORMANCE_HINT": "LATENCY"}
+    if setting.device != "cpu":
+        return shared
+    return shared | {"INFERENCE_NUM_THREADS": setting.threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+
+
+def _compile(file: str, setting: Setting, properties: dict[str, str | int | bool]) -> Any:
+    import openvino
+
+    core = openvino.Core()
+    device = setting.device.upper()
+    if not any(one.split(".")[0] == device for one in core.available_devices):
+        raise Unsupported(f"OpenVINO finds no {device} here, only {', '.join(core.available_devices)}")
+    try:
+        return core.compile_model(core.read_model(file), device, properties)
+    except Exception as error:
+        raise ModelError(f"OpenVINO can't compile {Path(file).name}: {_words(error)}") from error
+
+
+def _outputs(compiled: Any, names: list[str]) -> dict[str, Any]:
+    """Output ports by the names that the artefact gives them: a port can have several names."""
+    ports = {name: port for port in compiled.outputs for name in port.get_names()}
+    wanted = names or [port.any_name for port in compiled.outputs]
+    if lost := [name for name in wanted if name not in ports]:
+        raise ModelError(f"OpenVINO's model has no output {', '.join(lost)}, only {', '.join(ports)}")
+    return {name: ports[name] for name in wanted}
+
+
+def _words(error: Exception) -> str:
+    """The lines of the message that are no source positions."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [
+        line for line in lines if line and not line.startswith(("Exception from", "Check '")) and ".cpp:" not in line
+    ]
+    return " ".join(told[:3]) or str(error).strip()

@@ -1,0 +1,362 @@
+"""PyTorch: runs a module eagerly or compiled, on the CPU or an NVIDIA GPU, in fp32 or under autocast to bf16 or fp16.
+
+bf16 is autocast, as most people use it: matrix products and convolutions in bf16, what needs range in fp32, answers given as
+float32. What really ran is read from a profile of one query: the types of each heavy kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.part import PartOptions
+from seatrial.contracts.protocols import Facts, Setting
+from seatrial.contracts.values import Values
+from seatrial.errors import ModelError, Unsupported
+from seatrial.parts.runtimes._batches import in_sizes
+from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
+
+NEEDS = ("torch", "safetensors")
+EXTRA = "torch"
+ACCEPTS = {"format": ("torch",), "device": ("cpu", "cuda"), "precision": ("fp32", "bf16", "fp16")}
+CANNOT = {
+    "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
+    "tf32": ("not yet ours", "TF32 is switched off on GPUs, so that fp32 means fp32"),
+    "dynamic shapes": (
+        "not yet ours",
+        "a compiled module is compiled for one row and for full batches; others are filled up",
+    ),
+}
+
+_ENTRY = re.compile(r"(?P<place>.+):(?P<function>\w+)(?: (?P<arguments>\{.*\}))?", re.DOTALL)
+_HEAVY = re.compile(
+    r"aten::(_convolution|mm|addmm|bmm|baddbmm|addbmm|mv|addmv|_addmm_activation|_int_mm|_scaled_mm|mkldnn_linear|"
+    r"mkldnn_rnn_layer|_cudnn_rnn|_scaled_dot_product_\w+_attention\w*)|mkldnn::\w+|quantized::(conv|linear)\w*|onednn::q\w+"
+)
+_TYPES = {"float": "fp32", "double": "fp64", "c10::BFloat16": "bf16", "c10::Half": "fp16", "c10::quint8": "int8", "c10::qint8": "int8", "signed char": "int8", "unsigned char": "int8"}  # fmt: skip
+
+
+class Options(PartOptions):
+    """How PyTorch runs the module."""
+
+    compiled: bool = Field(default=False, description="compile with torch.compile, for one row and for full batches")
+    backend: str = Field(default="inductor", description="the backend of torch.compile")
+    channels_last: bool = Field(
+        default=False, description="keep images as NHWC in memory, which bf16 convolutions like"
+    )
+
+
+def import_framework() -> None:
+    """Import what `open` needs, so that importing and loading can be timed apart."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
+    import safetensors.torch  # noqa: F401
+    import torch  # noqa: F401
+
+
+def absent(device: str) -> str | None:
+    """Why this device can't be used here, without loading PyTorch."""
+    if device == "cpu":
+        return None
+    if device != "cuda":
+        return f"PyTorch is used on cpu and cuda here, not on `{device}`"
+    if reason := no_cuda():
+        return reason
+    if version("torch").endswith("+cpu"):
+        return "this PyTorch was built without CUDA: pip install --force-reinstall torch (the build with CUDA)"
+    return None
+
+
+def open(artefact: Artefact, setting: Setting, options: Options) -> Session:
+    """A session on `setting.device`. Runs the user's code. Raises `Unsupported` or `ModelError`."""
+    if setting.precision not in ACCEPTS["precision"]:
+        raise Unsupported(f"PyTorch is used in {', '.join(ACCEPTS['precision'])} here, not in {setting.precision}")
+    if reason := absent(setting.device):
+        raise Unsupported(reason)
+    if options.compiled and options.backend == "inductor" and setting.device == "cpu":
+        _need_compiler()
+    _settle(setting)
+    return Session(artefact, setting, options)
+
+
+class Session:
+    """A module ready to answer."""
+
+    def __init__(self, artefact: Artefact, setting: Setting, options: Options) -> None:
+        import torch
+
+        self._setting, self._options = setting, options
+        self._device = torch.device(setting.device)
+        program, sizes = _module(artefact, setting)
+        self._module = _placed(program, self._device, options)
+        self._pass = _passing(self._module, artefact)
+        self._names = [output.name for output in artefact.signature.outputs]
+        self._forward = _compile(self._module, options) if options.compiled else self._module
+        if options.compiled:
+            sizes = sizes or tuple(sorted({1, setting.batch}))
+        self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, sizes) if sizes else self._run
+        self._last: dict[str, Any] = {}
+
+    def predict(self, values: Values) -> Values:
+        """Answers by output name, in host memory. Raises `ModelError` naming what doesn't fit."""
+        return self._call(values if type(values) is dict else dict(values))
+
+    def facts(self) -> Facts:
+        """The types of each heavy kernel, from a profile of the last query; for a compiled module, how many graphs."""
+        if not self._last:
+            raise ModelError("what really runs is known after the first answer")
+        kernels, device = _profile(lambda: self._answers(self._last))
+        precision = lowest(_TYPES.get(dtype, "unknown") for _, dtype in kernels)
+        said = fell_back(self._setting.precision, precision, False, "PyTorch")
+        details: dict[str, Any] = {"version": version("torch"), "operators": dict(Counter(map(" ".join, kernels)))}
+        if self._options.compiled:
+            details |= _graphs()
+            if not details["graphs"]:
+                said = "torch.compile found nothing to compile, so the module ran eagerly"
+        return Facts(device or self._setting.device, precision, said, details)
+
+    def close(self) -> None:
+        """Give the module back; a second time does nothing."""
+        self._module = self._forward = None
+        self._last = {}
+
+    def _run(self, values: dict[str, Any]) -> dict[str, Any]:
+        if self._forward is None:
+            raise ModelError("the session is closed")
+        self._last = values
+        return {name: _host(answer) for name, answer in self._answers(values).items()}
+
+    def _answers(self, values: dict[str, Any]) -> dict[str, Any]:
+        import torch
+
+        with torch.inference_mode(), _precision(self._setting):
+            try:
+                positional, named = self._pass({name: self._tensor(value) for name, value in values.items()})
+                answer = self._forward(*positional, **named)
+            except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+                raise ModelError(f"PyTorch: {_words(error)}", next_step="compare `inputs` of the study") from error
+        return named_outputs(answer, self._names)
+
+    def _tensor(self, value: Any) -> Any:
+        import torch
+
+        tensor = torch.from_numpy(value if value.flags.writeable else value.copy()).to(self._device)
+        if self._options.channels_last and tensor.ndim == 4:
+            return tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
+
+
+def named_outputs(answer: Any, names: list[str]) -> dict[str, Any]:
+    """What a module returned by name: the stated names in order, a dictionary's own, or `output`, `output_0`, `output_1`, ...
+
+    Raises `ModelError` where the stated names don't fit.
+    """
+    if isinstance(answer, Mapping):
+        found = dict(answer)
+        if lost := [name for name in names if name not in found]:
+            raise ModelError(f"the module gives {', '.join(map(str, found))}, not {', '.join(lost)}")
+        return {name: found[name] for name in names or found}
+    answers = list(answer) if isinstance(answer, tuple | list) else [answer]
+    if not names:
+        names = ["output"] if len(answers) == 1 else [f"output_{index}" for index in range(len(answers))]
+    if len(names) > len(answers):
+        raise ModelError(f"the module gives {len(answers)} outputs, not {len(names)} ({', '.join(names)})")
+    return dict(zip(names, answers, strict=False))
+
+
+# --- loading -----------------------------------------------------------------------------------------------------------
+
+
+def _module(artefact: Artefact, setting: Setting) -> tuple[Any, tuple[int, ...]]:
+    """The module with its weights, and the numbers of rows it takes where it takes no others."""
+    if artefact.entry == "export":
+        return _exported(artefact)
+    module = _built(artefact)
+    _load_weights(module, artefact.files["weights"])
+    return module.eval(), ()
+
+
+def _exported(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
+    """An exported program, after its file was found to be the trusted one: loading it can run code."""
+    import torch
+
+    _unchanged(artefact, "model")
+    program = torch.export.load(artefact.files["model"])
+    inputs = set(program.graph_signature.user_inputs)
+    shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs and "val" in node.meta]
+    fixed = {shape[0] for shape in shapes if shape and isinstance(shape[0], int)}
+    return program.module(), tuple(fixed)
+
+
+def _built(artefact: Artefact) -> Any:
+    """What the user's function returns. Runs the user's code with the study's folder importable."""
+    import torch
+
+    found = _ENTRY.fullmatch(artefact.entry or "")
+    if found is None:
+        raise ModelError(f"`{artefact.entry}` is no reference like `package.module:function`")
+    _unchanged(artefact, "code")
+    folder = artefact.lineage.options.get("folder")
+    if folder and folder not in sys.path:
+        sys.path.insert(0, folder)
+    function = getattr(_imported(found["place"], artefact.files.get("code")), found["function"], None)
+    if function is None:
+        raise ModelError(f"{found['place']} has no `{found['function']}`")
+    module = function(**json.loads(found["arguments"] or "{}"))
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"`{artefact.entry}` returned a {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def _imported(place: str, file: str | None) -> Any:
+    if not place.endswith(".py") or file is None:
+        return importlib.import_module(place)
+    if (folder := str(Path(file).parent)) not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load_weights(module: Any, file: str) -> None:
+    import safetensors.torch
+
+    try:
+        safetensors.torch.load_model(module, file, strict=True)
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ModelError(
+            f"the weights in {Path(file).name} don't fit the module: {_words(error)}",
+            next_step="give the function the `arguments` with which the weights were trained",
+        ) from error
+
+
+def _unchanged(artefact: Artefact, role: str) -> None:
+    """Raises `ModelError` where a file that is about to run isn't the one that was read."""
+    if role not in artefact.files:
+        return
+    with Path(artefact.files[role]).open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != artefact.hashes[role]:
+            raise ModelError(f"{artefact.files[role]} has changed since the study was read", next_step="run it again")
+
+
+# --- running -----------------------------------------------------------------------------------------------------------
+
+
+def _settle(setting: Setting) -> None:
+    import torch
+
+    torch.set_num_threads(setting.threads)
+    with contextlib.suppress(RuntimeError):  # it can be set once in a process, before the first use
+        torch.set_num_interop_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of compilers would disturb other workers
+    warnings.filterwarnings("ignore", module=r"torch\._(inductor|dynamo)")
+
+
+def _placed(module: Any, device: Any, options: Options) -> Any:
+    import torch
+
+    module = module.to(device)
+    return module.to(memory_format=torch.channels_last) if options.channels_last else module
+
+
+def _passing(module: Any, artefact: Artefact) -> Callable[[dict[str, Any]], tuple[list[Any], dict[str, Any]]]:
+    """How inputs reach `forward`: by name where its parameters have all the names, else in the order of the signature."""
+    order = [spec.name for spec in artefact.signature.inputs]
+    parameters = set(inspect.signature(module.forward).parameters)
+
+    def passed(values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        if order and set(values) != set(order):
+            raise ModelError(f"the model takes the inputs {', '.join(order)}, not {', '.join(values)}")
+        if parameters.issuperset(values):
+            return [], values
+        return [values[name] for name in order or values], {}
+
+    return passed
+
+
+def _compile(module: Any, options: Options) -> Any:
+    """One graph for each number of rows: two at most, because other numbers are filled up."""
+    import torch
+
+    try:
+        return torch.compile(module, backend=options.backend, dynamic=False)
+    except Exception as error:
+        raise Unsupported(f"torch.compile: {_words(error)}") from error
+
+
+def _need_compiler() -> None:
+    names = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++"]
+    if not any(map(shutil.which, names)):
+        raise Unsupported(
+            "torch.compile on a CPU needs a C++ compiler, and there is none here",
+            next_step="install g++ (apt-get install g++), or leave `compiled` out",
+        )
+
+
+def _precision(setting: Setting) -> Any:
+    import torch
+
+    if setting.precision == "fp32":
+        return contextlib.nullcontext()
+    dtype = torch.bfloat16 if setting.precision == "bf16" else torch.float16
+    return torch.autocast(setting.device, dtype)
+
+
+def _host(tensor: Any) -> Any:
+    """A NumPy array in host memory (waits for the device); reduced floats become float32."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        raise ModelError(f"the module gives a {type(tensor).__name__} where a tensor is wanted")
+    reduced = tensor.dtype in (torch.bfloat16, torch.float16)
+    return np.asarray((tensor.float() if reduced else tensor).cpu())
+
+
+def _profile(query: Callable[[], Any]) -> tuple[list[tuple[str, str]], str]:
+    """(kernel, type of its first input) of each heavy kernel of one query, and the device of the answer."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:
+        answers = query()
+    events = seen.profiler.kineto_results.events()
+    kernels = [
+        (event.name(), event.dtypes()[0]) for event in events if event.dtypes() and _HEAVY.fullmatch(event.name())
+    ]
+    return kernels, next((answer.device.type for answer in answers.values()), "")
+
+
+def _graphs() -> dict[str, Any]:
+    """How many graphs torch.compile made in this process, and where it broke off."""
+    from torch._dynamo.utils import counters
+
+    return {"graphs": counters["stats"]["unique_graphs"], "graph_breaks": dict(counters["graph_break"])}
+
+
+def _words(error: Exception) -> str:
+    """The first lines of a message, or the cause that torch.compile wraps in hints for developers."""
+    text = str(error)
+    if cause := re.search(r"got \w+\((['\"])(.+?)\1\)", text):
+        return cause[2]
+    return " ".join(line.strip() for line in text.splitlines()[:4] if line.strip())

@@ -1,0 +1,142 @@
+"""A PyTorch module: your function that builds it with safetensors weights, or an exported program that you trust by its hash.
+
+Reading runs no code. Your function runs in the worker that measures, nowhere else; its file is part of the model's identity,
+what it imports isn't. An exported program (`.pt2`) can run anything when it is loaded, so it is refused unless `trust` is
+its SHA-256. Inputs and outputs can't be known from files alone: the study states them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from seatrial.contracts.artefact import Artefact, Lineage, Signature
+from seatrial.contracts.part import PartOptions
+from seatrial.errors import ModelError
+from seatrial.parts.subjects._files import found, looks_pickled, sha256
+
+GIVES = {"format": ("torch",)}
+CANNOT = {
+    "pickled weights": (
+        "never",
+        ".pt, .pth and .pkl files can run code; convert them to safetensors where you trust them",
+    ),
+    "signature": ("never", "a module doesn't say its inputs and outputs; the study states them"),
+    "imported modules": (
+        "not yet ours",
+        "the file of the function is part of the model's identity, what it imports isn't",
+    ),
+}
+
+_CONVERT = (
+    "where you trust the file: "
+    "`python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{0}', weights_only=True), '{1}')\"`"
+)
+
+
+class Options(PartOptions):
+    """Either `module` with `weights`, or `export` with `trust`."""
+
+    module: str | None = Field(
+        default=None, description="the function that builds the module: `file.py:function` or `package.module:function`"
+    )
+    weights: str | None = Field(default=None, description="its weights, a .safetensors file")
+    arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the function")
+    export: str | None = Field(default=None, description="a program saved by torch.export.save (.pt2)")
+    trust: str | None = Field(
+        default=None, description="the SHA-256 of the exported program, as a sign that you trust it"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.module is None) == (self.export is None):
+            raise ValueError("say either `module` (with `weights`) or `export` (with `trust`)")
+        if self.module is not None and self.weights is None:
+            raise ValueError("a `module` needs `weights`, a .safetensors file")
+        if self.module is not None and (":" not in self.module or not self.module.rpartition(":")[2].isidentifier()):
+            raise ValueError(f"`{self.module}` is no `file.py:function` or `package.module:function`")
+        return self
+
+
+def read(options: Options, folder: Path) -> Artefact:
+    """Check the files and describe them. Raises `ModelError`. Imports and runs nothing of the user's."""
+    if options.export is not None:
+        return _program(found(folder, options.export), options.trust)
+    assert options.module is not None
+    assert options.weights is not None
+    place, _, function = options.module.rpartition(":")
+    code = found(folder, place) if place.endswith(".py") else _source(place, folder)
+    weights = _weights(found(folder, options.weights))
+    name = code.name if place.endswith(".py") else place
+    arguments = f" {json.dumps(options.arguments, sort_keys=True)}" if options.arguments else ""
+    return _artefact(
+        {"code": code, "weights": weights}, f"{name}:{function}{arguments}", {"folder": str(folder.resolve())}
+    )
+
+
+def _artefact(files: dict[str, Path], entry: str, options: dict[str, Any]) -> Artefact:
+    return Artefact(
+        format="torch",
+        files={role: str(file) for role, file in files.items()},
+        hashes={role: sha256(file) for role, file in files.items()},
+        signature=Signature(inputs=(), outputs=()),
+        lineage=Lineage(recipe="given", options=options),
+        entry=entry,
+    )
+
+
+def _program(path: Path, trust: str | None) -> Artefact:
+    artefact = _artefact({"model": path}, "export", {})
+    if trust is None or trust.lower().removeprefix("sha256:") != artefact.hashes["model"]:
+        why = "its hash isn't the trusted one" if trust else "nobody has said that it is to be trusted"
+        raise ModelError(
+            f"{path}: loading an exported program can run any code, and {why}",
+            next_step=f"if you made this file or trust who did, run `sha256sum {path}` and write the hash as `trust:`",
+        )
+    return artefact
+
+
+def _source(module: str, folder: Path) -> Path:
+    """The file of a module, found without importing it or the packages above it."""
+    places = [str(folder), *sys.path]
+    *packages, last = module.split(".")
+    for package in packages:
+        spec = PathFinder.find_spec(package, places)
+        places = list(spec.submodule_search_locations or []) if spec else []
+    spec = PathFinder.find_spec(last, places)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise ModelError(
+            f"there is no Python module `{module}`",
+            next_step="install its package here, or name a file in the study's folder: `file.py:function`",
+        )
+    return Path(spec.origin).resolve()
+
+
+def _weights(path: Path) -> Path:
+    """The path, if it holds whole safetensors: 8 bytes of length, a JSON header, and as many bytes as that promises."""
+    if path.suffix in (".pt", ".pth", ".pkl", ".bin") or looks_pickled(path):
+        raise ModelError(
+            f"{path}: pickled weights can run code when they are loaded, so they aren't",
+            next_step=_CONVERT.format(path.name, path.with_suffix(".safetensors").name),
+        )
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if length < size else b""
+    try:
+        tensors = json.loads(header)
+        ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"{path} isn't a safetensors file", next_step="save it with safetensors.torch.save_file"
+        ) from error
+    if size != 8 + length + max(ends, default=0):
+        raise ModelError(
+            f"{path} is cut off: {size} bytes where its header promises {8 + length + max(ends, default=0)}"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""What answers mean: each part turns raw outputs and a label column into the terms that metrics read."""

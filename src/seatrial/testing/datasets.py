@@ -1,0 +1,126 @@
+"""The exam of data sets: what was written is read back, in chunks of any size, and what is wrong is said with its place.
+
+from seatrial import catalog
+from seatrial.testing.datasets import exam
+
+exam(catalog.find("datasets", "parquet"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from seatrial import catalog
+from seatrial.contracts.part import PartInfo
+from seatrial.errors import DataError
+
+Write = Callable[[Path, Mapping[str, np.ndarray[Any, Any]]], dict[str, Any]]
+"""Writes columns into a folder and gives the options with which a part reads them back."""
+
+ROWS = 11
+
+
+def exam(part: PartInfo, write: Write | None = None) -> None:
+    """Try a data set on rows of its own. `write` is needed for kinds of file that the exam can't write. Raises `AssertionError`."""
+    module = catalog.load(part)
+    write = write or _writer(part)
+    with TemporaryDirectory() as name:
+        folder, columns = Path(name), sample()
+        options = module.Options(**write(folder, columns))
+        _describes(module, options, folder, columns)
+        for rows in (1, 4, ROWS, 10 * ROWS):
+            _gives_back(module, options, folder, columns, rows)
+        _says_what_is_wrong(module, options, folder)
+
+
+def sample() -> dict[str, np.ndarray[Any, Any]]:
+    """Columns of the kinds that every data set must give back: numbers, text, truth values, images, lists."""
+    random = np.random.default_rng(0)
+    return {
+        "image": random.integers(0, 256, (ROWS, 4, 3), dtype=np.uint8),
+        "width": random.normal(size=ROWS).astype(np.float32),
+        "count": random.integers(-9, 9, ROWS),
+        "list": random.normal(size=(ROWS, 5)),
+        "sure": random.random(ROWS) < 0.5,
+        "name": np.array([f"row {row}, né{'e' * (row % 3)}" for row in range(ROWS)]),
+    }
+
+
+def write_parquet(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns as `rows.parquet` in several row groups; images become nested lists."""
+    import polars as pl
+
+    frame = pl.DataFrame({name: values.tolist() for name, values in columns.items()}, strict=False)
+    types = {name: _parquet_type(values) for name, values in columns.items()}
+    frame.cast(types).write_parquet(folder / "rows.parquet", row_group_size=3)  # type: ignore[arg-type]
+    return {"path": "rows.parquet"}
+
+
+def write_npz(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns as `rows.npz`."""
+    np.savez_compressed(folder / "rows.npz", **columns)  # type: ignore[arg-type]
+    return {"path": "rows.npz"}
+
+
+def _writer(part: PartInfo) -> Write:
+    for suffix, write in ((".parquet", write_parquet), (".npz", write_npz)):
+        if suffix in part.gives.get("suffix", ()):
+            return write
+    raise AssertionError(f"{part.name}: the exam can't write its files; hand it a `write` that can")
+
+
+def _parquet_type(values: np.ndarray[Any, Any]) -> Any:
+    import polars as pl
+
+    if values.dtype.kind == "U":
+        return pl.String
+    inner: Any = pl.from_numpy(values.reshape(-1)[:0]).to_series().dtype
+    for _ in values.shape[1:]:
+        inner = pl.List(inner)
+    return inner
+
+
+def _describes(module: Any, options: Any, folder: Path, columns: Mapping[str, Any]) -> None:
+    told = module.columns(options, folder)
+    assert set(told) == set(columns), f"columns() names {sorted(told)}, not {sorted(columns)}"
+    assert all(isinstance(words, str) and words for words in told.values()), "columns() tells each type in words"
+    assert "text" in told["name"], "a column of text is called text"
+
+
+def _gives_back(module: Any, options: Any, folder: Path, columns: Mapping[str, Any], rows: int) -> None:
+    for names in ([*columns], ["count"], ["name", "image"]):
+        pieces = list(module.chunks(options, folder, names, rows))
+        for piece in pieces:
+            assert set(piece) == set(names), f"asked for {names}, a chunk holds {sorted(piece)}"
+            lengths = {len(values) for values in piece.values()}
+            assert len(lengths) == 1, f"columns of a chunk are equally long, not {lengths}"
+            assert 0 < lengths.pop() <= rows, f"a chunk holds 1 to {rows} rows"
+        for name in names:
+            whole = np.concatenate([piece[name] for piece in pieces])
+            wanted = columns[name].astype(object) if columns[name].dtype.kind == "U" else columns[name]
+            assert whole.dtype == wanted.dtype, f"`{name}` comes back as {whole.dtype}, not {wanted.dtype}"
+            assert whole.shape == wanted.shape, f"`{name}` comes back as {whole.shape}, not {wanted.shape}"
+            assert np.array_equal(whole, wanted), f"`{name}` comes back with other values or in another order"
+
+
+def _says_what_is_wrong(module: Any, options: Any, folder: Path) -> None:
+    error = _refused(lambda: list(module.chunks(options, folder, ["count", "imge"], 4)), "a column that isn't there")
+    assert "imge" in str(error), "the error names the column"
+    assert "image" in error.next_step, "the next step names the nearest column"
+    elsewhere = folder / "elsewhere"
+    _refused(lambda: module.columns(options, elsewhere), "files that aren't there")
+    _refused(lambda: list(module.chunks(options, elsewhere, ["count"], 4)), "files that aren't there")
+
+
+def _refused(act: Callable[[], Any], what: str) -> DataError:
+    try:
+        act()
+    except DataError as error:
+        assert error.where, f"the error about {what} says where"
+        return error
+    raise AssertionError(f"{what} must raise a DataError")

@@ -1,0 +1,65 @@
+"""The exam for executors: a worker answers, its failures have the right names, and nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from seatrial import catalog
+from seatrial.contracts.messages import Order
+from seatrial.contracts.part import PartInfo
+from seatrial.errors import WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
+
+PATIENCE = 60.0
+
+
+def exam(part: PartInfo) -> None:
+    """Raises `AssertionError` where the executor doesn't do what executors do. Workers must be processes of this machine."""
+    module, options = catalog.load(part), catalog.options(part)
+    with tempfile.TemporaryDirectory() as name:
+        log = Path(name) / "logs" / "worker.log"
+
+        def start() -> Any:
+            link = module.start(log, None, options)
+            assert link.ask(Order(order="hello"), PATIENCE)["pid"]
+            return link
+
+        link = start()
+        _expect(WorkerFailed, lambda: link.ask(Order(order="predict", values={}), PATIENCE))
+        assert link.ask(Order(order="hello"), PATIENCE)["ok"], "a worker doesn't outlive an error of its part"
+        link.close()
+        assert not psutil.pid_exists(link.pid), "a closed worker is still there"
+        link.close()
+        for sign, error in (
+            (signal.SIGSEGV, WorkerCrashed),
+            (signal.SIGKILL, WorkerOutOfMemory),
+            (signal.SIGSTOP, WorkerHung),
+        ):
+            link = start()
+            _signalled(link, sign, error)
+            assert not psutil.pid_exists(link.pid), f"a worker is left after {sign.name}"
+
+
+def _signalled(link: Any, sign: signal.Signals, error: type[WorkerError]) -> None:
+    os.kill(link.pid, signal.SIGSTOP)
+    sender = threading.Thread(
+        target=lambda: (time.sleep(0.2), os.kill(link.pid, sign), os.kill(link.pid, signal.SIGCONT))
+    )
+    if sign is not signal.SIGSTOP:
+        sender.start()
+    _expect(error, lambda: link.ask(Order(order="hello"), 1.0 if sign is signal.SIGSTOP else PATIENCE))
+
+
+def _expect(error: type[Exception], call: Any) -> None:
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"{error.__name__} was expected")
