@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from small_study import on_a_terminal
 from small_study import seatrial as command
 
 import seatrial
@@ -176,6 +177,17 @@ def test_words_findings_kinds_and_blocks_are_explained(
     assert said in out
 
 
+@pytest.mark.parametrize("kind", catalog.kinds())
+def test_a_file_of_ones_own_is_explained_as_its_kind(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+) -> None:
+    name, info = next(iter(catalog.parts(kind).items()))
+    copy = tmp_path / f"my_{name}.py"
+    copy.write_text(Path(info.path).read_text())
+    (part,) = json.loads(called(capsys, "explain", str(copy), "--json")[1])["parts"]
+    assert (part["kind"], part["source"], part["description"]) == (kind, "local file", info.description)
+
+
 def test_explain_study_says_every_field(capsys: pytest.CaptureFixture[str]) -> None:
     out = called(capsys, "explain", "study")[1]
     assert all(f"\n{name} " in out for name in ("schema", "models", "candidates", "from", "least", "eligible"))
@@ -214,6 +226,15 @@ def test_doctor_says_what_is_here_and_what_is_missing(capsys: pytest.CaptureFixt
     assert all(bool(part["install"]) == bool(part["missing"]) for part in found["parts"])
 
 
+def test_what_is_missing_is_said_with_the_command_that_adds_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "absent", lambda part: list(part.needs))
+    for words in (["doctor"], ["parts", "runtimes"], ["explain", "runtimes.openvino"]):
+        assert "pip install 'seatrial[openvino]'" in called(capsys, *words)[1]
+    assert "openvino missing" in called(capsys, "doctor")[1]
+
+
 def test_processor_features_are_read_from_flags() -> None:
     intel = {"model name": "A processor", "flags": "fpu avx2 avx512f avx512_bf16 amx_tile amx_bf16 amx_int8"}
     assert _machine.features(intel) == ["avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"]
@@ -239,6 +260,14 @@ def test_no_colour_without_a_terminal(tmp_path: Path) -> None:
     for words in (["--help"], ["parts", "runtimes"], ["explain", "flips"], ["rnu"]):
         done = command(*words, folder=tmp_path)
         assert "\x1b[" not in done.stdout + done.stderr
+
+
+def test_colour_on_a_terminal_unless_somebody_objects(tmp_path: Path) -> None:
+    code, shown = on_a_terminal("rnu", folder=tmp_path)
+    assert code == 2
+    assert "\x1b[1;31merror:" in shown
+    for words, variables in ((["rnu", "--no-color"], {}), (["rnu"], {"NO_COLOR": "1"}), (["rnu"], {"TERM": "dumb"})):
+        assert "\x1b[" not in on_a_terminal(*words, folder=tmp_path, **variables)[1]
 
 
 def test_lines_do_not_flood(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

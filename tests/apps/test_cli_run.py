@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_study import STUDY, make
+from small_study import STUDY, make, on_a_terminal
 from small_study import seatrial as command
 
 import seatrial
@@ -104,6 +104,15 @@ def test_a_second_run_measures_nothing_again(folder: Path) -> None:
     assert "Nothing had to be measured again" in quiet.stderr
     assert "candidates to measure" not in quiet.stderr
     assert len(quiet.stdout.splitlines()) == 2
+
+
+def test_on_a_terminal_there_is_a_live_line_that_goes_away(folder: Path) -> None:
+    code, shown = on_a_terminal("run", "study.yaml", folder=folder)
+    assert code == 0
+    assert "3 candidates to measure" in shown
+    assert "\x1b[?25l" in shown, "the live line hides the cursor"
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "and gives it back"
+    assert "PASS" in shown
 
 
 def test_ctrl_c_keeps_what_is_done(folder: Path) -> None:

@@ -3,7 +3,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -12,7 +12,7 @@ from seatrial.numerics.paired import mcnemar, rows_needed, rows_to_settle, tango
 FLIPS = st.tuples(st.integers(0, 200), st.integers(0, 200), st.integers(0, 100_000))
 
 
-# R contingencytables 3.0.0 prints the second (its tests); Fagerland, Lydersen & Laake (2014), table VIII, the first
+# examples of Fagerland, Lydersen & Laake (2014), Statistics in Medicine 33, 2850; R contingencytables prints the second
 @pytest.mark.parametrize(
     ("lost", "gained", "n", "low", "high", "digits"),
     [(1, 7, 21, -0.517, -0.026, 3), (6, 16, 161, -0.1240, -0.0054, 4)],
@@ -27,6 +27,7 @@ def test_published_mid_p():
     assert mcnemar(1, 7) == pytest.approx(0.0391, abs=5e-5)  # Fagerland et al. 2013
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(FLIPS)
 def test_bounds_are_where_the_score_test_turns(counts):
     """An oracle of its own: the constrained likelihood maximised on a grid-free route, through its quadratic."""
@@ -43,6 +44,7 @@ def test_bounds_are_where_the_score_test_turns(counts):
             assert abs(score) == pytest.approx(z, rel=1e-4)
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(FLIPS, st.floats(0.5, 0.99))
 def test_bounds_contain_the_value_widen_with_the_level_and_mirror(counts, level: float):
     lost, gained, agree = counts

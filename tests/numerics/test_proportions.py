@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -30,6 +30,7 @@ def test_none_of_ten_bounds_the_rate_below_26_percent():
     assert clopper_pearson(0, 10, 0.90).high == pytest.approx(0.2589, abs=5e-5)
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(COUNTS, st.floats(0.5, 0.999))
 def test_bounds_contain_the_value_and_widen_with_the_level(counts, level: float):
     for method in (wilson, clopper_pearson, proportion):
@@ -37,6 +38,7 @@ def test_bounds_contain_the_value_and_widen_with_the_level(counts, level: float)
         assert 0.0 <= wide.low <= narrow.low <= narrow.value <= narrow.high <= wide.high <= 1.0
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(COUNTS)
 def test_success_and_failure_mirror_each_other(counts):
     successes, n = counts

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -11,6 +11,7 @@ from seatrial.numerics.ratios import paired_ratio, rounds_to_settle
 TIMES = st.lists(st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)), min_size=2, max_size=20)
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(TIMES)
 def test_against_scipy(pairs):
     above, below = np.array(pairs).T
@@ -20,6 +21,7 @@ def test_against_scipy(pairs):
     assert np.log([found.low, found.high]) == pytest.approx(list(expected), rel=1e-6, abs=1e-6)
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(TIMES)
 def test_turned_over_it_is_the_inverse(pairs):
     above, below = np.array(pairs).T

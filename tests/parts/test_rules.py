@@ -184,6 +184,11 @@ class TestEvidence:
         assert run("at_least", named, f1(0.9, average="macro"), f1(0.1, **{"class": "a"})).outcome is Outcome.PASS
         assert run("at_least", {"what": "f1", "bound": 0.5}, f1(0.9), f1(0.1, **{"class": "a"})).outcome is Outcome.PASS
 
+    def test_a_class_whose_name_is_a_number_is_found_by_the_number(self):
+        found = Finding(what="recall", at={"class": "3"}, value=0.9, low=0.8, high=0.95, level=0.9)
+        required = {"what": "recall", "bound": 0.5, "at": {"class": 3}}
+        assert run("at_least", required, found).outcome is Outcome.PASS
+
     @pytest.mark.parametrize(("bound", "hint"), [(5, "`ms`"), ("5 MB", "`ms`"), ("5 x", "`ms`")])
     def test_another_unit_is_open_and_says_which_to_write(self, bound, hint):
         judgement = run("at_most", {"what": "latency.p99", "bound": bound}, p99())

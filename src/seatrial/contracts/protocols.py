@@ -245,11 +245,6 @@ class Evidence:
     findings: Sequence[Finding]
     level: float
 
-    def find(self, what: str, at: Mapping[str, Any]) -> Finding | None:
-        """The finding of that name whose `at` contains `at`, at the level that is needed or, failing that, any."""
-        found = [f for f in self.findings if f.what == what and not f.slice and at.items() <= f.at.items()]
-        return min(found, key=lambda f: abs((f.level or self.level) - self.level), default=None)
-
 
 class Rule(Protocol):
     """`parts/rules`: one requirement."""

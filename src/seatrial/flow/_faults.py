@@ -15,7 +15,7 @@ from seatrial.flow._yaml import Path, Text
 _TYPES = {
     "int": "a whole number",
     "float": "a number",
-    "string": "a word or text (put it in quotes)",
+    "string": "a word or text",
     "bool": "true or false",
     "dict": "a block of `key: value` lines",
     "model": "a block of `key: value` lines",
@@ -48,8 +48,9 @@ def faults(error: ValidationError, model: type[BaseModel], text: Text, base: Pat
     found: dict[str, list[Fault]] = {}
     for one in error.errors(include_url=False):
         path: Path = (*base, *one["loc"])
-        where = text.where(path, key=one["type"] == "extra_forbidden")
-        found.setdefault(where, []).append(_fault(one, model, where))
+        where = text.where(path, key=one["type"] == "extra_forbidden" or path[-1:] == ("[key]",))
+        named = text.reached(path)[len(base) :]
+        found.setdefault(where, []).append(_fault(one, model, named, where))
     return [fault for group in found.values() for fault in _joined(group)]
 
 
@@ -63,28 +64,29 @@ def _joined(group: list[Fault]) -> list[Fault]:
     return [Fault(types_[0].where, f"{start} is not {' or '.join(wanted)}"), *(f for f in group if f not in types_)]
 
 
-def _fault(error: Any, model: type[BaseModel], where: str) -> Fault:
+def _fault(error: Any, model: type[BaseModel], named: Path, where: str) -> Fault:
+    """In words. pydantic's own path goes into alternatives that the file doesn't show; `named` is the part that it does."""
     kind, loc, given = error["type"], error["loc"], error.get("input")
     context = error.get("ctx", {})
     if kind == "missing":
-        return Fault(where, f"`{loc[-1]}` is missing{_inside(loc[:-1])}", _described(model, loc))
+        return Fault(where, f"`{loc[-1]}` is missing{_inside(named)}", _described(model, loc))
     if kind == "extra_forbidden":
         return Fault(
             where, f"`{loc[-1]}` is not known{_inside(loc[:-1]) or ' here'}", suggest(loc[-1], known(model, loc[:-1]))
         )
     if kind in ("literal_error", "enum"):
         words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return Fault(where, f"`{given}` is not known{_inside(loc)}", suggest(str(given), words))
+        return Fault(where, f"`{given}` is not known{_inside(named)}", suggest(str(given), words))
     if kind == "too_short":
-        return Fault(where, f"{_named(loc)} is empty; there must be at least {context['min_length']}")
+        return Fault(where, f"{_named(named)} is empty; there must be at least {context['min_length']}")
     if kind in _BOUNDS:
         field, words_ = _BOUNDS[kind]
-        return Fault(where, f"{_named(loc)} is {given}; it must be {words_} {context[field]}")
+        return Fault(where, f"{_named(named)} is {given}; it must be {words_} {context[field]}")
     if kind == "value_error":
-        return Fault(where, f"{_named(loc)}: {context['error']}" if loc else str(context["error"]))
+        return Fault(where, f"{_named(named)}: {context['error']}" if named else str(context["error"]))
     if (wanted := _TYPES.get(kind.split("_")[0])) is not None:
-        return Fault(where, f"{_named(loc)} is {_shown(given)}, which is not {wanted}")
-    return Fault(where, f"{_named(loc)}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+        return Fault(where, f"{_named(named)} is {_shown(given)}, which is not {wanted}")
+    return Fault(where, f"{_named(named)}: {error['msg'][:1].lower()}{error['msg'][1:]}")
 
 
 def suggest(word: str, words: list[str]) -> str:

@@ -27,7 +27,9 @@ def stored(wanted: Input, chunk: Mapping[str, Array]) -> Array:
         if chunk[name].ndim > 2:
             shape = "x".join(map(str, chunk[name].shape[1:]))
             raise DataError(f"several columns are joined to features, but a row of `{name}` is {shape}", where="inputs")
-    return np.concatenate([chunk[name].reshape(len(chunk[name]), -1) for name in wanted.columns], axis=1)
+    return np.concatenate(
+        [chunk[name].reshape(len(chunk[name]), math.prod(chunk[name].shape[1:])) for name in wanted.columns], axis=1
+    )
 
 
 def ready(wanted: Input, rows: Array, name: str) -> Array:

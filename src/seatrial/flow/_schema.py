@@ -10,21 +10,8 @@ from pydantic_core import core_schema
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.study import Study
+from seatrial.flow._references import references
 
-_KINDS = {
-    ("Model", "task"): "tasks",
-    ("Data", "from"): "datasets",
-    ("Grid", "variant"): "variants",
-    ("Grid", "runtime"): "runtimes",
-    ("Reference", "variant"): "variants",
-    ("Reference", "runtime"): "runtimes",
-    ("Measure", "loads"): "loads",
-    ("Measure", "meters"): "meters",
-    ("Measure", "metrics"): "metrics",
-    ("Measure", "executor"): "executors",
-    ("Study", "require"): "rules",
-    ("Study", "reports"): "reports",
-}
 _SHORT: dict[tuple[str, str], dict[str, Any]] = {
     ("Data", "roles"): {"$ref": "#/$defs/Role"},
     ("Measure", "rounds"): {"type": "integer", "minimum": 1},
@@ -51,9 +38,9 @@ def schema_json() -> dict[str, Any]:
     definitions = schema["$defs"]
     for kind in catalog.kinds():
         definitions[kind] = _parts_of(kind, definitions)
-    for (owner, field), kind in _KINDS.items():
-        block = schema if owner == "Study" else definitions[owner]
-        block["properties"][field] = _pointed(block["properties"][field], f"#/$defs/{kind}")
+    for place in references():
+        fields = (schema if place.owner == Study.__name__ else definitions[place.owner])["properties"]
+        fields[place.field] = _pointed(fields[place.field], f"#/$defs/{place.kind}")
     for (owner, field), short in _SHORT.items():
         definitions[owner]["properties"][field]["anyOf"][1] = short
     definitions["Model"]["properties"]["forms"] |= _by_name("subjects", definitions)

@@ -28,11 +28,12 @@ class Text:
 
     def where(self, path: Path, key: bool = False) -> str:
         """The place of the value at this path, or of its key; where there is none, that of the nearest one around it."""
-        for end in range(len(path), -1, -1):
-            known = self.keys if key and path[:end] in self.keys else self.places
-            if path[:end] in known:
-                return known[path[:end]]
-        return self.file
+        reached = self.reached(path)
+        return self.keys[reached] if key and reached in self.keys else self.places.get(reached, self.file)
+
+    def reached(self, path: Path) -> Path:
+        """The longest beginning of this path that there is in the file."""
+        return next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.places), ())
 
 
 def load(text: str, file: str) -> Text:
@@ -67,6 +68,8 @@ class _Reader:
 
     def value(self, node: Any, path: Path) -> Any:
         place = _place(self.text.file, node.start_mark)
+        if node.value == "" and path in self.text.keys:  # nothing stands there: the reader marks what comes next
+            place = self.text.keys[path]
         self.text.places.setdefault(path, place)
         self.seen += 1
         if self.seen > MOST_VALUES:

@@ -28,6 +28,7 @@ def written(folder: Path, suffix: str = "") -> Iterator[tuple[IO[bytes], list[Pa
             yield file, target
             file.flush()
             os.fsync(file.fileno())
+        Path(name).chmod(0o644)
         Path(name).replace(target[0])
         _synchronise(folder)
     finally:

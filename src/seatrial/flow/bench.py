@@ -64,8 +64,10 @@ class Bench:
         began = time.perf_counter()
         artefact = part.make(order.artefact, making, options)
         seconds = time.perf_counter() - began
-        lineage = artefact.lineage.model_copy(update={"seconds": seconds})
-        return {"artefact": artefact.model_copy(update={"lineage": lineage}).model_dump(mode="json")}
+        if artefact != order.artefact:
+            lineage = artefact.lineage.model_copy(update={"seconds": seconds})
+            artefact = artefact.model_copy(update={"lineage": lineage})
+        return {"artefact": artefact.model_dump(mode="json")}
 
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None

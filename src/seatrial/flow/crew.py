@@ -87,6 +87,7 @@ def _predict(voyage: Voyage, trial: Trial) -> None:
         same = next((body for body in kept if _agree(sample, body)), None)
         trial.prediction = same or _ask(voyage, trial, (0, rows))
         voyage.measured += same is None
+        voyage.reused += same is not None
         voyage.keeper.put((PREDICTION, trial.kept_prediction, trial.prediction))
 
 

@@ -232,20 +232,17 @@ def _findings(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> li
         if one.prediction is not None:
             at = (describe, gate) if read else (describe,)
             stated += quality_findings(voyage, one, reference, labels[one.planned.candidate.model], at) + one.executed()
-        shown = {describe, levels[0], None}
         found += [
-            finding
-            for finding in stated
-            if finding.what in read or finding.level in shown or not _both(finding, stated)
+            finding for finding in stated if finding.what in read or finding is _nearest(finding, stated, describe)
         ]
         found += [one.failure] if one.failure else []
         found += [] if one.failure or (one.rounds and one.prediction) else [_unfinished(one)]
     return found
 
 
-def _both(finding: Finding, stated: list[Finding]) -> bool:
-    """Whether the same quantity is stated at another level too."""
-    return any(other.key == finding.key and other.level != finding.level for other in stated)
+def _nearest(finding: Finding, stated: list[Finding], level: float) -> Finding:
+    """Of all statements of the same quantity the one whose level is nearest to this."""
+    return min((one for one in stated if one.key == finding.key), key=lambda one: abs((one.level or level) - level))
 
 
 def level_now(plan: Plan, level: float) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +12,7 @@ from seatrial.contracts.candidate import PartRef, Ref
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartInfo
 from seatrial.errors import PartError, SeatrialError
+from seatrial.flow.arrays import written
 
 _REFS: TypeAdapter[tuple[PartRef, ...]] = TypeAdapter(tuple[Ref, ...])
 
@@ -28,14 +27,14 @@ class Published(NamedTuple):
 def publish(dossier: Dossier, folder: Path, base: Path | None = None) -> Published:
     """Write each report that the study names into `folder`. One that raises stops no other and is returned in `failures`.
 
-    A report that declares no file (it is meant to be looked at) isn't written. `base` is the study's folder, for reports
-    named by the path of a local file.
+    A report that declares no file (it is meant to be looked at) isn't written. A report named by the path of a local file
+    is looked for in `base`, the folder of the study file unless another is given.
     """
     folder.mkdir(parents=True, exist_ok=True)
     published = Published({}, {})
     for ref in _REFS.validate_python(dossier.study.get("reports", ())):
         try:
-            part = catalog.find("reports", ref.name, base)
+            part = catalog.find("reports", ref.name, base or _home(dossier))
             name = file_name(part)
             if name is None:
                 continue
@@ -56,7 +55,7 @@ def render(dossier: Dossier, name: str, options: dict[str, Any] | None = None, b
     Raises `UnknownPart`, `MissingPackage`, or `PartError` where an option is wrong.
     """
     stated = {ref.name: ref.options for ref in _REFS.validate_python(dossier.study.get("reports", ()))}
-    return _text(dossier, catalog.find("reports", name, base), stated.get(name, {}) | (options or {}))
+    return _text(dossier, catalog.find("reports", name, base or _home(dossier)), stated.get(name, {}) | (options or {}))
 
 
 def file_name(part: PartInfo) -> str | None:
@@ -70,6 +69,10 @@ def file_name(part: PartInfo) -> str | None:
     if Path(declared[0]).name != declared[0] or declared[0].startswith("."):
         raise PartError(f"the report `{part.name}` declares the file `{declared[0]}`, which is no plain file name")
     return declared[0]
+
+
+def _home(dossier: Dossier) -> Path:
+    return Path(dossier.run.study_file).parent
 
 
 def _text(dossier: Dossier, part: PartInfo, given: dict[str, Any]) -> str:
@@ -89,27 +92,9 @@ def _text(dossier: Dossier, part: PartInfo, given: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """All of it or nothing: a reader never meets half a file, not even after a power cut."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with written(path.parent) as (file, target):
+        file.write(text.encode())
+        target.append(path)
 
 
 def _reason(error: Exception) -> str:

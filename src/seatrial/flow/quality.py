@@ -9,6 +9,7 @@ from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import ArrayRef
+from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Batch
 from seatrial.contracts.study import Model
 from seatrial.errors import SeatrialError
@@ -30,17 +31,26 @@ def quality_findings(
         if info.paired and (reference is None or reference is trial):
             continue
         if info.paired and (other is None or other.prediction is None):
-            found.append(_without(ref.name, trial, State.FAILED, "the reference gave no outputs to compare with"))
-            continue
-        try:
-            stated = list(_stated(voyage, ref, model, trial, other, labels, levels))
-        except SeatrialError as error:
-            stated = [_without(ref.name, trial, State.FAILED, error.what)]
+            stated = _without(info, "the reference gave no outputs to compare with")
+        else:
+            stated = _tried(voyage, ref, model, trial, other, labels, levels)
         for one in stated:
             against = reference.id if one.against and reference else None
             update = {"candidate": trial.id, "against": against, "part": info.name, "part_version": info.version}
             found.append(one.model_copy(update=update | {"measured_at": now()}))
     return list({(one.key, one.level): one for one in found}.values())
+
+
+def _tried(
+    voyage: Voyage, ref: PartRef, model: Model, trial: Trial, other: Trial | None, labels: Any, levels: Iterable[float]
+) -> list[Finding]:
+    """The metric's findings; a metric that raises, ours or the user's, leaves its findings missing and the study goes on."""
+    try:
+        return list(_stated(voyage, ref, model, trial, other, labels, levels))
+    except SeatrialError as error:
+        return _without(voyage.find("metrics", ref.name), error.what)
+    except Exception as error:  # noqa: BLE001 - it becomes a finding
+        return _without(voyage.find("metrics", ref.name), f"it raised {type(error).__name__}: {error}")
 
 
 def _stated(
@@ -78,5 +88,6 @@ def _refs(prediction: Mapping[str, Any]) -> dict[str, ArrayRef]:
     return {name: ArrayRef(**ref["$array"]) for name, ref in prediction["outputs"].items()}
 
 
-def _without(metric: str, trial: Trial, state: State, note: str) -> Finding:
-    return missing(metric, state, note, candidate=trial.id)
+def _without(info: PartInfo, note: str) -> list[Finding]:
+    """Each finding that the metric would have given, missing and why."""
+    return [missing(what, State.FAILED, note) for what in info.gives.get("finding", (info.name,))]

@@ -16,26 +16,11 @@ from seatrial.contracts.study import Study
 from seatrial.errors import PartError, StudyError
 from seatrial.flow import _yaml
 from seatrial.flow._faults import Fault, faults, suggest
+from seatrial.flow._references import references
 from seatrial.flow._roles import offers
 from seatrial.flow._schema import schema_json
 
-__all__ = ["REFERENCES", "Source", "read", "schema_json"]
-
-REFERENCES: dict[tuple[str, ...], str] = {
-    ("models", "*", "task"): "tasks",
-    ("data", "*", "from"): "datasets",
-    ("candidates", "*", "variant"): "variants",
-    ("candidates", "*", "runtime"): "runtimes",
-    ("reference", "variant"): "variants",
-    ("reference", "runtime"): "runtimes",
-    ("measure", "loads"): "loads",
-    ("measure", "meters"): "meters",
-    ("measure", "metrics"): "metrics",
-    ("measure", "executor"): "executors",
-    ("require",): "rules",
-    ("reports",): "reports",
-}
-"""Where a study names parts, and of which kind. Two more places name them by their key: `models.*.forms` and `prefer`."""
+__all__ = ["Source", "read", "schema_json"]
 
 
 @dataclass(frozen=True)
@@ -115,11 +100,11 @@ class _Named:
 
 
 def _named_parts(content: Any) -> Iterator[_Named]:
-    for pattern, kind in REFERENCES.items():
-        for path, value in _matches(content, pattern):
-            several = enumerate(value) if isinstance(value, list) else ()
-            for at, one in [((*path, index), one) for index, one in several] or [(path, value)]:
-                yield from _named(kind, at, one)
+    for place in references():
+        for path, value in _matches(content, place.path):
+            several = [((*path, index), one) for index, one in enumerate(value)] if isinstance(value, list) else []
+            for at, one in several or [(path, value)]:
+                yield from _named(place.kind, at, one)
     for path, forms in _matches(content, ("models", "*", "forms")):
         if isinstance(forms, dict):
             for name, options in forms.items():

@@ -6,7 +6,7 @@ Memory is bounded by a chunk of rows; labels, groups and one hash a row are held
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,12 @@ from seatrial import catalog
 from seatrial.contracts.artefact import Signature
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.rows import EVALUATION, Role
-from seatrial.contracts.study import Data, Model, Study
+from seatrial.contracts.study import Model, Study
 from seatrial.errors import DataError
 from seatrial.flow import _inputs, arrays
-from seatrial.flow._roles import offers, role_indices
-
-CHUNK_BYTES = 16 * 2**20
-MOST_CHUNK_ROWS = 65_536
-SMALL_COLUMN_ROWS = 65_536
-
-Array = NDArray[Any]
+from seatrial.flow._inputs import Array
+from seatrial.flow._picks import DataSet, Pick, chosen
+from seatrial.flow._roles import offers
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def prepare(study: Study, folder: Path, model_name: str, cache: Path) -> ModelRo
     Raises `DataError` for rows that can't be read or don't fit, and where rows of both roles are the same.
     """
     model = study.models[model_name]
-    sets = [_DataSet(name, data, folder) for name, data in study.data.items()]
+    sets = [DataSet(name, data, folder) for name, data in study.data.items()]
     judged = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
     calibrating = [one.pick((Role.CALIBRATE,)) for one in sets if offers(one.data.roles, Role.CALIBRATE)]
     calibrating = [pick for pick in calibrating if pick.rows is None or len(pick.rows)]
@@ -109,65 +105,6 @@ def _fits(shape: tuple[int, ...], asked: tuple[int | None, ...]) -> bool:
     return len(shape) == len(asked) and all(wanted in (None, size) for size, wanted in zip(shape, asked, strict=True))
 
 
-# --- which rows -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Pick:
-    """Rows of one data set: their numbers (None: all), their labels and groups as stored, whether a draw chose them."""
-
-    source: _DataSet
-    rows: NDArray[np.int64] | None
-    label: Array | None
-    group: Array | None
-
-    @property
-    def drawn(self) -> bool:
-        return self.source.data.roles.draw is not None
-
-
-class _DataSet:
-    """A data set of the study with its part, and its small columns once they are read."""
-
-    def __init__(self, name: str, data: Data, folder: Path) -> None:
-        info = catalog.find("datasets", data.source.name, folder)
-        catalog.require(info)
-        self.name, self.data, self.folder = name, data, folder
-        self._part, self._options = catalog.load(info), catalog.options(info, data.source.options)
-        self._small: dict[str, Array] | None = None
-
-    def chunks(self, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Array]]:
-        """The named columns, some rows at a time; a fault is told with the data set's name."""
-        try:
-            yield from self._part.chunks(self._options, self.folder, list(dict.fromkeys(names)), rows)
-        except DataError as error:
-            raise DataError(
-                error.what, where=f"data `{self.name}`, {error.where}", next_step=error.next_step
-            ) from error
-
-    def pick(self, roles: Sequence[Role]) -> _Pick:
-        """The rows that have one of these roles."""
-        small, stated = self.small(), self.data.roles
-        label, group = (small.get(column) if column else None for column in (self.data.label, self.data.group))
-        if stated.all is not None:
-            return _Pick(self, None, label, group)
-        rows = role_indices(small, self.data, roles, self.name)
-        return _Pick(self, rows, *(None if column is None else column[rows] for column in (label, group)))
-
-    def small(self) -> dict[str, Array]:
-        """Label, group and role columns, whole; for a draw by row also the number of rows, as `""`."""
-        if self._small is None:
-            names = [name for name in (self.data.label, self.data.group, self.data.roles.column) if name]
-            counted = names or list(self._part.columns(self._options, self.folder))[:1]
-            if not names and self.data.roles.draw is None:
-                self._small = {}
-                return self._small
-            pieces: list[Mapping[str, Array]] = list(self.chunks(counted, SMALL_COLUMN_ROWS))
-            self._small = {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
-            self._small[""] = np.arange(sum(len(piece[counted[0]]) for piece in pieces))
-        return self._small
-
-
 # --- columns become inputs ------------------------------------------------------------------------------------------------
 
 
@@ -203,7 +140,7 @@ class _Tally:
         return [sentence for name, look in self.looks.items() for sentence in look.sentences(name)]
 
 
-def _collect(picks: Sequence[_Pick], model: Model, folder: Path, cache: Path) -> tuple[Rows, _Tally]:
+def _collect(picks: Sequence[Pick], model: Model, folder: Path, cache: Path) -> tuple[Rows, _Tally]:
     """Inputs, labels and groups of the picked rows, data set after data set."""
     tally = _Tally()
     inputs = {}
@@ -221,12 +158,12 @@ def _collect(picks: Sequence[_Pick], model: Model, folder: Path, cache: Path) ->
     return Rows(inputs, labels, n, tally.digest(n), groups), tally
 
 
-def _pieces(picks: Sequence[_Pick], model: Model, name: str, tally: _Tally) -> Iterator[Array]:
+def _pieces(picks: Sequence[Pick], model: Model, name: str, tally: _Tally) -> Iterator[Array]:
     """One input, a chunk of rows at a time."""
     wanted = model.inputs[name]
     look = tally.looks.setdefault(name, _inputs.Look(wanted))
     for pick in picks:
-        for chunk in _chosen(pick, wanted.columns):
+        for chunk in chosen(pick, wanted.columns):
             for column in wanted.columns:
                 tally.column(column, chunk[column])
             stored = _inputs.stored(wanted, chunk)
@@ -236,23 +173,7 @@ def _pieces(picks: Sequence[_Pick], model: Model, name: str, tally: _Tally) -> I
             yield ready
 
 
-def _chosen(pick: _Pick, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
-    """The picked rows of some columns, in chunks of about 16 MiB once they are numbers."""
-    first = next(iter(pick.source.chunks(names, 1)))
-    row_bytes = sum(8 * first[name].size for name in first)
-    rows = max(1, min(MOST_CHUNK_ROWS, CHUNK_BYTES // max(1, row_bytes)))
-    start = 0
-    for chunk in pick.source.chunks(names, rows):
-        length = len(next(iter(chunk.values())))
-        if pick.rows is None:
-            yield chunk
-        else:
-            low, high = np.searchsorted(pick.rows, [start, start + length])
-            yield {name: values[pick.rows[low:high] - start] for name, values in chunk.items()}
-        start += length
-
-
-def _labels(picks: Sequence[_Pick], model: Model, folder: Path, tally: _Tally) -> Array | None:
+def _labels(picks: Sequence[Pick], model: Model, folder: Path, tally: _Tally) -> Array | None:
     """Labels in the task's terms, where every data set has them."""
     stored = [pick.label for pick in picks]
     if any(label is None for label in stored):
@@ -273,7 +194,7 @@ def _labels(picks: Sequence[_Pick], model: Model, folder: Path, tally: _Tally) -
     return np.concatenate(made)
 
 
-def _groups(picks: Sequence[_Pick], tally: _Tally) -> dict[str, Array]:
+def _groups(picks: Sequence[Pick], tally: _Tally) -> dict[str, Array]:
     """The group column, where all data sets have one of the same name."""
     names = {pick.source.data.group for pick in picks}
     columns = [pick.group for pick in picks if pick.group is not None]
@@ -297,7 +218,7 @@ def _no_group_in_both(evaluation: Rows, calibration: Rows) -> None:
             )
 
 
-def _told_or_refused(shared: NDArray[np.bool_], calibrating: Sequence[_Pick]) -> str:
+def _told_or_refused(shared: NDArray[np.bool_], calibrating: Sequence[Pick]) -> str:
     """Equal rows that a draw parted are left out and told; equal rows that the study gave are refused."""
     count, total = int(shared.sum()), len(shared)
     what = f"{count} of {total} calibration rows are equal to rows that judge"
@@ -310,7 +231,7 @@ def _told_or_refused(shared: NDArray[np.bool_], calibrating: Sequence[_Pick]) ->
     return f"{what}; they were left out of the calibration"
 
 
-def _without(picks: Sequence[_Pick], left_out: NDArray[np.bool_]) -> list[_Pick]:
+def _without(picks: Sequence[Pick], left_out: NDArray[np.bool_]) -> list[Pick]:
     """The same picks without the rows marked, in the order in which they were read."""
     kept, start = [], 0
     for pick in picks:
@@ -318,7 +239,7 @@ def _without(picks: Sequence[_Pick], left_out: NDArray[np.bool_]) -> list[_Pick]
         stays = ~left_out[start : start + len(pick.rows)]
         start += len(pick.rows)
         columns = (None if column is None else column[stays] for column in (pick.label, pick.group))
-        kept.append(_Pick(pick.source, pick.rows[stays], *columns))
+        kept.append(Pick(pick.source, pick.rows[stays], *columns))
     return kept
 
 
@@ -339,6 +260,5 @@ def _bytes(values: Array) -> bytes:
 
 def _row_hashes(rows: Array) -> NDArray[np.uint64]:
     """64 bits of each row's BLAKE2b."""
-    flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
-    digests = b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in flat)
+    digests = b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in np.ascontiguousarray(rows))
     return np.frombuffer(digests, np.uint64)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seatrial.contracts.dossier import Dossier, Entry, Run
+from seatrial.contracts.finding import State, missing
 from seatrial.contracts.plan import Plan
 from seatrial.contracts.progress import Event, Watch, silent
 from seatrial.flow.decide import decide
@@ -56,8 +57,13 @@ def run(
     )
     folder = keep_dossier(keeper, dossier)
     watch(Event(stage="publish", note=str(folder)))
-    for report, reason in publish(dossier, folder).failures.items():
-        watch(Event(stage="note", label=report, note=f"the report `{report}` could not be written: {reason}"))
+    failures = publish(dossier, folder, source.folder).failures
+    if failures:
+        lost = [missing("report", State.FAILED, reason, at={"report": name}) for name, reason in failures.items()]
+        dossier = dossier.model_copy(update={"findings": (*dossier.findings, *lost)})
+        keep_dossier(keeper, dossier)
+        for name, reason in failures.items():
+            watch(Event(stage="note", label=name, note=f"the report `{name}` could not be written: {reason}"))
     return dossier
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seatrial.contracts.artefact import Artefact, Lineage, Signature, TensorSpec
+from seatrial.errors import SeatrialError
 
 ROWS = 5
 OPSET = 17
@@ -34,6 +35,15 @@ def samples(format_: str, folder: Path) -> list[Sample]:
 def rows(count: int = ROWS, *shape: int, seed: int = 7) -> Any:
     """Standard normal rows, float32, the same everywhere."""
     return np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32)
+
+
+def refusal(kind: type[SeatrialError], act: Callable[[], Any]) -> SeatrialError | None:
+    """The error of this kind with which `act` is refused, or None where it isn't."""
+    try:
+        act()
+    except kind as error:
+        return error
+    return None
 
 
 def sha256(file: Path | str) -> str:
@@ -62,7 +72,7 @@ def onnx_file(file: Path, nodes: Sequence[Any], inputs: Mapping[str, tuple[str, 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.checker.check_model(model)
     file.write_bytes(model.SerializeToString(deterministic=True))
-    counts = {shape[0] for _, shape in inputs.values() if isinstance(shape[0], int)}
+    counts = {shape[0] for _, shape in inputs.values() if shape and isinstance(shape[0], int)}
     return Artefact(
         format="onnx",
         files={"model": str(file)},

@@ -79,7 +79,7 @@ def _parquet_type(values: np.ndarray[Any, Any]) -> Any:
 
     if values.dtype.kind == "U":
         return pl.String
-    inner: Any = pl.from_numpy(values.reshape(-1)[:0]).to_series().dtype
+    inner: Any = pl.Series(values.reshape(-1)).dtype
     for _ in values.shape[1:]:
         inner = pl.List(inner)
     return inner
@@ -118,9 +118,11 @@ def _says_what_is_wrong(module: Any, options: Any, folder: Path) -> None:
 
 
 def _refused(act: Callable[[], Any], what: str) -> DataError:
+    caught: DataError | None = None
     try:
         act()
     except DataError as error:
-        assert error.where, f"the error about {what} says where"
-        return error
-    raise AssertionError(f"{what} must raise a DataError")
+        caught = error
+    assert caught is not None, f"{what} must raise a DataError"
+    assert caught.where, f"the error about {what} says where"
+    return caught

@@ -64,21 +64,20 @@ def _settings(part: PartInfo, module: Any) -> Iterator[Setting]:
         if reason is None:
             yield from (Setting(device, precision) for precision in part.accepts.get("precision", ("fp32",)))
             continue
-        try:
-            module.open(None, Setting(device), catalog.options(part))
-        except Unsupported as error:
-            assert error.what.strip(), f"{part.name}: refuses {device} without a word"
-        else:
-            raise AssertionError(f"{part.name}: opens {device}, of which it says: {reason}")
+        absent = Setting(device)
+        refused = _models.refusal(Unsupported, lambda setting=absent: module.open(None, setting, catalog.options(part)))
+        assert refused, f"{part.name}: opens {device}, of which it says: {reason}"
+        assert refused.what.strip(), f"{part.name}: refuses {device} without a word"
 
 
 def _one(where: str, module: Any, options: Any, setting: Setting, sample: Sample) -> None:
-    try:
-        session = module.open(sample.artefact, setting, options)
-    except Unsupported as error:
-        assert (setting.device, setting.precision) != ("cpu", "fp32"), f"{where}: refused: {error}"
-        assert error.what.strip(), f"{where}: refused without a word"
+    opened: list[Session] = []
+    refused = _models.refusal(Unsupported, lambda: opened.append(module.open(sample.artefact, setting, options)))
+    if refused:
+        assert (setting.device, setting.precision) != ("cpu", "fp32"), f"{where}: refused: {refused}"
+        assert refused.what.strip(), f"{where}: refused without a word"
         return
+    (session,) = opened
     check_session(where, session, sample, setting, TOLERANCE[setting.precision])
     _check_refusals(where, session, sample)
     session.close()
@@ -122,17 +121,14 @@ def _check_refusals(where: str, session: Session, sample: Sample) -> None:
     rest = {other: array for other, array in sample.values.items() if other != name}
     _fails(f"{where}: answers without the input `{name}`", session, rest)
     _fails(f"{where}: takes an input that it doesn't have", session, rest | {"no such input": value})
-    _fails(f"{where}: takes rows of another shape", session, rest | {name: value[..., :-1]})
+    _fails(f"{where}: takes rows with another number of axes", session, rest | {name: value[..., None]})
     _check_answers(f"{where}, after a refusal", session.predict(sample.values), sample, 1.0)
 
 
 def _fails(complaint: str, session: Session, values: Any) -> None:
-    try:
-        session.predict(values)
-    except SeatrialError as error:
-        assert error.what.strip(), f"{complaint}: refused without a word"
-    else:
-        raise AssertionError(complaint)
+    refused = _models.refusal(SeatrialError, lambda: session.predict(values))
+    assert refused, complaint
+    assert refused.what.strip(), f"{complaint}: refused without a word"
 
 
 def _difference(one: Any, other: Any) -> float:

@@ -28,7 +28,7 @@ def exam(part: PartInfo) -> None:
     meanings = part.gives.get("means", ())
     assert meanings, f"{part.name}: say in GIVES which outputs it reads: means"
     for means in meanings:
-        outputs = {"other": Output(means="boxes"), "answer": Output(means=means, classes=CLASSES)}  # type: ignore[arg-type]
+        outputs = {"other": Output(means="boxes"), "answer": Output(means=means, classes=CLASSES)}
         raw = {"other": np.zeros((ROWS, 7), np.float32), "answer": sample(means)}
         _rows_stand_alone(part, module, outputs, raw)
         _no_nonsense(part, module, outputs, raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,12 @@ def names() -> list[str]:
 
 
 def named(name: str) -> list[PartInfo]:
-    """The parts of that name in every kind; `runtimes.torch` or `runtimes/torch` asks for one."""
+    """The parts of that name in every kind; `runtimes.torch` or `runtimes/torch` asks for one; `./my_metric.py` is a file."""
+    if name.endswith(".py"):
+        kind = _kind_of(Path(name))
+        return [catalog.find(kind, name)] if kind else []
     kind, _, alone = name.replace("/", ".").partition(".")
-    if alone in ("", "py") or kind not in catalog.kinds():
+    if not alone or kind not in catalog.kinds():
         kind, alone = "", name
     kinds = [kind] if kind else catalog.kinds()
     return [catalog.parts(of)[alone] for of in kinds if alone in catalog.parts(of)]
@@ -111,6 +115,26 @@ def fields(record: type[BaseModel]) -> list[dict[str, str]]:
     from seatrial.apps.cli._fields import rows
 
     return [row._asdict() for row in rows(record)]
+
+
+def _kind_of(file: Path) -> str:
+    """The kind of part whose functions this file offers (defined, imported or assigned), told by their names; empty if there is none."""
+    from seatrial.contracts import protocols
+
+    if not file.is_file():
+        return ""
+    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    here = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    here |= {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    here |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    asked = {
+        found.group(1): {name for name in vars(protocol) if not name.startswith("_")}
+        for protocol in vars(protocols).values()
+        if (found := re.match(r"`parts/(\w+)`", getattr(protocol, "__doc__", None) or ""))
+    }
+    return max((kind for kind in asked if asked[kind] <= here), key=lambda kind: len(asked[kind]), default="")
 
 
 def _speaks_of(what: str, word: str) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from seatrial.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,11 +70,25 @@ def heading(text: str) -> Text:
 
 
 def console(stream: TextIO) -> Console:
-    """A rich console that asks the terminal for its width and takes a wide page where there is none. Honours NO_COLOR."""
+    """A rich console that asks the terminal for its width and takes a wide page where there is none. Honours NO_COLOR.
+
+    Brackets are brackets: `seatrial[torch]` is no markup.
+    """
     from rich.console import Console
 
     wide = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
-    return Console(file=stream, width=wide, highlight=False, soft_wrap=False)
+    return Console(file=stream, width=wide, highlight=False, markup=False, emoji=False)
+
+
+def save(file: Path, text: str) -> None:
+    """Write a file that was asked for, with the folders on its way. Raises `StudyError` where that can't be."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(
+            f"{file} can't be written: {error.strerror}", next_step="name another file with `--out`"
+        ) from error
 
 
 def flush() -> None:

@@ -42,8 +42,7 @@ def report(
     if out is None:
         _out.say(text.rstrip("\n"))
         return 0
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+    _out.save(out, text)
     _out.note(f"{out} is written.")
     return 0
 

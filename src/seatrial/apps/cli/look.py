@@ -44,7 +44,7 @@ def explain(
     name: Annotated[
         str,
         typer.Argument(
-            help="A part (`openvino`, `metrics.accuracy`), a finding (`latency.p99`), a word, `study` or `study.measure`."
+            help="A part (`openvino`, `metrics.accuracy`, `./my_metric.py`), a finding (`latency.p99`), a word, `study` or `study.measure`."
         ),
     ],
     json: Annotated[

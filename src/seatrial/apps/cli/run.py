@@ -98,6 +98,8 @@ def gate(
         for line in _judgements(dossier):
             _out.say(line)
     _out.say(f"{dossier.verdict.outcome.upper()}  {dossier.verdict.sentence}")
+    if is_study(what):
+        _out.say(_page(dossier, Path(what)))
     return code
 
 
@@ -147,7 +149,6 @@ def _carried_out(
 
 def _tell(dossier: Dossier, study: Path, quiet: bool) -> None:
     from seatrial.apps.cli.kept import terminal_options
-    from seatrial.flow.keep import home, run_folder
     from seatrial.flow.publish import render
 
     if quiet:
@@ -156,9 +157,16 @@ def _tell(dossier: Dossier, study: Path, quiet: bool) -> None:
     else:
         _out.say(render(dossier, "terminal", terminal_options()).rstrip("\n"))
         _out.say()
+    _out.say(_page(dossier, study))
+
+
+def _page(dossier: Dossier, study: Path) -> str:
+    """Where the report to look at lies, or the folder of all reports where there is none."""
+    from seatrial.flow.keep import home, run_folder
+
     folder = run_folder(home(study.parent), dossier.run.id)
     page = folder / "report.html"
-    _out.say(f"report: {page if page.is_file() else folder}")
+    return f"report: {page if page.is_file() else folder}"
 
 
 def _effort(dossier: Dossier) -> str:

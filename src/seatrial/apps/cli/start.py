@@ -35,9 +35,8 @@ def init(
         )
     text, missing = draft(model, data, out.parent)
     schema = home(out.parent) / SCHEMA
-    schema.parent.mkdir(parents=True, exist_ok=True)
-    schema.write_text(json_.dumps(schema_json(), indent=1), encoding="utf-8")
-    out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    _out.save(schema, json_.dumps(schema_json(), indent=1))
+    _out.save(out, text.rstrip("\n") + "\n")
     todo = [{"line": _line(text, what), "what": what} for what in missing]
     step = f"seatrial plan {out}" if todo else f"seatrial run {out}"
     if json:

@@ -51,5 +51,6 @@ def findings(state: Counted, level: float, options: Options) -> Iterable[Finding
         unit="p",
         n=state["rows"],
         unit_of_replication="rows",
-        method=f"McNemar's test, two-sided mid-p, {state['lost']} rows lost and {state['gained']} gained",
+        method="McNemar's test, two-sided mid-p",
+        note=f"{state['lost']} rows lost and {state['gained']} gained",
     )

@@ -108,4 +108,4 @@ def count(share: float, n: int) -> int:
 
 def per_cent(level: float) -> str:
     """A confidence level: .95 is `95 %`, .9875 is `98.8 %`."""
-    return f"{100 * level:.3g} %"
+    return f"{100 * level:.4g} %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from seatrial.contracts.verdict import Judgement, Outcome
 from seatrial.parts.reports._numbers import Form, form, interval, per_cent
 from seatrial.parts.reports._view import Row, View
 from seatrial.parts.reports._words import about, words
+
+_NUMBER = re.compile(r"\b\d[\d,.]*\b")
 
 
 class Requirement(NamedTuple):
@@ -56,20 +59,23 @@ def _counts(found: dict[str, Judgement], eligible: set[str]) -> dict[Outcome, in
 
 
 def methods(shown: View) -> list[Method]:
-    """How each kind of finding was got; those that were got alike share a line."""
+    """How each kind of finding was got; those that were got alike, but for numbers in the method's words, share a line."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in _described(shown):
         if finding.method or finding.n:
-            key = (finding.method, confidence(finding), finding.unit_of_replication)
+            key = (_NUMBER.sub("…", finding.method), confidence(finding), finding.unit_of_replication)
             groups.setdefault(key, []).append(finding)
     return [_method(how, level, unit, found) for (how, level, unit), found in groups.items()]
 
 
 def _method(how: str, level: str, unit: str, found: list[Finding]) -> Method:
+    methods = {finding.method for finding in found}
+    how = methods.pop() if len(methods) == 1 else how
     names = dict.fromkeys(about(finding.what)["name"] for finding in found)
     origins = dict.fromkeys(words()["origin"][finding.origin] for finding in found)
     counts = sorted({finding.n for finding in found if finding.n})
     shown = words()["page"]["from_to"] if len(counts) > 1 else "{low:,} {unit}"
+    unit = unit.removesuffix("s") if counts == [1] else unit
     number = shown.format(low=counts[0], high=counts[-1], unit=unit).strip() if counts else ""
     return Method(tuple(names), how, level, number, tuple(origins))
 
@@ -95,8 +101,17 @@ def _off(finding: Finding) -> float:
 
 
 def general(shown: View) -> list[Finding]:
-    """Findings that concern no single candidate."""
-    return [finding for finding in shown.dossier.findings if finding.candidate is None]
+    """Findings that concern no single candidate, without those that repeat the environment."""
+    known = {f"environment.{key}" for key in shown.dossier.environment}
+    found = [finding for finding in shown.dossier.findings if finding.candidate is None]
+    return [
+        finding for finding in found if ".".join(finding.what.split(".")[:2]) not in known and "hash" not in finding.at
+    ]
+
+
+def data(shown: View) -> list[Finding]:
+    """Findings that say which rows were used: they carry a hash of the contents."""
+    return [finding for finding in shown.dossier.findings if finding.candidate is None and "hash" in finding.at]
 
 
 def confidence(finding: Finding) -> str:

@@ -17,8 +17,8 @@ def pick(evidence: Evidence, what: str, at: Mapping[str, Scalar]) -> tuple[Findi
 
     A setting that is met exactly goes before those that contain it; several different ones are no answer.
     """
-    found = [f for f in evidence.findings if f.what == what and not f.slice and at.items() <= f.at.items()]
-    found = [f for f in found if f.at == at] or found
+    found = [f for f in evidence.findings if f.what == what and not f.slice and _within(at, f.at)]
+    found = [f for f in found if f.at.keys() == at.keys()] or found
     under = sorted({settings(f.at) for f in found})
     if len(under) > 1:
         return None, REASONS["settings"].format(subject=subject(what), settings=", ".join(under))
@@ -35,6 +35,11 @@ def unusable(finding: Finding, limit: Limit, needed: float) -> str:
         or _no_match(finding, limit)
         or _no_confidence(finding, needed)
     )
+
+
+def _within(at: Mapping[str, Scalar], setting: Mapping[str, Scalar]) -> bool:
+    """Whether a setting contains `at`, as they are written: a class named `3` is met by the number 3."""
+    return all(name in setting and str(setting[name]) == str(value) for name, value in at.items())
 
 
 def _unfitness(finding: Finding, needed: float) -> tuple[bool, float]:

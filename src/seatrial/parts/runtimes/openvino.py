@@ -7,9 +7,9 @@ read from the compiled graph: the precision and kernel of each operator.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -32,7 +32,14 @@ CANNOT = {
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _EXECUTED = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "f64": "fp64", "u8": "int8", "i8": "int8", "u4": "int8", "i4": "int8"}  # fmt: skip
 _HEAVY = {"Convolution", "Deconvolution", "FullyConnected", "MatMul", "RNNSeq", "RNNCell"}
-_HEAVY |= {"ScaledDotProductAttention", "PagedAttention", "LLMMLP", "QKVProjection", "BinaryConvolution"}
+_HEAVY |= {
+    "ScaledDotProductAttention",
+    "PagedAttention",
+    "LLMMLP",
+    "QKVProjection",
+    "GatherMatmul",
+    "BinaryConvolution",
+}
 _NODES = {"gpu": ("/dev/dri", "renderD*"), "npu": ("/dev/accel", "accel*")}
 
 
@@ -91,12 +98,12 @@ class Session:
         if self._compiled is None:
             raise ModelError("the session is closed")
         ran = executed(self._compiled)
-        precision = lowest(_EXECUTED.get(dtype, "unknown") for operator, dtype, _ in ran if operator in _HEAVY)
+        precision = lowest(_precisions(ran, self._compiled, self._file))
         devices = [str(device).lower() for device in self._compiled.get_property("EXECUTION_DEVICES")]
         said = fell_back(self._setting.precision, precision, quantised(self._file), "OpenVINO")
         if not devices[0].startswith(self._setting.device):
             said = f"{self._setting.device} was asked for, but OpenVINO ran on {', '.join(devices)}"
-        counts = Counter(" ".join(one) for one in ran)
+        counts = Counter(f"{one.kind} {one.dtype} {one.kernel}" for one in ran)
         details = {"version": version("openvino"), "devices": devices, "operators": dict(counts)}
         return Facts(devices[0].split(".")[0], precision, said, details)
 
@@ -129,15 +136,48 @@ class Session:
         return f"the model takes {wanted}; compare `inputs` of the study"
 
 
-def executed(compiled: Any) -> list[tuple[str, str, str]]:
-    """(operator, precision, kernel) of each operator of a compiled model, in OpenVINO's words."""
+class Operator(NamedTuple):
+    """One operator of a compiled model in OpenVINO's words, and the operators of the file that went into it."""
+
+    kind: str
+    dtype: str
+    kernel: str
+    origins: tuple[str, ...]
+
+
+def executed(compiled: Any) -> list[Operator]:
+    """The operators of a compiled model."""
     operators = []
     for node in compiled.get_runtime_model().get_ordered_ops():
-        information = {key: str(value.value) for key, value in node.get_rt_info().items()}
-        operator = information.get("layerType", "")
-        if operator not in ("", "Input", "Output", "Const", "Parameter", "Result"):
-            operators.append((operator, information.get("runtimePrecision", ""), information.get("primitiveType", "")))
+        told = {key: str(value.value) for key, value in node.get_rt_info().items()}
+        names = tuple(told.get("originalLayersNames", "").split(","))
+        one = Operator(
+            told.get("layerType", ""), told.get("runtimePrecision", ""), told.get("primitiveType", ""), names
+        )
+        if one.kind not in ("", "Input", "Output", "Const", "Parameter", "Result"):
+            operators.append(one)
     return operators
+
+
+def _precisions(ran: list[Operator], compiled: Any, file: str) -> Iterator[str]:
+    """Precisions of heavy operators. A fused subgraph only tells the type of its ends, and computes inside in the hint's."""
+    inside = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+    heavy = _heavy_names(file)
+    for one in ran:
+        fused = one.kind == "Subgraph" and heavy.intersection(one.origins)
+        if fused and _EXECUTED.get(one.dtype) != "int8":
+            yield _EXECUTED.get(inside, "unknown")
+        elif fused or one.kind in _HEAVY:
+            yield _EXECUTED.get(one.dtype, "unknown")
+
+
+def _heavy_names(file: str) -> set[str]:
+    """Names of the matrix products and convolutions in the file."""
+    import openvino
+
+    kinds = {"MatMul", "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData"}
+    operators = openvino.Core().read_model(file).get_ordered_ops()
+    return {operator.get_friendly_name() for operator in operators if operator.get_type_name() in kinds}
 
 
 def _properties(setting: Setting) -> dict[str, str | int | bool]:

@@ -91,7 +91,6 @@ def open(artefact: Artefact, setting: Setting, options: Options) -> Session:
         raise Unsupported(reason)
     if options.compiled and options.backend == "inductor" and setting.device == "cpu":
         _need_compiler()
-    _settle(setting)
     return Session(artefact, setting, options)
 
 
@@ -103,11 +102,13 @@ class Session:
 
         self._setting, self._options = setting, options
         self._device = torch.device(setting.device)
-        program, sizes = _module(artefact, setting)
+        program, sizes = _module(artefact)
+        _settle(setting)
         self._module = _placed(program, self._device, options)
         self._pass = _passing(self._module, artefact)
         self._names = [output.name for output in artefact.signature.outputs]
         self._forward = _compile(self._module, options) if options.compiled else self._module
+        self._graphs = _graphs()["graphs"] if options.compiled else 0
         if options.compiled:
             sizes = sizes or tuple(sorted({1, setting.batch}))
         self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, sizes) if sizes else self._run
@@ -127,12 +128,17 @@ class Session:
         details: dict[str, Any] = {"version": version("torch"), "operators": dict(Counter(map(" ".join, kernels)))}
         if self._options.compiled:
             details |= _graphs()
+            details["graphs"] -= self._graphs
             if not details["graphs"]:
                 said = "torch.compile found nothing to compile, so the module ran eagerly"
         return Facts(device or self._setting.device, precision, said, details)
 
     def close(self) -> None:
         """Give the module back; a second time does nothing."""
+        if self._options.compiled and self._forward is not None:
+            import torch
+
+            torch.compiler.reset()
         self._module = self._forward = None
         self._last = {}
 
@@ -183,7 +189,7 @@ def named_outputs(answer: Any, names: list[str]) -> dict[str, Any]:
 # --- loading -----------------------------------------------------------------------------------------------------------
 
 
-def _module(artefact: Artefact, setting: Setting) -> tuple[Any, tuple[int, ...]]:
+def _module(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
     """The module with its weights, and the numbers of rows it takes where it takes no others."""
     if artefact.entry == "export":
         return _exported(artefact)
@@ -263,12 +269,13 @@ def _unchanged(artefact: Artefact, role: str) -> None:
 
 
 def _settle(setting: Setting) -> None:
+    """Threads and the meaning of fp32, after the user's code ran, which may have set them."""
     import torch
 
     torch.set_num_threads(setting.threads)
     with contextlib.suppress(RuntimeError):  # it can be set once in a process, before the first use
         torch.set_num_interop_threads(1)
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of compilers would disturb other workers
     warnings.filterwarnings("ignore", module=r"torch\._(inductor|dynamo)")
@@ -284,14 +291,17 @@ def _placed(module: Any, device: Any, options: Options) -> Any:
 def _passing(module: Any, artefact: Artefact) -> Callable[[dict[str, Any]], tuple[list[Any], dict[str, Any]]]:
     """How inputs reach `forward`: by name where its parameters have all the names, else in the order of the signature."""
     order = [spec.name for spec in artefact.signature.inputs]
-    parameters = set(inspect.signature(module.forward).parameters)
+    parameters = list(inspect.signature(module.forward).parameters)
 
     def passed(values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         if order and set(values) != set(order):
             raise ModelError(f"the model takes the inputs {', '.join(order)}, not {', '.join(values)}")
-        if parameters.issuperset(values):
-            return [], values
-        return [values[name] for name in order or values], {}
+        known = [name for name in parameters if name in values]
+        if len(known) < len(values):
+            return [values[name] for name in order or values], {}
+        if known == parameters[: len(known)]:
+            return [values[name] for name in known], {}
+        return [], values
 
     return passed
 
@@ -299,7 +309,9 @@ def _passing(module: Any, artefact: Artefact) -> Callable[[dict[str, Any]], tupl
 def _compile(module: Any, options: Options) -> Any:
     """One graph for each number of rows: two at most, because other numbers are filled up."""
     import torch
+    import torch._dynamo
 
+    torch._dynamo.config.fail_on_recompile_limit_hit = True  # rather than going on eagerly without a word
     try:
         return torch.compile(module, backend=options.backend, dynamic=False)
     except Exception as error:

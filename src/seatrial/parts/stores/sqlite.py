@@ -70,6 +70,7 @@ class SqliteStore:
 
     def _prepare(self) -> None:
         from sqlalchemy import text
+        from sqlalchemy.schema import CreateTable
 
         with _words(self.file), self._engine.begin() as connection:
             version = connection.execute(text("PRAGMA user_version")).scalar_one()
@@ -77,7 +78,7 @@ class SqliteStore:
                 raise StoreError(
                     f"{self.file} was written by a newer version (schema {version})", next_step="update seatrial"
                 )
-            self._entries.metadata.create_all(connection)
+            connection.execute(CreateTable(self._entries, if_not_exists=True))  # another run may be making it too
             connection.execute(text(f"PRAGMA user_version = {SCHEMA}"))
 
 

@@ -21,6 +21,8 @@ from seatrial.errors import PartError, SeatrialError, Unsupported
 LARGE = 1_500_000_000
 """Bytes from which tensors go to a file of their own: one ONNX file holds 2 GiB."""
 
+PER_CHANNEL_OPSET = 13
+
 _QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv", "QLinearMatMul"}
 _QUANTISED |= {"DynamicQuantizeLSTM", "QAttention", "QGemm", "QEmbedLayerNormalization", "GatherBlockQuantized"}
 _HEAVY = {"Conv", "ConvTranspose", "MatMul", "Gemm", "LSTM", "Attention", "EmbedLayerNormalization"}
@@ -42,6 +44,7 @@ def quantised(artefact: Artefact, making: Making, recipe: str, options: PartOpti
         try:
             _prepare(source, prepared, large)
             quantise(prepared, target, large)
+            _try(target)
         except SeatrialError:
             raise
         except Exception as error:
@@ -75,7 +78,13 @@ def _walk(graph: Any) -> Iterator[str]:
 
 
 def _told(file: Path) -> str:
-    return ", ".join(f"{count} {operator}" for operator, count in _operators(file).most_common(6)) or "no operator"
+    """What a model holds, in a few words: its commonest operators and the types of its weights."""
+    import onnx
+
+    types = {tensor.data_type for tensor in onnx.load(str(file), load_external_data=False).graph.initializer}
+    names = sorted(onnx.TensorProto.DataType.Name(one).lower() for one in types)
+    counts = ", ".join(f"{count} {operator}" for operator, count in _operators(file).most_common(6)) or "no operator"
+    return f"{counts}, weights in {', '.join(names) or 'no type'}"
 
 
 def _prepare(source: Path, target: Path, large: bool) -> None:
@@ -86,13 +95,34 @@ def _prepare(source: Path, target: Path, large: bool) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     quant_pre_process(
-        str(source),
+        str(_raised(source, target.with_name("raised.onnx"), large)),
         str(target),
         skip_symbolic_shape=True,
         save_as_external_data=large,
         all_tensors_to_one_file=True,
         external_data_location=f"{target.name}.data" if large else None,
     )
+
+
+def _raised(source: Path, target: Path, large: bool) -> Path:
+    """The file, raised to opset 13 where it is older: scales per channel came with that one."""
+    import onnx
+
+    opsets = onnx.load(str(source), load_external_data=False).opset_import
+    if all(one.domain not in ("", "ai.onnx") or one.version >= PER_CHANNEL_OPSET for one in opsets):
+        return source
+    raised = onnx.version_converter.convert_version(onnx.load(str(source)), PER_CHANNEL_OPSET)
+    onnx.save(raised, str(target), save_as_external_data=large, location=f"{target.name}.data")
+    return target
+
+
+def _try(file: Path) -> None:
+    """Load what was made: the quantiser can write files that its own runtime refuses."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def _kept(made: Path, folder: Path) -> dict[str, Path]:

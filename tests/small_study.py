@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +71,28 @@ def seatrial(*words: str | Path, folder: Path, **variables: str) -> subprocess.C
         check=False,
         timeout=300,
     )
+
+
+def on_a_terminal(*words: str | Path, folder: Path, **variables: str) -> tuple[int, str]:
+    """Run a command line on a terminal of 40 x 110; returns the exit code and everything that was shown."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 110, 0, 0))
+    clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seatrial", *map(str, words)],
+        cwd=folder,
+        env=clean | {"TERM": "xterm-256color"} | variables,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # the other side is gone: how Linux says the end of a terminal
+        pass
+    finally:
+        os.close(ours)
+    return process.wait(timeout=60), shown.decode(errors="replace")

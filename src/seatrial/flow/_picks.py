@@ -1,0 +1,93 @@
+"""The data sets of a study, and the rows of each that have a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial import catalog
+from seatrial.contracts.rows import Role
+from seatrial.contracts.study import Data
+from seatrial.errors import DataError
+from seatrial.flow._inputs import Array
+from seatrial.flow._roles import role_indices
+
+CHUNK_BYTES = 16 * 2**20
+MOST_CHUNK_ROWS = 65_536
+SMALL_COLUMN_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Rows of one data set: their numbers (None: all), their labels and groups as stored, whether a draw chose them."""
+
+    source: DataSet
+    rows: NDArray[np.int64] | None
+    label: Array | None
+    group: Array | None
+
+    @property
+    def drawn(self) -> bool:
+        return self.source.data.roles.draw is not None
+
+
+class DataSet:
+    """A data set of the study with its part, and its small columns once they are read."""
+
+    def __init__(self, name: str, data: Data, folder: Path) -> None:
+        info = catalog.find("datasets", data.source.name, folder)
+        catalog.require(info)
+        self.name, self.data, self.folder = name, data, folder
+        self._part, self._options = catalog.load(info), catalog.options(info, data.source.options)
+        self._small: dict[str, Array] | None = None
+
+    def chunks(self, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Array]]:
+        """The named columns, some rows at a time; a fault is told with the data set's name."""
+        try:
+            yield from self._part.chunks(self._options, self.folder, list(dict.fromkeys(names)), rows)
+        except DataError as error:
+            raise DataError(
+                error.what, where=f"data `{self.name}`, {error.where}", next_step=error.next_step
+            ) from error
+
+    def pick(self, roles: Sequence[Role]) -> Pick:
+        """The rows that have one of these roles."""
+        small, stated = self.small(), self.data.roles
+        label, group = (small.get(column) if column else None for column in (self.data.label, self.data.group))
+        if stated.all is not None:
+            return Pick(self, None, label, group)
+        rows = role_indices(small, self.data, roles, self.name)
+        return Pick(self, rows, *(None if column is None else column[rows] for column in (label, group)))
+
+    def small(self) -> dict[str, Array]:
+        """Label, group and role columns, whole; for a draw by row also the number of rows, as `""`."""
+        if self._small is None:
+            names = [name for name in (self.data.label, self.data.group, self.data.roles.column) if name]
+            counted = names or list(self._part.columns(self._options, self.folder))[:1]
+            if not names and self.data.roles.draw is None:
+                self._small = {}
+                return self._small
+            pieces: list[Mapping[str, Array]] = list(self.chunks(counted, SMALL_COLUMN_ROWS))
+            self._small = {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
+            self._small[""] = np.arange(sum(len(piece[counted[0]]) for piece in pieces))
+        return self._small
+
+
+def chosen(pick: Pick, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
+    """The picked rows of some columns, in chunks of about 16 MiB once they are numbers."""
+    first = next(iter(pick.source.chunks(names, 1)))
+    row_bytes = sum(8 * first[name].size for name in first)
+    rows = max(1, min(MOST_CHUNK_ROWS, CHUNK_BYTES // max(1, row_bytes)))
+    start = 0
+    for chunk in pick.source.chunks(names, rows):
+        length = len(next(iter(chunk.values())))
+        if pick.rows is None:
+            yield chunk
+        else:
+            low, high = np.searchsorted(pick.rows, [start, start + length])
+            yield {name: values[pick.rows[low:high] - start] for name, values in chunk.items()}
+        start += length
