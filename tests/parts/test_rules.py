@@ -45,7 +45,7 @@ def needs(options):
     return "score", {{}}
 
 def judge(evidence, options):
-    finding = evidence.find("score", {{}})
+    finding = next((one for one in evidence.findings if one.what == "score"), None)
     low, value, high = (finding.low, finding.value, finding.high) if finding else (None, None, None)
     note = finding.note if finding else "nothing"
     outcome = Outcome.OPEN if None in (low, value, high) else {decision}

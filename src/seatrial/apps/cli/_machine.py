@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,11 @@ def _cpuinfo(file: Path) -> dict[str, str]:
 def _version(package: str) -> str:
     """The installed version of the distribution that brings this package."""
     try:
-        return version(next(iter(packages_distributions().get(package, [package]))))
+        return version(_distributions().get(package, [package])[0])
     except PackageNotFoundError:
         return "unknown version"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
