@@ -31,7 +31,8 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict src/seatrial/contracts src/seatrial/numerics src/seatrial/flow src/seatrial/catalog.py src/seatrial/errors.py
-	$(BIN)/python -m pytest tests/test_laws.py tests/test_docs.py
+	$(BIN)/python tools/docs.py --check
+	$(BIN)/python -m pytest tests/test_laws.py
 
 bench: $(STAMP)
 	for name in imports harness demo; do $(BIN)/python benchmarks/$$name.py || exit 1; done
@@ -40,7 +41,7 @@ gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py
 
 docs: $(STAMP)
-	$(BIN)/python -m seatrial.apps.cli.docs
+	$(BIN)/python tools/docs.py
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from seatrial.contracts.part import KINDS, PartInfo, PartOptions
+from seatrial.contracts.record import digest
 from seatrial.errors import MissingPackage, PartError, UnknownPart
 
 GROUP = "seatrial.parts"
@@ -61,7 +62,7 @@ def load(part: PartInfo) -> Any:
     """The part's module. Its own packages are not needed for this; `require` checks those."""
     if part.source != "local file":
         return importlib.import_module(part.module)
-    name = f"seatrial_local_{part.kind}_{part.name}"
+    name = f"seatrial_local_{part.name}_{digest(part.path)}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, part.path)
         if spec is None or spec.loader is None:

@@ -294,3 +294,12 @@ class TestErrorRates:
         alone = plan.model_copy(update={"candidates": plan.candidates[:2]})
         passed = sum(decide(alone, [drop(alone, 1, a, b, rows)]).outcome is Outcome.PASS for a, b, _ in counts)
         assert passed / 600 == pytest.approx(0.8, abs=3 * (0.8 * 0.2 / 600) ** 0.5 + 0.01)
+
+
+def test_what_was_not_measured_to_the_end_can_not_pass():
+    plan = make_plan(compared=1)
+    good = [drop(plan, 1, 20, 15)]
+    assert decide(plan, good).outcome is Outcome.PASS
+    crashed = missing("run", State.CRASHED, "killed by signal 11", candidate=ids(plan)[1])
+    verdict = decide(plan, [*good, crashed])
+    assert (verdict.outcome, verdict.recommended) == (Outcome.OPEN, None)

@@ -31,7 +31,7 @@ class Planned(Record):
 
 
 class Plan(Record):
-    """What would run. `estimate_s` is an estimate, `known` says for how many candidates it rests on earlier measurements."""
+    """What would run. `estimate_s` is an estimate of wall seconds when nothing is kept from before."""
 
     study: Study
     folder: str

@@ -41,6 +41,7 @@ def _in_bytes(given: Any) -> Any:
 
 Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0)]
 Bytes = Annotated[int, BeforeValidator(_in_bytes), Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Scale(Record):

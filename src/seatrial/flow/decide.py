@@ -83,9 +83,23 @@ def _candidate(
 ) -> CandidateVerdict:
     evidence = _evidence(plan, planned, findings, plan.levels.gate)
     judgements = tuple(_judge(plan, one, evidence) for one in required)
-    outcome = all_must_hold([one.outcome for one in judgements]) if judgements else Outcome.OPEN
+    judgements += tuple(_unfinished(one) for one in evidence.findings if one.what == "run")
+    outcome = all_must_hold([one.outcome for one in judgements]) if required else Outcome.OPEN
     return CandidateVerdict(
         candidate=planned.candidate.id, outcome=outcome, eligible=planned.eligible, judgements=judgements
+    )
+
+
+def _unfinished(run: Finding) -> Judgement:
+    """A candidate that crashed, or was not measured to the end, can't pass on what it had shown before."""
+    return Judgement(
+        requirement="measured to the end",
+        rule="run",
+        candidate=run.candidate or "",
+        outcome=Outcome.OPEN,
+        reason=f"{run.state.value.replace('_', ' ')}: {run.note}",
+        findings=(run,),
+        settle="run it again",
     )
 
 

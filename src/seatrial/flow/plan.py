@@ -66,7 +66,7 @@ def make_plan(source: Source, only: Sequence[str] = (), quick: bool = False) -> 
         file=str(source.file),
         candidates=planned,
         dropped=dropped,
-        levels=_levels(study, planned),
+        levels=_levels(study, kept, reference),
         rounds=rounds,
         estimate_s=_estimate(study, source.folder, planned, rounds[0]),
         quick=quick,
@@ -280,9 +280,13 @@ def _rounds(study: Study, quick: bool) -> tuple[int, int]:
     return min(rounds.least, most), most
 
 
-def _levels(study: Study, planned: Sequence[Planned]) -> Levels:
-    """Each bound holds for all eligible candidates together, because a study passes when any of them passes."""
-    compared = max(1, sum(one.eligible for one in planned)) if study.require else 1
+def _levels(study: Study, kept: Sequence[Candidate], reference: Candidate) -> Levels:
+    """Each bound holds for all eligible candidates together, because a study passes when any of them passes.
+
+    Those that `only` leaves out count too: running candidates one by one must not make it easier to pass.
+    """
+    eligible = sum(candidate is not reference or study.reference.eligible for candidate in kept)
+    compared = max(1, eligible) if study.require else 1
     return Levels(gate=1 - 2 * (1 - study.confidence) / compared, compared=compared)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ def _settings(part: PartInfo, module: Any) -> Iterator[Setting]:
         if reason is None:
             yield from (Setting(device, precision) for precision in part.accepts.get("precision", ("fp32",)))
             continue
-        absent = Setting(device)
-        refused = _models.refusal(Unsupported, lambda setting=absent: module.open(None, setting, catalog.options(part)))
+        opening = partial(module.open, None, Setting(device), catalog.options(part))
+        refused = _models.refusal(Unsupported, opening)
         assert refused, f"{part.name}: opens {device}, of which it says: {reason}"
         assert refused.what.strip(), f"{part.name}: refuses {device} without a word"
 

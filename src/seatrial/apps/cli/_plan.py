@@ -80,6 +80,6 @@ def _outline(plan: Plan) -> str:
     least, most = plan.rounds
     rounds = f"{least} rounds" if least == most else f"{least} to {most} rounds"
     loads = ", ".join(map(str, plan.study.measure.loads))
-    about = f", about {duration(plan.estimate_s)}" if plan.estimate_s else ""
+    about = f", about {duration(plan.estimate_s)} less what is kept" if plan.estimate_s else ""
     quick = " (quick)" if plan.quick else ""
     return f"{rounds}{quick} of {loads}{about}"

@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -43,8 +43,8 @@ _LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "
 class Options(PartOptions):
     """How ONNX Runtime prepares the graph."""
 
-    optimise: str = Field(
-        default="all", pattern="^(none|basic|extended|all)$", description="graph optimisations: none|basic|extended|all"
+    optimise: Literal["none", "basic", "extended", "all"] = Field(
+        default="all", description="how far the graph is optimised before it runs"
     )
     cpu_fallback: bool = Field(
         default=False, description="on another device, let operators that it lacks run on the CPU instead of refusing"
@@ -123,6 +123,8 @@ class Session:
         self._last = values
         try:
             return dict(zip(self._names, self._session.run(self._names, values), strict=True))
+        except MemoryError:
+            raise
         except Exception as error:
             raise ModelError(f"ONNX Runtime: {_words(error)}", next_step=self._expected()) from error
 
@@ -153,6 +155,8 @@ def _load(file: str, setting: Setting, options: Options, profile: Path | None = 
             session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         return onnxruntime.InferenceSession(file, session_options, providers=providers)
+    except MemoryError:
+        raise
     except Exception as error:
         raise ModelError(f"ONNX Runtime can't load {Path(file).name}: {_words(error)}") from error
 

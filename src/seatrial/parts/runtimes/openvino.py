@@ -84,7 +84,7 @@ class Session:
     def __init__(self, artefact: Artefact, setting: Setting, compiled: Any) -> None:
         self._file, self._setting, self._compiled = artefact.files["model"], setting, compiled
         self._request = compiled.create_infer_request()
-        self._inputs = [(port.get_names(), port.element_type.to_dtype()) for port in compiled.inputs]
+        self._inputs = _inputs(compiled, [spec.name for spec in artefact.signature.inputs])
         self._outputs = _outputs(compiled, [output.name for output in artefact.signature.outputs])
         fixed = artefact.signature.fixed_batch
         self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, (fixed,)) if fixed else self._run
@@ -118,18 +118,19 @@ class Session:
         self._check(values)
         try:
             answers = self._request.infer(values, share_inputs=True)
+        except MemoryError:
+            raise
         except Exception as error:
             raise ModelError(f"OpenVINO: {_words(error)}", next_step=self._expected()) from error
         return {name: answers[port] for name, port in self._outputs.items()}
 
     def _check(self, values: dict[str, Any]) -> None:
         """OpenVINO goes on with old values for an input that isn't given, and converts types without a word."""
-        for names, dtype in self._inputs:
-            given = next((values[name] for name in names if name in values), None)
-            if given is None:
-                raise ModelError(f"the input `{min(names)}` isn't given", next_step=self._expected())
-            if given.dtype != dtype:
-                raise ModelError(f"the input `{min(names)}` is {given.dtype}, not {dtype}", next_step=self._expected())
+        for name, dtype in self._inputs:
+            if name not in values:
+                raise ModelError(f"the input `{name}` isn't given", next_step=self._expected())
+            if values[name].dtype != dtype:
+                raise ModelError(f"the input `{name}` is {values[name].dtype}, not {dtype}", next_step=self._expected())
 
     def _expected(self) -> str:
         wanted = ", ".join(f"{one.any_name}: {one.element_type.to_string()} {one.partial_shape}" for one in self._compiled.inputs)  # fmt: skip
@@ -181,7 +182,10 @@ def _heavy_names(file: str) -> set[str]:
 
 
 def _properties(setting: Setting) -> dict[str, str | int | bool]:
-    shared = {"INFERENCE_PRECISION_HINT": _HINTS[setting.precision], "PERFORMANCE_HINT": "LATENCY"}
+    shared: dict[str, str | int | bool] = {
+        "INFERENCE_PRECISION_HINT": _HINTS[setting.precision],
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     if setting.device != "cpu":
         return shared
     return shared | {"INFERENCE_NUM_THREADS": setting.threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
@@ -196,8 +200,16 @@ def _compile(file: str, setting: Setting, properties: dict[str, str | int | bool
         raise Unsupported(f"OpenVINO finds no {device} here, only {', '.join(core.available_devices)}")
     try:
         return core.compile_model(core.read_model(file), device, properties)
+    except MemoryError:
+        raise
     except Exception as error:
         raise ModelError(f"OpenVINO can't compile {Path(file).name}: {_words(error)}") from error
+
+
+def _inputs(compiled: Any, names: list[str]) -> list[tuple[str, Any]]:
+    """Input names, as the artefact gives them, with their NumPy types: a port can have several names."""
+    known = [next((name for name in names if name in port.get_names()), port.any_name) for port in compiled.inputs]
+    return [(name, port.element_type.to_dtype()) for name, port in zip(known, compiled.inputs, strict=True)]
 
 
 def _outputs(compiled: Any, names: list[str]) -> dict[str, Any]:

@@ -7,19 +7,13 @@ float32. What really ran is read from a profile of one query: the types of each 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib
-import importlib.util
 import inspect
-import json
 import os
 import re
 import shutil
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +26,7 @@ from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
+from seatrial.parts.runtimes._torch_module import built, words
 
 NEEDS = ("torch", "safetensors")
 EXTRA = "torch"
@@ -45,7 +40,6 @@ CANNOT = {
     ),
 }
 
-_ENTRY = re.compile(r"(?P<place>.+):(?P<function>\w+)(?: (?P<arguments>\{.*\}))?", re.DOTALL)
 _HEAVY = re.compile(
     r"aten::(_convolution|mm|addmm|bmm|baddbmm|addbmm|mv|addmv|_addmm_activation|_int_mm|_scaled_mm|mkldnn_linear|"
     r"mkldnn_rnn_layer|_cudnn_rnn|_scaled_dot_product_\w+_attention\w*)|mkldnn::\w+|quantized::(conv|linear)\w*|onednn::q\w+"
@@ -65,7 +59,6 @@ class Options(PartOptions):
 
 def import_framework() -> None:
     """Import what `open` needs, so that importing and loading can be timed apart."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
     import safetensors.torch  # noqa: F401
     import torch  # noqa: F401
 
@@ -102,7 +95,7 @@ class Session:
 
         self._setting, self._options = setting, options
         self._device = torch.device(setting.device)
-        program, sizes = _module(artefact)
+        program, sizes = built(artefact)
         _settle(setting)
         self._module = _placed(program, self._device, options)
         self._pass = _passing(self._module, artefact)
@@ -156,7 +149,7 @@ class Session:
                 positional, named = self._pass({name: self._tensor(value) for name, value in values.items()})
                 answer = self._forward(*positional, **named)
             except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-                raise ModelError(f"PyTorch: {_words(error)}", next_step="compare `inputs` of the study") from error
+                raise ModelError(f"PyTorch: {words(error)}", next_step="compare `inputs` of the study") from error
         return named_outputs(answer, self._names)
 
     def _tensor(self, value: Any) -> Any:
@@ -184,88 +177,6 @@ def named_outputs(answer: Any, names: list[str]) -> dict[str, Any]:
     if len(names) > len(answers):
         raise ModelError(f"the module gives {len(answers)} outputs, not {len(names)} ({', '.join(names)})")
     return dict(zip(names, answers, strict=False))
-
-
-# --- loading -----------------------------------------------------------------------------------------------------------
-
-
-def _module(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
-    """The module with its weights, and the numbers of rows it takes where it takes no others."""
-    if artefact.entry == "export":
-        return _exported(artefact)
-    module = _built(artefact)
-    _load_weights(module, artefact.files["weights"])
-    return module.eval(), ()
-
-
-def _exported(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
-    """An exported program, after its file was found to be the trusted one: loading it can run code."""
-    import torch
-
-    _unchanged(artefact, "model")
-    program = torch.export.load(artefact.files["model"])
-    inputs = set(program.graph_signature.user_inputs)
-    shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs and "val" in node.meta]
-    fixed = {shape[0] for shape in shapes if shape and isinstance(shape[0], int)}
-    return program.module(), tuple(fixed)
-
-
-def _built(artefact: Artefact) -> Any:
-    """What the user's function returns. Runs the user's code with the study's folder importable."""
-    import torch
-
-    found = _ENTRY.fullmatch(artefact.entry or "")
-    if found is None:
-        raise ModelError(f"`{artefact.entry}` is no reference like `package.module:function`")
-    _unchanged(artefact, "code")
-    folder = artefact.lineage.options.get("folder")
-    if folder and folder not in sys.path:
-        sys.path.insert(0, folder)
-    function = getattr(_imported(found["place"], artefact.files.get("code")), found["function"], None)
-    if function is None:
-        raise ModelError(f"{found['place']} has no `{found['function']}`")
-    module = function(**json.loads(found["arguments"] or "{}"))
-    if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"`{artefact.entry}` returned a {type(module).__name__}, not a torch.nn.Module")
-    return module
-
-
-def _imported(place: str, file: str | None) -> Any:
-    if not place.endswith(".py") or file is None:
-        return importlib.import_module(place)
-    if (folder := str(Path(file).parent)) not in sys.path:
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _load_weights(module: Any, file: str) -> None:
-    import safetensors.torch
-
-    try:
-        safetensors.torch.load_model(module, file, strict=True)
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError(
-            f"the weights in {Path(file).name} don't fit the module: {_words(error)}",
-            next_step="give the function the `arguments` with which the weights were trained",
-        ) from error
-
-
-def _unchanged(artefact: Artefact, role: str) -> None:
-    """Raises `ModelError` where a file that is about to run isn't the one that was read."""
-    if role not in artefact.files:
-        return
-    with Path(artefact.files[role]).open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != artefact.hashes[role]:
-            raise ModelError(f"{artefact.files[role]} has changed since the study was read", next_step="run it again")
-
-
-# --- running -----------------------------------------------------------------------------------------------------------
 
 
 def _settle(setting: Setting) -> None:
@@ -315,7 +226,7 @@ def _compile(module: Any, options: Options) -> Any:
     try:
         return torch.compile(module, backend=options.backend, dynamic=False)
     except Exception as error:
-        raise Unsupported(f"torch.compile: {_words(error)}") from error
+        raise Unsupported(f"torch.compile: {words(error)}") from error
 
 
 def _need_compiler() -> None:
@@ -364,11 +275,3 @@ def _graphs() -> dict[str, Any]:
     from torch._dynamo.utils import counters
 
     return {"graphs": counters["stats"]["unique_graphs"], "graph_breaks": dict(counters["graph_break"])}
-
-
-def _words(error: Exception) -> str:
-    """The first lines of a message, or the cause that torch.compile wraps in hints for developers."""
-    text = str(error)
-    if cause := re.search(r"got \w+\((['\"])(.+?)\1\)", text):
-        return cause[2]
-    return " ".join(line.strip() for line in text.splitlines()[:4] if line.strip())
