@@ -4,10 +4,11 @@
 |-----------|------------------------------------------------------------------|--------------|
 | `hello`   | says what it is                                                  | versions, machine |
 | `make`    | applies a variant                                                | artefact, seconds |
-| `open`    | opens a session and lets it answer once                          | facts, opening times |
+| `open`    | opens a session and lets it answer once                          | opening times, memory |
 | `warm`    | drives it until windows agree                                    | stable or not, windows |
 | `block`   | drives one timed block                                           | readings of each meter, disturbance |
 | `predict` | answers these rows                                               | outputs as array references |
+| `facts`   | says what really runs; last, because finding out may cost memory | device, precision, details |
 | `close`   | ends                                                             | |
 
 An answer is `{"ok": true, ...}` or `{"ok": false, "error": {"kind", "message", "next_step"}}`.
@@ -21,7 +22,7 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.record import Record
 
-OrderName = Literal["hello", "make", "open", "warm", "block", "predict", "close"]
+OrderName = Literal["hello", "make", "open", "warm", "block", "predict", "facts", "close"]
 
 
 class ArrayRef(Record):

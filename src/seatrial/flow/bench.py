@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -27,6 +28,8 @@ from seatrial.flow.quiet import Watcher, pin
 WINDOWS = 3
 TOLERANCE = 0.05
 MOST_WINDOWS = 12
+OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory")
+"""How frameworks say it in errors that are no MemoryError."""
 
 
 class Bench:
@@ -131,7 +134,11 @@ class Bench:
                 collected.append(answers[name])
         folder = Path(order.folder)
         outputs = {name: arrays.save_chunks(folder, collected).model_dump() for name, collected in pieces.items()}
-        return {"outputs": outputs, "facts": _facts(session)}
+        return {"outputs": outputs}
+
+    def _facts(self, order: Order) -> dict[str, Any]:
+        facts = self._open_session().facts()
+        return {"facts": json.loads(json.dumps(dataclasses.asdict(facts), default=str))}
 
     def _close(self, order: Order) -> dict[str, Any]:
         if self._session is not None:
@@ -181,16 +188,6 @@ def _check_rows(answers: Mapping[str, Any], rows: int) -> None:
             raise ModelError(f"the output `{name}` has shape {getattr(answer, 'shape', '?')} for {rows} rows")
 
 
-def _facts(session: Session) -> dict[str, Any]:
-    facts = session.facts()
-    return {
-        "device": facts.device,
-        "precision": facts.precision,
-        "fell_back": facts.fell_back,
-        "details": json.loads(json.dumps(facts.details, default=str)),
-    }
-
-
 def _versions(order: Order) -> dict[str, str]:
     assert order.part is not None
     needs = catalog.find("runtimes", order.part.name, Path(order.base)).needs
@@ -214,7 +211,7 @@ def _state(error: Exception) -> str:
     if isinstance(error, Unsupported):
         return "unsupported"
     words = str(error).lower()
-    return "out_of_memory" if "out of memory" in words or "bad_alloc" in words else "failed"
+    return "out_of_memory" if any(sign in words for sign in OUT_OF_MEMORY) else "failed"
 
 
 def _message(error: Exception) -> str:

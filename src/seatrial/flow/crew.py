@@ -10,7 +10,7 @@ from seatrial.contracts.finding import State
 from seatrial.contracts.messages import ArrayRef, Order, OrderName
 from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
-from seatrial.flow.keep import PREDICTION, REFUSAL
+from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL
 from seatrial.flow.making import differ
 from seatrial.flow.quiet import quietest
 from seatrial.flow.trial import Trial, Voyage, now
@@ -29,17 +29,38 @@ def open_trial(voyage: Voyage, trial: Trial) -> bool:
         _warm(voyage, trial)
         _predict(voyage, trial)
     except WorkerError as error:
-        trial.fail(error)
-        assert trial.failure is not None
-        if trial.failure.state in FOR_GOOD:
-            voyage.keeper.put((REFUSAL, trial.key, trial.failure.model_dump(mode="json")))
+        _failed(voyage, trial, error)
     return trial.failure is None
+
+
+def verify(voyage: Voyage, trial: Trial) -> None:
+    """Ask the session what really ran; a candidate that didn't run as asked is refused. Asked after the rounds, because
+    finding out may cost memory."""
+    if trial.link is None or trial.facts is not None:
+        return
+    try:
+        limit = voyage.plan.study.measure.limits.predict
+        trial.facts = trial.link.ask(session_order(voyage, trial, "facts"), limit)["facts"] | {"at": now()}
+        voyage.keeper.put((FACTS, trial.key, trial.facts))
+        if trial.facts["fell_back"]:
+            error = WorkerFailed(f"it did not run as asked: {trial.facts['fell_back']}")
+            error.state = State.REFUSED
+            raise error
+    except WorkerError as error:
+        _failed(voyage, trial, error)
 
 
 def close_all(trials: Iterable[Trial]) -> None:
     """Let the workers go."""
     for trial in trials:
         trial.close()
+
+
+def _failed(voyage: Voyage, trial: Trial, error: WorkerError) -> None:
+    trial.fail(error)
+    assert trial.failure is not None
+    if trial.failure.state in FOR_GOOD:
+        voyage.keeper.put((REFUSAL, trial.key, trial.failure.model_dump(mode="json")))
 
 
 def session_order(voyage: Voyage, trial: Trial, name: OrderName, **fields: Any) -> Order:
@@ -74,16 +95,12 @@ def _warm(voyage: Voyage, trial: Trial) -> None:
 
 
 def _predict(voyage: Voyage, trial: Trial) -> None:
-    """Answer a sample; take the outputs that are kept for this artefact, runtime and precision if they agree, else answer all."""
+    """Take the outputs that are kept for this artefact, runtime and precision if they agree on a sample, else answer all."""
     voyage.tell("predict", label=trial.planned.label)
     rows = next(iter(trial.values.values())).shape[0]
-    sample = _ask(voyage, trial, (0, min(SAMPLE_ROWS, rows)))
-    if reason := sample["facts"]["fell_back"]:
-        error = WorkerFailed(f"it did not run as asked: {reason}")
-        error.state = State.REFUSED
-        raise error
     if trial.prediction is None:
         kept = [body for _, body in voyage.keeper.all(PREDICTION, f"{trial.prediction_key}/")]
+        sample = _ask(voyage, trial, (0, min(SAMPLE_ROWS, rows))) if kept else {}
         same = next((body for body in kept if _agree(sample, body)), None)
         trial.prediction = same or _ask(voyage, trial, (0, rows))
         voyage.measured += same is None
@@ -96,7 +113,7 @@ def _ask(voyage: Voyage, trial: Trial, rows: tuple[int, int]) -> dict[str, Any]:
     order = session_order(voyage, trial, "predict", rows=rows, samples=trial.planned.candidate.batch)
     answer = trial.link.ask(order, voyage.plan.study.measure.limits.predict)
     outputs = {name: {"$array": ref} for name, ref in answer["outputs"].items()}
-    return {"outputs": outputs, "facts": answer["facts"], "at": now()}
+    return {"outputs": outputs, "at": now()}
 
 
 def _agree(sample: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:

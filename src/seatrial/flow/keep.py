@@ -23,7 +23,8 @@ from seatrial.contracts.study import STORE
 from seatrial.errors import StoreError
 from seatrial.flow import arrays
 
-ROUND, PREDICTION, ARTEFACT, FORM, REFUSAL, RUN = "round", "prediction", "artefact", "form", "refusal", "run"
+ROUND, PREDICTION, FACTS, REFUSAL = "round", "prediction", "facts", "refusal"
+ARTEFACT, FORM, RUN = "artefact", "form", "run"
 ABANDONED_S = 3600.0
 
 

@@ -7,7 +7,6 @@ finding, and the others go on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,20 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
-from seatrial.contracts.finding import Finding, State, missing
+from seatrial.contracts.finding import Finding
 from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Watch
 from seatrial.contracts.verdict import Outcome
 from seatrial.flow import environment, rows
-from seatrial.flow.crew import close_all, open_trial
-from seatrial.flow.decide import decide, requirements_read
+from seatrial.flow.crew import close_all, open_trial, verify
+from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
-from seatrial.flow.keep import PREDICTION, REFUSAL, ROUND, Keeper, sweep
+from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL, ROUND, Keeper, sweep
 from seatrial.flow.making import Maker
-from seatrial.flow.quality import quality_findings
-from seatrial.flow.rounds import measure_rounds, speed_findings
+from seatrial.flow.rounds import measure_rounds
+from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.trial import Trial, Voyage, now, trial
-from seatrial.numerics.stopping import level_at_look, looks
+from seatrial.numerics.stopping import looks
 
 MEMORY_SHARE = 0.6
 
@@ -65,6 +64,7 @@ def measure(
         trials = _trials(voyage, data)
         if fresh:
             _forget(voyage, trials)
+        _recall(voyage, trials)
         _sail(voyage, trials, labels)
     except KeyboardInterrupt:
         interrupted = True
@@ -72,7 +72,7 @@ def measure(
     finally:
         close_all(trials)
     return Measured(
-        findings=tuple(voyage.findings + _environment_findings(surroundings) + _findings(voyage, trials, labels)),
+        findings=(*voyage.findings, *_environment_findings(surroundings), *statements(voyage, trials, labels)),
         artefacts={one.artefact.hash: one.artefact for one in trials},
         artefact_of={one.id: one.artefact.hash for one in trials},
         environment=surroundings,
@@ -150,113 +150,66 @@ def _forget(voyage: Voyage, trials: list[Trial]) -> None:
     for one in trials:
         voyage.keeper.forget(ROUND, f"{one.rounds_key}/")
         voyage.keeper.forget(PREDICTION, f"{one.prediction_key}/")
-        voyage.keeper.forget(REFUSAL, one.key)
+        for shelf in (FACTS, REFUSAL):
+            voyage.keeper.forget(shelf, one.key)
         one.rounds.clear()
+
+
+def _recall(voyage: Voyage, trials: list[Trial]) -> None:
+    """What is kept of each candidate beside its rounds."""
+    for one in trials:
+        one.prediction = voyage.keeper.get(PREDICTION, one.kept_prediction)
+        one.facts = voyage.keeper.get(FACTS, one.key)
+        refusal = voyage.keeper.get(REFUSAL, one.key)
+        one.failure = Finding.model_validate(refusal) if refusal else None
+        voyage.reused += len(one.rounds) + (one.prediction is not None)
 
 
 def _sail(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> None:
     """Open what isn't finished, cohort by cohort, the reference in each, and measure its rounds."""
     least, most = voyage.plan.rounds
-    reference = _reference(trials)
-    for one in trials:
-        one.prediction = voyage.keeper.get(PREDICTION, one.kept_prediction)
-        refusal = voyage.keeper.get(REFUSAL, one.key)
-        one.failure = Finding.model_validate(refusal) if refusal else None
-        voyage.reused += len(one.rounds) + (one.prediction is not None) + (refusal is not None)
-    done = _settled(voyage, trials, labels) if most > least else None
-    pending = [one for one in trials if one.prediction is None or len(one.pairs(reference)) < least]
-    if done is not None and any(len(one.pairs(reference)) < most for one in trials) and not done(most):
-        pending = [one for one in trials if one.prediction is None or len(one.pairs(reference)) < most]
-    pending = [one for one in pending if one.failure is None]
+    reference = reference_of(trials)
+    pending = [one for one in trials if one.failure is None and one.unfinished(reference, least)]
+    if least < most:
+        pending = [one for one in trials if one.failure is None and one.unfinished(reference, most)]
+        pending = [] if not pending or _settled(voyage, trials, pending, labels) else pending
     pending = [one for one in pending if one is not reference] or pending
     while pending and not voyage.out_of_time():
         cohort = _cohort(voyage, pending, reference)
-        already = min(
-            (len(one.pairs(reference)) for one in cohort if one is not reference or len(cohort) == 1), default=0
+        others = [one for one in cohort if one is not reference] or cohort
+        already = min((len(one.pairs(reference)) for one in others), default=0)
+        moments = [moment - already for moment in looks(least, most)]
+        measure_rounds(
+            voyage,
+            cohort,
+            most - already,
+            lambda index: index in moments and _settled(voyage, trials, others, labels),  # noqa: B023
         )
-        measure_rounds(voyage, cohort, most - already, _stop(done, already, most))
-        close_all([one for one in cohort if one is not reference])
+        for one in cohort:
+            verify(voyage, one)
+        close_all(others)
 
 
 def _cohort(voyage: Voyage, pending: list[Trial], reference: Trial | None) -> list[Trial]:
     """Open the reference and then as many of the pending as fit into memory; takes them off the list."""
     cohort: list[Trial] = []
-    if (
-        reference is not None
-        and reference.failure is None
-        and (reference.link is not None or open_trial(voyage, reference))
-    ):
+    if reference is not None and reference.failure is None and (reference.link or open_trial(voyage, reference)):
         cohort.append(reference)
     budget = MEMORY_SHARE * psutil.virtual_memory().available
-    while pending and (
-        len(cohort) < 2 or sum(one.memory for one in cohort) + max(one.memory for one in cohort) < budget
-    ):
+    while pending and not voyage.out_of_time():
+        if len(cohort) > 1 and sum(one.memory for one in cohort) + max(one.memory for one in cohort) > budget:
+            break
         one = pending.pop(0)
         if one is not reference and open_trial(voyage, one):
             cohort.append(one)
-        if voyage.out_of_time():
-            break
     return cohort
 
 
-def _stop(done: Callable[[int], bool] | None, already: int, most: int) -> Callable[[int], bool]:
-    return lambda index: done is not None and done(already + index)
-
-
-def _settled(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> Callable[[int], bool]:
-    """Whether every requirement on every candidate is settled, asked at the planned looks only."""
-    moments = looks(*voyage.plan.rounds)
-
-    def settled(rounds: int) -> bool:
-        if rounds not in moments:
-            return False
-        verdict = decide(voyage.plan, _findings(voyage, trials, labels))
-        return all(one.outcome is not Outcome.OPEN for one in verdict.candidates if one.eligible)
-
-    return settled
-
-
-def _findings(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> list[Finding]:
-    """Everything that is known of every candidate. Gate-level statements are kept where a requirement reads them."""
-    describe, gate = voyage.plan.levels.describe, voyage.plan.levels.gate
-    read = {what for what, _ in requirements_read(voyage.plan)}
-    reference = _reference(trials)
-    found: list[Finding] = []
-    for one in trials:
-        levels = (
-            [level_now(voyage.plan, level) for level in (describe, gate)]
-            if read
-            else [level_now(voyage.plan, describe)]
-        )
-        stated = speed_findings(voyage, one, reference, levels)
-        if one.prediction is not None:
-            at = (describe, gate) if read else (describe,)
-            stated += quality_findings(voyage, one, reference, labels[one.planned.candidate.model], at) + one.executed()
-        found += [
-            finding for finding in stated if finding.what in read or finding is _nearest(finding, stated, describe)
-        ]
-        found += [one.failure] if one.failure else []
-        found += [] if one.failure or (one.rounds and one.prediction) else [_unfinished(one)]
-    return found
-
-
-def _nearest(finding: Finding, stated: list[Finding], level: float) -> Finding:
-    """Of all statements of the same quantity the one whose level is nearest to this."""
-    return min((one for one in stated if one.key == finding.key), key=lambda one: abs((one.level or level) - level))
-
-
-def level_now(plan: Plan, level: float) -> float:
-    """The level of a bound on rounds: higher where the study may stop at several looks (alpha spending)."""
-    least, most = plan.rounds
-    return level if least == most else level_at_look(level, len(looks(least, most)))
-
-
-def _unfinished(one: Trial) -> Finding:
-    return missing("run", State.TOO_FEW, "the run ended before this candidate was measured", candidate=one.id)
-
-
-def _reference(trials: list[Trial]) -> Trial | None:
-    return next((one for one in trials if one.planned.reference), None)
+def _settled(voyage: Voyage, trials: list[Trial], asked: list[Trial], labels: dict[str, Any]) -> bool:
+    """Whether every requirement on each of these candidates is settled by what is known now."""
+    verdict = decide(voyage.plan, statements(voyage, trials, labels))
+    outcomes = [verdict.of(one.id) for one in asked if one.failure is None and one.planned.eligible]
+    return all(one is not None and one.outcome is not Outcome.OPEN for one in outcomes)
 
 
 def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:

@@ -85,6 +85,7 @@ class Trial:
     memory: int = 0
     rounds: dict[str, Any] = field(default_factory=dict)
     prediction: dict[str, Any] | None = None
+    facts: dict[str, Any] | None = None
     link: Link | None = None
     failure: Finding | None = None
     steady: dict[str, bool] = field(default_factory=dict)
@@ -103,12 +104,9 @@ class Trial:
         """The rounds in which this candidate and the reference were both measured (its own, where there is no reference)."""
         return set(self.rounds) & set(reference.rounds) if reference else set(self.rounds)
 
-    def executed(self) -> list[Finding]:
-        """What really ran, as the session found out."""
-        assert self.prediction is not None
-        facts = self.prediction["facts"]
-        fields = {"candidate": self.id, "method": "read from the session", "measured_at": self.prediction["at"]}
-        return [Finding(what=f"executed.{name}", value=facts[name], **fields) for name in ("device", "precision")]
+    def unfinished(self, reference: Trial | None, rounds: int) -> bool:
+        """Whether anything is still to be measured: outputs, facts or rounds."""
+        return self.prediction is None or self.facts is None or len(self.pairs(reference)) < rounds
 
     def close(self) -> None:
         """Let the worker go."""
