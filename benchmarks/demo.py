@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _table import Figure, show
+from _table import Figure, tell
 
 FASHION = Path(__file__).parent.parent / "examples" / "fashion"
 
@@ -55,12 +55,12 @@ def main() -> None:
         again, _, second = timed(folder)
     measured = {one["candidate"] for one in dossier["findings"] if one["what"] == "throughput"}
     load = f"load average at the end {os.getloadavg()[0]:.1f}"
-    show(
+    tell(
         {
-            "demo_wall_s": Figure(wall, None, None, "s", 1, f"at most 180; {load}"),
-            "parent_peak_mb": Figure(peak, None, None, "MB", 1, "at most 300"),
-            "candidates": Figure(len(measured), None, None, "", 1, "at least 8, five rounds each"),
-            "again_wall_s": Figure(again, None, None, "s", 1, f"{second['run']['measured']} measured again"),
+            "demo_wall_s": Figure(wall, None, "s", 1, f"at most 180; {load}"),
+            "parent_peak_mb": Figure(peak, None, "MB", 1, "at most 300"),
+            "candidates": Figure(len(measured), None, "", 1, "at least 8, five rounds each"),
+            "again_wall_s": Figure(again, None, "s", 1, f"{second['run']['measured']} measured again"),
         }
     )
 

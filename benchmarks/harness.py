@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import random
 import statistics
 import subprocess
@@ -22,7 +23,7 @@ from time import perf_counter_ns
 
 import numpy as np
 from _rivals import environment
-from _table import Figure, show
+from _table import Figure, tell
 
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
@@ -149,18 +150,17 @@ def _undisturbed(contender: Ours | Script) -> float:
 
 
 def ratio(found: dict[str, list[float]], one: str, other: str, note: str) -> Figure:
-    """The paired ratio of two contenders as a figure of the table."""
+    """Two contenders' latencies as a figure whose ratio is the geometric mean of the paired ratios."""
     interval = paired_ratio(found[one], found[other], 0.95)
+    mean = math.exp(statistics.fmean(map(math.log, found[other])))
     bounds = f"95 % interval {interval.low:.4f} to {interval.high:.4f}"
-    return Figure(
-        statistics.median(found[one]), statistics.median(found[other]), interval.value, "s", ROUNDS, f"{bounds}; {note}"
-    )
+    return Figure(interval.value * mean, mean, "s", ROUNDS, f"{bounds}; {note}")
 
 
 def main() -> None:
     cost = overhead()
     found = medians()
-    show(
+    tell(
         {
             "loop_overhead_ns": Figure(
                 statistics.median(cost), None, None, "ns", len(cost), "over a bare loop, on a no-op; at most 500"

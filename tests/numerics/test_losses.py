@@ -129,10 +129,10 @@ def _truth(loss):
     return LOSSES[loss](np.random.default_rng(13), 5_000_000).mean()
 
 
-@pytest.mark.parametrize(("n", "runs"), [(500, 4000), (4000, 2000)])
+@pytest.mark.parametrize(("n", "runs"), [(500, 2000), (4000, 2000)])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_coverage_of_skewed_losses(loss, n, runs):
-    """Standard errors 0.0034 and 0.0049: none allowed below 0.93, two above 0.97."""
+    """A standard error of 0.0049: none allowed below 0.93, two above 0.97."""
     rng, truth = np.random.default_rng(14), _truth(loss)
     found = [mean_interval(Moments.of(LOSSES[loss](rng, n))) for _ in range(runs)]
     inside = np.mean([i.low <= truth <= i.high for i in found])

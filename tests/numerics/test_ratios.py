@@ -40,15 +40,15 @@ def test_one_round_has_no_bounds():
 
 @pytest.mark.parametrize("rounds", [3, 5, 10])
 def test_coverage_with_few_noisy_rounds(rounds: int):
-    """Spikes on one in ten rounds beside 2 % noise; 4,000 runs (standard error 0.0035). The logarithms' mean is the
+    """Spikes on one in ten rounds beside 2 % noise; 2,000 runs (standard error 0.0049). The logarithms' mean is the
     truth. Without spikes the t interval is exact, so 0.95 within three standard errors."""
     rng = np.random.default_rng(rounds)
     for spikes in (0.0, 0.03):
-        noise = 0.02 * rng.standard_normal((4000, rounds)) + spikes * (rng.random((4000, rounds)) < 0.1)
+        noise = 0.02 * rng.standard_normal((2000, rounds)) + spikes * (rng.random((2000, rounds)) < 0.1)
         found = [paired_ratio(1.3 * np.exp(row), np.ones(rounds)) for row in noise]
         inside = np.mean([i.low <= 1.3 * math.exp(0.1 * spikes) <= i.high for i in found])
         assert inside >= 0.93
-        assert inside <= (0.97 + 3 * 0.0035 if spikes else 0.95 + 3 * 0.0035)
+        assert inside <= (0.97 + 3 * 0.0049 if spikes else 0.95 + 3 * 0.0049)
 
 
 def test_rounds_to_settle():

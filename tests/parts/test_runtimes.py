@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -528,3 +531,24 @@ def test_torch_doesnt_load_an_exported_program_that_was_swapped(tmp_path: Path) 
     Path(artefact.files["model"]).write_bytes(b"PK\x03\x04 something else")
     with pytest.raises(ModelError, match="has changed since the study was read"):
         opened("torch", artefact)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "torch"])
+def test_a_runtime_sends_nothing_and_leaves_nothing_at_home(name, tmp_path):
+    script = (
+        "import os, psutil, time, seatrial.catalog as c\n"
+        f"c.load(c.find('runtimes', {name!r})).import_framework()\n"
+        "time.sleep(0.5)\n"
+        "me = psutil.Process()\n"
+        "assert not me.children(recursive=True), me.children()\n"
+        "assert not me.net_connections(), me.net_connections()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "HOME": str(tmp_path), "CI": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []

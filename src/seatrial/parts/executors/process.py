@@ -24,6 +24,10 @@ from seatrial.errors import WorkerCrashed, WorkerError, WorkerFailed, WorkerHung
 GIVES = {"machine": ("local",)}
 
 
+SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
+"""What every worker finds in its environment: its words reach the log at once, and nothing is sent anywhere."""
+
+
 class Options(PartOptions):
     """Processes of this machine need no settings."""
 
@@ -34,7 +38,7 @@ class ProcessLink:
     def __init__(self, log: Path, memory: int | None) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+        environment = os.environ | SETTINGS
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with log.open("ab") as file:
             self._process = subprocess.Popen(

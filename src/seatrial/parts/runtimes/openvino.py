@@ -6,6 +6,7 @@ read from the compiled graph: the precision and kernel of each operator.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,7 +53,11 @@ class Options(PartOptions):
 
 
 def import_framework() -> None:
-    """Import what `open` needs, so that importing and loading can be timed apart."""
+    """Import what `open` needs, so that importing and loading can be timed apart.
+
+    Its telemetry is kept out: it would start a process that sends, and write into the user's home folder.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino  # noqa: F401
 
 
