@@ -52,7 +52,10 @@ def main() -> None:
         shutil.copytree(FASHION, folder, ignore=shutil.ignore_patterns(".seatrial", "__pycache__"))
         (folder / "study.yaml").write_text(study())
         done = subprocess.run(
-            [sys.executable, "-m", "seatrial", "run", "study.yaml", "--json"], cwd=folder, stdout=subprocess.PIPE, check=True
+            [sys.executable, "-m", "seatrial", "run", "study.yaml", "--json"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            check=True,
         )
     dossier = json.loads(done.stdout)
     shown = ("throughput", "speedup", "latency.p99", "accuracy", "accuracy.drop", "flips", "executed.precision", "run")

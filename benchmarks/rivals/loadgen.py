@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 
 def test(core: int) -> None:
@@ -21,13 +22,13 @@ def test(core: int) -> None:
     rows = np.load(sys.argv[2])
     name = session.get_inputs()[0].name
     queries = [np.ascontiguousarray(rows[index : index + 1]) for index in range(len(rows))]
-    for query in queries * 8:
+    for query in queries * 40:
         session.run(None, {name: query})
 
     def issue(samples: list) -> None:
         for sample in samples:
-            answer = session.run(None, {name: queries[sample.index]})[0]
-            lg.QuerySamplesComplete([lg.QuerySampleResponse(sample.id, answer.ctypes.data, answer.nbytes)])
+            session.run(None, {name: queries[sample.index]})
+            lg.QuerySamplesComplete([lg.QuerySampleResponse(sample.id, 0, 0)])  # performance mode needs no answers
 
     settings = lg.TestSettings()
     settings.scenario = lg.TestScenario.SingleStream
@@ -40,9 +41,14 @@ def test(core: int) -> None:
     logs.log_output.copy_summary_to_stdout = False
     sut = lg.ConstructSUT(issue, lambda: None)
     qsl = lg.ConstructQSL(len(queries), len(queries), lambda indices: None, lambda indices: None)
-    cpu, wall = time.process_time(), time.perf_counter()
+    waited, wall = delay(), time.perf_counter()
     lg.StartTestWithLogSettings(sut, qsl, settings, logs, "")
-    print(json.dumps({"cpu_share": (time.process_time() - cpu) / (time.perf_counter() - wall)}), file=sys.stderr)
+    print((delay() - waited) / 1e9 / (time.perf_counter() - wall), file=sys.stderr)
+
+
+def delay() -> int:
+    """Nanoseconds that this process's threads have waited for a processor."""
+    return sum(int(file.read_text().split()[1]) for file in Path("/proc/self/task").glob("*/schedstat"))
 
 
 if len(sys.argv) > 3:
@@ -52,7 +58,7 @@ else:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, *sys.argv, folder, line.strip()]
             done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
-            share = json.loads(done.stderr.strip().splitlines()[-1])["cpu_share"]
-            summary = open(os.path.join(folder, "mlperf_log_summary.txt")).read()  # noqa: SIM115, PTH118, PTH123
+            share = float(done.stderr.strip().splitlines()[-1])
+            summary = (Path(folder) / "mlperf_log_summary.txt").read_text()
         median = int(re.search(r"50\.00 percentile latency \(ns\)\s*:\s*(\d+)", summary).group(1))
-        print(json.dumps({"median_ns": median, "cpu_share": share}), flush=True)
+        print(json.dumps({"median_ns": median, "delay_share": share}), flush=True)

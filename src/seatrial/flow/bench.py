@@ -26,8 +26,8 @@ from seatrial.flow import arrays
 from seatrial.flow.quiet import Watcher, pin
 
 WINDOWS = 3
-TOLERANCE = 0.05
-MOST_WINDOWS = 12
+TOLERANCE = 0.10
+MOST_WINDOWS = 20
 OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory")
 """How frameworks say it in errors that are no MemoryError."""
 

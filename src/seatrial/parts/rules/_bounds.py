@@ -20,7 +20,7 @@ from seatrial.numerics.paired import rows_to_settle
 from seatrial.numerics.ratios import rounds_to_settle
 from seatrial.parts.rules._evidence import pick, unusable
 from seatrial.parts.rules._limit import Limit
-from seatrial.parts.rules._words import REASONS, REMEDIES, SETTLES, confidence, count, subject
+from seatrial.parts.rules._words import REASONS, REMEDIES, SETTLES, about, confidence, count, subject
 
 _PATIENCE = 1000.0
 """The bound would have to come this many times nearer, with a million times the rows: that is never."""
@@ -92,7 +92,7 @@ def _settle(finding: Finding, limit: Limit) -> str:
     if total is None:
         return SETTLES["never"].format(units=units)
     more = max(1, total - finding.n)
-    return SETTLES["more"].format(more=f"{more:,}", total=f"{finding.n + more:,}", units=units)
+    return SETTLES["more"].format(more=about(more), total=about(finding.n + more), units=units)
 
 
 def _units(finding: Finding) -> str:

@@ -53,8 +53,8 @@ SETTLES = {
 
 REMEDIES = {
     State.TOO_FEW: "more {units} would give it a bound",
-    State.DISTURBED: "measure it again on a quiet machine",
-    State.UNSTABLE: "measure it again with a longer warm-up",
+    State.DISTURBED: "measure it again with `--fresh` on a quiet machine",
+    State.UNSTABLE: "measure it again with `--fresh`; if it stays so, it has no steady state",
 }
 
 RATIO = "{value} ({low} to {high})"
@@ -72,6 +72,12 @@ def figure(value: float, unit: str, written: str = "", digits: int = 3) -> str:
 def plain(number: float, digits: int = 3) -> str:
     """A number with so many significant digits and no exponent where it can be helped: `0.0345`, `12`, `12,346`."""
     return f"{number:,.0f}" if abs(number) >= 10**digits else f"{number:.{digits}g}"
+
+
+def about(count: int) -> str:
+    """A number that was worked out ahead, no finer than it can be known: 504,522 is `510,000`, rounded up."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // step) * step:,}"
 
 
 def apart(value: float, limit: float, unit: str, written: str) -> str:
