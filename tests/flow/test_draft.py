@@ -11,6 +11,7 @@ import onnx
 import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from small_study import make
 
 from seatrial import catalog
 from seatrial.contracts.study import Layout
@@ -269,3 +270,13 @@ def test_paths_start_from_the_folder_of_the_study(tmp_path: Path) -> None:
     back(tmp_path / "here", text)
     with pytest.raises(StudyError):
         read(tmp_path / "study.yaml")
+
+
+def test_classes_that_are_words_take_the_order_of_the_outputs_that_choose_them(tmp_path):
+    make(tmp_path)  # its outputs stand for red, green, blue; sorted they would be blue, green, red
+    rows = dict(np.load(tmp_path / "rows.npz"))
+    names = np.array(["red", "green", "blue"])[rows["label"]]
+    np.savez(tmp_path / "named.npz", x=rows["x"], label=names)
+    text, _ = draft(tmp_path / "linear.onnx", tmp_path / "named.npz", tmp_path)
+    assert "classes: [red, green, blue]" in text
+    assert "CHECK: classes in the order of the outputs, as the model's answers" in text

@@ -166,3 +166,14 @@ def _usual(wanted: Input, columns: Mapping[str, Array]) -> list[Scale | None]:
 
 def _with_scale(guess: Guess, scale: Scale | None) -> Guess:
     return replace(guess, input=guess.input.model_copy(update={"scale": scale}))
+
+
+def assigned(chosen: Array, truth: Array, count: int) -> list[int] | None:
+    """The class that each output stands for: the one that most of its choices belong to. None unless that is one class each."""
+    if chosen.max(initial=0) >= count:
+        return None
+    table = np.zeros((count, count), np.int64)
+    np.add.at(table, (chosen, truth), 1)
+    order: list[int] = table.argmax(axis=1).tolist()
+    clear = bool((2 * table.max(axis=1) > table.sum(axis=1)).all())
+    return order if clear and len(set(order)) == count else None

@@ -34,6 +34,7 @@ class Seen:
     rows: int = 0
     guesses: dict[str, Guess | None] = field(default_factory=dict)
     answers: dict[str, Array] = field(default_factory=dict)
+    tried: bool = False  # whether the order of the classes comes from what the model answered
 
 
 def by_suffix(kind: str, path: Path) -> PartInfo:
@@ -88,6 +89,7 @@ def _let_it_answer(seen: Seen, guesses: dict[str, Guess]) -> None:
         )
         seen.guesses = dict(guesses)
         seen.answers = _predict(session, seen, _guess.values(guesses, seen.columns))
+        _order_classes(seen)
     except Exception as error:  # noqa: BLE001 - a runtime may raise anything; the draft then says less
         seen.guesses = {
             name: Guess(guess.input, f"CHECK: the model didn't take these rows: {str(error).splitlines()[0][:80]}")
@@ -95,6 +97,17 @@ def _let_it_answer(seen: Seen, guesses: dict[str, Guess]) -> None:
         }
     finally:
         session.close()
+
+
+def _order_classes(seen: Seen) -> None:
+    """Put classes that are words into the order of the outputs that chose them, where the first rows show it."""
+    truth = _truth(seen)
+    if truth is None or all(isinstance(one, int) for one in seen.classes):
+        return
+    chosen = _chosen(seen.answers)
+    order = _guess.assigned(chosen, truth[: len(chosen)], len(seen.classes))
+    if order is not None:
+        seen.classes, seen.tried = [seen.classes[index] for index in order], True
 
 
 def _session(artefact: Artefact) -> Session | None:

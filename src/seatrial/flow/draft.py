@@ -24,6 +24,8 @@ ENOUGH_TO_DRAW = 1_000  # from here on a tenth of the rows is set apart to calib
 BATCH = 32
 LOWER = ("bf16",)  # precisions worth a candidate of their own on a processor
 FILL_IN = "FILL_IN"
+SORTED = "CHECK: classes in the order of the outputs; here they are sorted"
+ORDERED = "CHECK: classes in the order of the outputs, as the model's answers to the first rows suggest"
 
 
 class Line(NamedTuple):
@@ -98,9 +100,7 @@ def _outputs(seen: Seen) -> Iterator[Line]:
     note = "" if answers is not None else f"CHECK: {stated['means']} by the name alone"
     if (seen.classes and width in (len(seen.classes), None)) or (width == 1 and len(seen.classes) == 2):
         stated["classes"] = seen.classes
-        note = note or (
-            "" if _counted(seen.classes) else "CHECK: classes in the order of the outputs; here they are sorted"
-        )
+        note = note or ("" if _counted(seen.classes) else ORDERED if seen.tried else SORTED)
     elif seen.classes and not all(isinstance(one, int) and 0 <= one < (width or 0) for one in seen.classes):
         note = f"FILL IN: the {width} classes in their order; the data has {len(seen.classes)} labels"
         stated["classes"] = [FILL_IN]
