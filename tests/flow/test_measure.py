@@ -251,3 +251,32 @@ def test_the_dossier_on_disk_is_the_one_returned(tmp_path):
     assert len(written["findings"]) == len(dossier.findings)
     assert written["environment"]["cpu"]
     assert any(f["what"] == "environment.cpu" for f in written["findings"])
+
+
+def test_cohorts_that_do_not_fit_into_memory_are_measured_one_after_another(tmp_path, monkeypatch):
+    monkeypatch.setattr("seatrial.flow.measure.MEMORY_SHARE", 1e-9)
+    dossier = flow.run(make(tmp_path))
+    bodies = [body for _, body in Keeper(tmp_path).all("round", "")]
+    cohorts = {body["pair"].split("/")[0] for body in bodies}
+    others = [one for one in dossier.candidates if not one.reference]
+    assert len(cohorts) == len(others), "one cohort for each candidate, the reference in all of them"
+    speedups = [f for f in dossier.findings if f.what == "speedup"]
+    assert {f.candidate for f in speedups} == {one.id for one in others}
+    assert all(f.n == 2 for f in speedups)
+
+
+def test_on_a_busy_machine_findings_are_marked_and_requirements_on_them_stay_open(tmp_path):
+    limit = "require:\n  - at_least: {what: throughput, bound: 1, at: {load: offline}}\n"
+    burn = "import os, sys, time; os.sched_setaffinity(0, {int(sys.argv[1])}); e = time.time() + 90\nwhile time.time() < e: pass"
+    rivals = [subprocess.Popen([sys.executable, "-c", burn, str(core)]) for core in os.sched_getaffinity(0)]
+    try:
+        dossier = flow.run(make(tmp_path, STUDY.replace("require:\n", limit)))
+    finally:
+        for rival in rivals:
+            rival.kill()
+            rival.wait()
+    throughput = [f for f in dossier.findings if f.what == "throughput"]
+    assert throughput
+    assert {f.state for f in throughput} == {State.DISTURBED}
+    assert dossier.verdict.outcome is Outcome.OPEN
+    assert any("other things" in one.reason for verdict in dossier.verdict.candidates for one in verdict.judgements)
