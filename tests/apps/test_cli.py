@@ -41,7 +41,19 @@ def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, s
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = called(capsys, "--help")
     assert code == 0
-    assert set(ALL) == {"init", "plan", "run", "gate", "report", "runs", "clean", "parts", "explain", "doctor"}
+    assert set(ALL) == {
+        "init",
+        "plan",
+        "run",
+        "gate",
+        "compare",
+        "report",
+        "runs",
+        "clean",
+        "parts",
+        "explain",
+        "doctor",
+    }
     assert all(f" {name} " in out for name in ALL)
 
 

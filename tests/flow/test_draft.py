@@ -251,9 +251,9 @@ def test_odd_names_are_quoted(tmp_path: Path) -> None:
 
 
 def test_files_that_nothing_reads(tmp_path: Path) -> None:
-    (tmp_path / "net.pickle").write_bytes(b"")
+    (tmp_path / "net.unknown").write_bytes(b"")
     with pytest.raises(ModelError, match="no part reads"):
-        draft(tmp_path / "net.pickle", None, tmp_path)
+        draft(tmp_path / "net.unknown", None, tmp_path)
     model = linear(tmp_path / "net.onnx", {"X": [4]}, weights(4, 3))
     (tmp_path / "rows.xls").write_bytes(b"")
     with pytest.raises(DataError, match="no part reads"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
@@ -49,4 +50,7 @@ def parse(text: str | float) -> Quantity:
     if unit not in UNITS:
         raise ValueError(f"`{unit}` is not a unit known here; these are: {', '.join(filter(None, UNITS))}")
     factor, base = UNITS[unit]
-    return Quantity(float(number) * factor, base)
+    value = float(number) * factor
+    if not math.isfinite(value):
+        raise ValueError(f"`{str(text)[:40]}` is too large a number")
+    return Quantity(value, base)

@@ -39,7 +39,7 @@ def _in_bytes(given: Any) -> Any:
     return int(quantity.value)
 
 
-Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=1_000_000)]  # the system waits no longer
 Bytes = Annotated[int, BeforeValidator(_in_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 

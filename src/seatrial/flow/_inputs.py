@@ -20,7 +20,12 @@ def stored(wanted: Input, chunk: Mapping[str, Array]) -> Array:
     """Rows x ... as they lie in the data: one column as it is, several joined to rows x features."""
     for name in wanted.columns:
         if chunk[name].dtype.kind not in "biuf":
-            raise DataError(f"the column `{name}` holds {_words(chunk[name])}; a tensor takes numbers", where="inputs")
+            step = "leave it out, or store it as the numbers the model was trained with; `1,5` is a number with `decimal: ','`"
+            raise DataError(
+                f"the column `{name}` holds {_words(chunk[name])}; a tensor takes numbers",
+                where="inputs",
+                next_step=step,
+            )
     if len(wanted.columns) == 1:
         return chunk[wanted.columns[0]]
     for name in wanted.columns:
@@ -102,6 +107,10 @@ def _cast(rows: Array, name: str, where: str) -> Array:
     return rows.astype(dtype, copy=False)
 
 
+MUCH = 100
+"""Dividing by this or more is meant for bytes."""
+
+
 class Look:
     """What one sees of an input while its rows pass: values that are no numbers, and bytes that look unscaled."""
 
@@ -117,11 +126,12 @@ class Look:
             bad = ~np.isfinite(made.reshape(len(made), -1))
             self._bad += int(bad.sum())
             self._bad_rows += int(bad.any(axis=1).sum())
+        if rows.size:
+            self._low, self._high = min(self._low, float(rows.min())), max(self._high, float(rows.max()))
         if self._wanted.scale is None and self._like_bytes and rows.size:
             self._like_bytes = rows.dtype == np.uint8 or (
                 rows.ndim > 2 and bool(np.array_equal(rows, np.trunc(rows.astype(np.float64))))
             )
-            self._low, self._high = min(self._low, float(rows.min())), max(self._high, float(rows.max()))
 
     def sentences(self, name: str) -> list[str]:
         """What looks wrong."""
@@ -131,8 +141,14 @@ class Look:
         floating = self._wanted.dtype.startswith("float")
         if self._wanted.scale is None and floating and self._like_bytes and self._low >= 0 and 128 <= self._high <= 255:
             found.append(
-                f"input `{name}` runs from {self._low:g} to {self._high:g} and no `scale` is stated; many models take 0 to 1 "
-                "(scale: {divide: 255})"
+                f"input `{name}` runs from {self._low:g} to {self._high:g} and no `scale` is stated; many models take 0 to 1, "
+                "and this is then the likely cause of wrong answers (scale: {divide: 255})"
+            )
+        scale = self._wanted.scale
+        if scale is not None and scale.divide >= MUCH and -1 <= self._low < self._high <= 1:
+            found.append(
+                f"input `{name}` runs from {self._low:g} to {self._high:g} before `scale` divides it by {scale.divide:g}: it seems "
+                "to be scaled already, which is the likely cause of wrong answers (leave `divide` out)"
             )
         return found
 

@@ -38,15 +38,29 @@ class Seen:
 
 
 def by_suffix(kind: str, path: Path) -> PartInfo:
-    """The part that reads files of this suffix, or a folder of such files."""
-    suffixes = {one.suffix for one in path.iterdir()} if path.is_dir() else {path.suffix}
+    """The part that reads files of this suffix, or a folder of such files or of folders of them."""
+    suffixes = _suffixes(path)
     for part in catalog.parts(kind).values():
         formats = [f".{name}" for name in part.gives.get("format", ())]
         if suffixes & {*part.gives.get("suffix", formats)}:
             catalog.require(part)
             return part
     error = ModelError if kind == "subjects" else DataError
-    raise error(f"no part reads {path}", next_step=f"`seatrial parts {kind}` lists what can be read")
+    step = f"`seatrial parts {kind}` lists what can be read"
+    for part in catalog.parts(kind).values():
+        for what, (_, reason) in part.cannot.items():
+            if suffixes & set(what.split(", ")):  # what a part refuses by its suffix, and what to do instead
+                raise error(f"{path} can't be used: {reason}", next_step=step)
+    raise error(f"no part reads {path}", next_step=step)
+
+
+def _suffixes(path: Path) -> set[str]:
+    """Of the file, of those in a folder, or, where a folder holds folders alone, of those in them."""
+    if not path.is_dir():
+        return {path.suffix}
+    there = list(path.iterdir())
+    below = [one for folder in there for one in folder.iterdir()] if all(one.is_dir() for one in there) else there
+    return {one.suffix.lower() for one in below}
 
 
 def see(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None) -> Seen:

@@ -10,11 +10,12 @@ from typing import Any
 from seatrial.errors import StudyError
 
 MOST_BYTES = 4 * 2**20
-MOST_VALUES = 100_000  # counted after aliases are followed, so that aliases of aliases can't fill the memory
+MOST_VALUES = 50_000  # counted after aliases are followed, so that aliases of aliases can't fill the memory
 MOST_DEPTH = 60
 
 Path = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass
@@ -43,8 +44,10 @@ def load(text: str, file: str) -> Text:
 
     if len(text) > MOST_BYTES:
         raise StudyError(f"a study has at most {MOST_BYTES} bytes, this one {len(text)}", where=file)
+    reader = YAML(typ="safe", pure=True)
+    reader.Composer = _bounded(file)
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = reader.compose(text)
     except MarkedYAMLError as error:
         where = _place(file, error.problem_mark or error.context_mark)
         raise StudyError(f"this is no YAML: {error.problem or error.context}", where=where) from error
@@ -59,14 +62,40 @@ def load(text: str, file: str) -> Text:
     return found
 
 
+def _bounded(file: str) -> Any:
+    """A composer that stops at the bound while it reads: megabytes of small values would keep it busy for minutes."""
+    from ruamel.yaml.composer import Composer
+
+    class Bounded(Composer):
+        seen = 0
+
+        def compose_node(self, parent: Any, index: int) -> Any:
+            self.warn_double_anchors = False  # a name given twice is allowed; the later one counts
+            self.seen += 1
+            if self.seen > 2 * MOST_VALUES:  # keys are counted too
+                mark = self.parser.peek_event().start_mark
+                raise StudyError(f"the file holds more than {MOST_VALUES} values", where=_place(file, mark))
+            return super().compose_node(parent, index)
+
+    return Bounded
+
+
 class _Reader:
     """Turns nodes into values, noting places on the way."""
 
     def __init__(self, text: Text) -> None:
         self.text = text
         self.seen = 0
+        self.depth = 0
 
     def value(self, node: Any, path: Path) -> Any:
+        self.depth += 1  # not the length of the path: what `<<` brings in is no deeper by it
+        try:
+            return self._value(node, path)
+        finally:
+            self.depth -= 1
+
+    def _value(self, node: Any, path: Path) -> Any:
         place = _place(self.text.file, node.start_mark)
         if node.value == "" and path in self.text.keys:  # nothing stands there: the reader marks what comes next
             place = self.text.keys[path]
@@ -76,7 +105,7 @@ class _Reader:
             raise StudyError(
                 f"the file holds more than {MOST_VALUES} values once its aliases are followed", where=place
             )
-        if len(path) > MOST_DEPTH:
+        if self.depth > MOST_DEPTH:
             raise StudyError(f"values are nested more than {MOST_DEPTH} deep", where=place)
         kind = str(node.tag).removeprefix(_TAG)
         if kind == "map":
@@ -119,18 +148,33 @@ class _Reader:
     def key(self, node: Any, place: str) -> str:
         if not isinstance(node.value, str):
             raise StudyError("a key is a word, not a list or a mapping", where=place)
-        return node.value
+        return _readable(node.value, place)
 
     def scalar(self, node: Any, kind: str, place: str) -> Any:
         if kind in ("str", "timestamp"):
-            return node.value
+            return _readable(node.value, place)
         if kind == "null":
             return None
         if kind == "bool":
             return node.value.lower() == "true"
         if kind in ("int", "float"):
-            return _number(node.value, kind)
+            try:
+                return _number(node.value, kind)
+            except ValueError as error:
+                raise StudyError(f"`{node.value[:40]}` can't be read as a number", where=place) from error
         raise StudyError(f"`{node.tag}` is a tag; a study has plain values only", where=place, next_step="remove it")
+
+
+def _readable(text: str, place: str) -> str:
+    """The text, without characters that steer a terminal, end a path early or can't be written as UTF-8."""
+    if found := _UNREADABLE.search(text):
+        character = found[0]
+        raise StudyError(
+            f"there is a character in this text that can't be shown (U+{ord(character):04X})",
+            where=place,
+            next_step="remove it",
+        )
+    return text
 
 
 def _number(text: str, kind: str) -> int | float:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from seatrial import catalog
-from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Batch
-from seatrial.contracts.study import Model
+from seatrial.contracts.study import Model, Output
+from seatrial.contracts.values import Values
 from seatrial.errors import SeatrialError
 from seatrial.flow import arrays
 from seatrial.flow.trial import Trial, Voyage, now
 
 PIECE = 65_536
+
+Take = Callable[[int, int], Values]
+"""Outputs by name of the rows from one number up to another."""
 
 
 def quality_findings(
@@ -31,35 +34,63 @@ def quality_findings(
         if info.paired and (reference is None or reference is trial):
             continue
         if info.paired and (other is None or other.prediction is None):
-            stated = _without(info, "the reference gave no outputs to compare with")
+            stated = without(info, "the reference gave no outputs to compare with")
         else:
-            stated = _tried(voyage, ref, model, trial, other, labels, levels)
-        for one in stated:
-            against = reference.id if one.against and reference else None
-            update = {"candidate": trial.id, "against": against, "part": info.name, "part_version": info.version}
-            found.append(one.model_copy(update=update | {"measured_at": now()}))
+            stated = tried(info, ref.options, _batches(voyage, model, trial, other, labels), levels)
+        found += attributed(stated, info, trial.id, reference.id if reference else None)
+    return distinct(found)
+
+
+def tried(info: PartInfo, given: dict[str, Any], batches: Iterable[Batch], levels: Iterable[float]) -> list[Finding]:
+    """A metric's findings from these batches, at each level.
+
+    A metric that raises, ours or the user's, leaves its findings missing and the study goes on.
+    """
+    try:
+        return list(_stated(info, given, batches, levels))
+    except SeatrialError as error:
+        return without(info, error.what)
+    except Exception as error:  # noqa: BLE001 - it becomes a finding
+        return without(info, f"it raised {type(error).__name__}: {error}")
+
+
+def attributed(stated: Iterable[Finding], info: PartInfo, candidate: str, reference: str | None) -> list[Finding]:
+    """The findings with what a metric leaves empty: which candidate, against which reference, by which part, when."""
+    by = {"candidate": candidate, "part": info.name, "part_version": info.version, "measured_at": now()}
+    return [one.model_copy(update=by | {"against": reference if one.against else None}) for one in stated]
+
+
+def distinct(found: Iterable[Finding]) -> list[Finding]:
+    """Each statement once: of the same quantity at the same level the last."""
     return list({(one.key, one.level): one for one in found}.values())
 
 
-def _tried(
-    voyage: Voyage, ref: PartRef, model: Model, trial: Trial, other: Trial | None, labels: Any, levels: Iterable[float]
-) -> list[Finding]:
-    """The metric's findings; a metric that raises, ours or the user's, leaves its findings missing and the study goes on."""
-    try:
-        return list(_stated(voyage, ref, model, trial, other, labels, levels))
-    except SeatrialError as error:
-        return _without(voyage.find("metrics", ref.name), error.what)
-    except Exception as error:  # noqa: BLE001 - it becomes a finding
-        return _without(voyage.find("metrics", ref.name), f"it raised {type(error).__name__}: {error}")
+def batches(
+    task: Any, outputs: Mapping[str, Output], rows: int, own: Take, other: Take | None, labels: Any, piece: int = PIECE
+) -> Iterator[Batch]:
+    """Rows in pieces, as metrics count them: answers of `own` and `other` (the reference) in the task's terms."""
+    classes = next((tuple(map(str, output.classes)) for output in outputs.values() if output.classes), ())
+    for start in range(0, max(rows, 1), piece):
+        stop = start + piece
+        yield Batch(
+            answers=task.answers(own(start, stop), outputs),
+            labels=None if labels is None else labels[start:stop],
+            reference=None if other is None else task.answers(other(start, stop), outputs),
+            classes=classes,
+        )
+
+
+def without(info: PartInfo, note: str, state: State = State.FAILED) -> list[Finding]:
+    """Each finding that the metric would have given, missing and why."""
+    return [missing(what, state, note) for what in info.gives.get("finding", (info.name,))]
 
 
 def _stated(
-    voyage: Voyage, ref: PartRef, model: Model, trial: Trial, other: Trial | None, labels: Any, levels: Iterable[float]
+    info: PartInfo, given: dict[str, Any], batches: Iterable[Batch], levels: Iterable[float]
 ) -> Iterator[Finding]:
-    info = voyage.find("metrics", ref.name)
-    metric, options = catalog.load(info), catalog.options(info, ref.options)
+    metric, options = catalog.load(info), catalog.options(info, given)
     state = None
-    for batch in _batches(voyage, model, trial, other, labels):
+    for batch in batches:
         counted = metric.count(batch, options)
         state = counted if state is None else metric.merge(state, counted)
     for level in levels:
@@ -67,27 +98,18 @@ def _stated(
 
 
 def _batches(voyage: Voyage, model: Model, trial: Trial, other: Trial | None, labels: Any) -> Iterator[Batch]:
+    """The rows of a trial, and of the reference where there is one, from their kept outputs."""
     assert trial.prediction is not None
     task = catalog.load(voyage.find("tasks", model.task.name))
     outputs = _refs(trial.prediction)
     theirs = _refs(other.prediction) if other and other.prediction else None
-    classes = next((tuple(map(str, output.classes)) for output in model.outputs.values() if output.classes), ())
     rows = next(iter(outputs.values())).shape[0]
-    for start in range(0, max(rows, 1), PIECE):
-        piece = {name: arrays.load(ref, start, start + PIECE) for name, ref in outputs.items()}
-        reference = {name: arrays.load(ref, start, start + PIECE) for name, ref in theirs.items()} if theirs else None
-        yield Batch(
-            answers=task.answers(piece, model.outputs),
-            labels=None if labels is None else labels[start : start + PIECE],
-            reference=None if reference is None else task.answers(reference, model.outputs),
-            classes=classes,
-        )
+    yield from batches(task, model.outputs, rows, _taking(outputs), _taking(theirs) if theirs else None, labels)
+
+
+def _taking(refs: Mapping[str, ArrayRef]) -> Take:
+    return lambda start, stop: {name: arrays.load(ref, start, stop) for name, ref in refs.items()}
 
 
 def _refs(prediction: Mapping[str, Any]) -> dict[str, ArrayRef]:
     return {name: ArrayRef(**ref["$array"]) for name, ref in prediction["outputs"].items()}
-
-
-def _without(info: PartInfo, note: str) -> list[Finding]:
-    """Each finding that the metric would have given, missing and why."""
-    return [missing(what, State.FAILED, note) for what in info.gives.get("finding", (info.name,))]

@@ -53,15 +53,17 @@ def read(file: Path) -> Source:
 
 def _content(file: Path) -> str:
     try:
-        if file.stat().st_size > _yaml.MOST_BYTES:
+        with file.open("rb") as stream:
+            content = stream.read(_yaml.MOST_BYTES + 1)  # a device or a pipe has no size that could be asked
+        if len(content) > _yaml.MOST_BYTES:
             raise StudyError(f"a study has at most {_yaml.MOST_BYTES} bytes", where=str(file))
-        return file.read_text(encoding="utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError as error:
         beside = [path.name for pattern in ("*.yaml", "*.yml") for path in sorted(file.parent.glob(pattern))]
         near = catalog.nearest(file.name, beside)
         step = f"did you mean `{file.parent / near}`?" if near else "`seatrial init MODEL DATA` writes a study"
         raise StudyError(f"there is no study {file}", next_step=step) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise StudyError(f"the study can't be read: {error}", where=str(file)) from error
 
 

@@ -96,6 +96,8 @@ def check_fit(rows: Rows, signature: Signature) -> None:
             asked = "x".join("any" if size is None else str(size) for size in spec.shape) or "one number"
             given = "x".join(map(str, shape)) or "one number"
             step = "state `shape` or `layout` so that a row becomes what the model takes"
+            if len(shape) == len(spec.shape) == 1:
+                step = "name under `columns` exactly the features it was trained with, in that order, and not the label"
             raise DataError(
                 f"the model takes rows of {asked}, the study gives {given}", where=f"inputs.{name}", next_step=step
             )
@@ -142,6 +144,9 @@ class _Tally:
 
 def _collect(picks: Sequence[Pick], model: Model, folder: Path, cache: Path) -> tuple[Rows, _Tally]:
     """Inputs, labels and groups of the picked rows, data set after data set."""
+    if not model.inputs:
+        step = "state under `inputs` which columns each input of the model comes from"
+        raise DataError("the model has no inputs", where="inputs", next_step=step)
     tally = _Tally()
     inputs = {}
     for name in model.inputs:
@@ -186,12 +191,25 @@ def _labels(picks: Sequence[Pick], model: Model, folder: Path, tally: _Tally) ->
     for pick, label in zip(picks, stored, strict=True):
         assert label is not None
         tally.column("label", label)
+        _none_missing(label, f"data `{pick.source.name}`, column `{pick.source.data.label}`")
         try:
             made.append(task(label, model.outputs))
         except DataError as error:
             where = f"data `{pick.source.name}`, column `{pick.source.data.label}`"
             raise DataError(error.what, where=where, next_step=error.next_step) from error
     return np.concatenate(made)
+
+
+def _none_missing(label: Array, where: str) -> None:
+    """Raises `DataError` for labels that are NaN or None: how many, and where the first stands."""
+    if label.dtype.kind == "O":
+        missing = np.array([one is None or one != one for one in label.reshape(-1)]).reshape(label.shape)
+    else:
+        missing = np.isnan(label) if label.dtype.kind == "f" else np.zeros(label.shape, bool)
+    if count := int(missing.sum()):
+        what = f"{count} of {missing.size} labels are missing (not a number), the first in row {int(missing.argmax())}"
+        step = "leave those rows out or label them: a row without a right answer judges nothing"
+        raise DataError(what, where=where, next_step=step)
 
 
 def _groups(picks: Sequence[Pick], tally: _Tally) -> dict[str, Array]:

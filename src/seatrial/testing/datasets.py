@@ -30,7 +30,7 @@ def exam(part: PartInfo, write: Write | None = None) -> None:
     module = catalog.load(part)
     write = write or _writer(part)
     with TemporaryDirectory() as name:
-        folder, columns = Path(name), sample()
+        folder, columns = Path(name), _carried(part)
         options = module.Options(**write(folder, columns))
         _describes(module, options, folder, columns)
         for rows in (1, 4, ROWS, 10 * ROWS):
@@ -46,6 +46,7 @@ def sample() -> dict[str, np.ndarray[Any, Any]]:
         "width": random.normal(size=ROWS).astype(np.float32),
         "count": random.integers(-9, 9, ROWS),
         "list": random.normal(size=(ROWS, 5)),
+        "height": random.normal(size=ROWS),
         "sure": random.random(ROWS) < 0.5,
         "name": np.array([f"row {row}, né{'e' * (row % 3)}" for row in range(ROWS)]),
     }
@@ -67,8 +68,51 @@ def write_npz(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict
     return {"path": "rows.npz"}
 
 
+def write_arrow(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns as `rows.arrow`."""
+    import polars as pl
+
+    write_parquet(folder, columns)
+    pl.read_parquet(folder / "rows.parquet").write_ipc(folder / "rows.arrow", record_batch_size=3)
+    return {"path": "rows.arrow"}
+
+
+def write_csv(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns of single values as `rows.csv`."""
+    import polars as pl
+
+    pl.DataFrame({name: values.tolist() for name, values in columns.items()}).write_csv(folder / "rows.csv")
+    return {"path": "rows.csv"}
+
+
+def write_images(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Images as PNG files that are called what `name` says, and a list of them with the other columns."""
+    from PIL import Image
+
+    for name, pixels in zip(columns["name"], columns["image"], strict=True):
+        Image.fromarray(pixels).save(folder / name, format="PNG")
+    listed = {name: values for name, values in columns.items() if name != "image"}
+    return write_csv(folder, listed) | {"file": "name"}
+
+
+WRITERS: Mapping[str, Write] = {
+    ".parquet": write_parquet,
+    ".npz": write_npz,
+    ".arrow": write_arrow,
+    ".csv": write_csv,
+    ".png": write_images,
+}
+
+
+def _carried(part: PartInfo) -> dict[str, np.ndarray[Any, Any]]:
+    """Of the sample what such files can hold: all of it, unless the part says `GIVES = {"columns": ("numbers", "text")}`."""
+    held = {"numbers": ("count", "height", "sure"), "text": ("name",), "images": ("image",)}
+    kinds = part.gives.get("columns")
+    return sample() if kinds is None else {name: sample()[name] for kind in kinds for name in held[kind]}
+
+
 def _writer(part: PartInfo) -> Write:
-    for suffix, write in ((".parquet", write_parquet), (".npz", write_npz)):
+    for suffix, write in WRITERS.items():
         if suffix in part.gives.get("suffix", ()):
             return write
     raise AssertionError(f"{part.name}: the exam can't write its files; hand it a `write` that can")
@@ -93,7 +137,7 @@ def _describes(module: Any, options: Any, folder: Path, columns: Mapping[str, An
 
 
 def _gives_back(module: Any, options: Any, folder: Path, columns: Mapping[str, Any], rows: int) -> None:
-    for names in ([*columns], ["count"], ["name", "image"]):
+    for names in ([*columns], ["count"], ["name", next(iter(columns))]):
         pieces = list(module.chunks(options, folder, names, rows))
         for piece in pieces:
             assert set(piece) == set(names), f"asked for {names}, a chunk holds {sorted(piece)}"
@@ -109,9 +153,9 @@ def _gives_back(module: Any, options: Any, folder: Path, columns: Mapping[str, A
 
 
 def _says_what_is_wrong(module: Any, options: Any, folder: Path) -> None:
-    error = _refused(lambda: list(module.chunks(options, folder, ["count", "imge"], 4)), "a column that isn't there")
-    assert "imge" in str(error), "the error names the column"
-    assert "image" in error.next_step, "the next step names the nearest column"
+    error = _refused(lambda: list(module.chunks(options, folder, ["count", "nme"], 4)), "a column that isn't there")
+    assert "nme" in str(error), "the error names the column"
+    assert "name" in error.next_step, "the next step names the nearest column"
     elsewhere = folder / "elsewhere"
     _refused(lambda: module.columns(options, elsewhere), "files that aren't there")
     _refused(lambda: list(module.chunks(options, elsewhere, ["count"], 4)), "files that aren't there")

@@ -12,11 +12,12 @@ from seatrial.errors import StudyError
 
 if TYPE_CHECKING:
     from seatrial.contracts.dossier import Dossier
+    from seatrial.flow.baseline import Comparison
 
 PASS, FAIL, OPEN, NOT_EVALUATED, STOPPED = 0, 1, 3, 4, 130
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file.", metavar="STUDY")]
-Quick = Annotated[bool, typer.Option("--quick", help="A first look: fewer rounds and rows.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A first look: three rounds.")]
 Only = Annotated[
     list[str] | None,
     typer.Option(
@@ -78,6 +79,16 @@ def gate(
     folder: Annotated[
         Path, typer.Option("--in", help="The folder of the study, for a run's name.", file_okay=False, exists=True)
     ] = Path(),
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            help="A dossier.json that was kept: what has become worse since then fails, too.",
+            metavar="BASELINE",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     quick: Quick = False,
     only: Only = None,
     budget: Budget = None,
@@ -89,15 +100,20 @@ def gate(
     from seatrial.apps.find import dossier as kept
     from seatrial.apps.find import is_study
 
+    baseline = None if against is None else kept(str(against), folder)
     dossier = _carried_out(Path(what), quick, only, budget, fresh, quiet) if is_study(what) else kept(what, folder)
-    code = judged(dossier)
+    compared = None if baseline is None else _compared(dossier, baseline)
+    code = judged(dossier, compared)
     if json:
-        _out.data({"exit": code, "run": dossier.run.id, "verdict": dossier.verdict.model_dump(mode="json")})
+        since = {} if compared is None else {"baseline": {"outcome": compared.outcome, **compared._asdict()}}
+        _out.data({"exit": code, "run": dossier.run.id, "verdict": dossier.verdict.model_dump(mode="json"), **since})
         return code
     if not quiet:
         for line in _judgements(dossier):
             _out.say(line)
     _out.say(f"{dossier.verdict.outcome.upper()}  {dossier.verdict.sentence}")
+    for line in _since(compared, quiet) if compared else ():
+        _out.say(line)
     if is_study(what):
         _out.say(_page(dossier, Path(what)))
     return code
@@ -108,13 +124,14 @@ def evaluated(dossier: Dossier) -> bool:
     return any(finding.candidate and finding.value is not None for finding in dossier.findings)
 
 
-def judged(dossier: Dossier) -> int:
-    """The exit code of a gate."""
+def judged(dossier: Dossier, compared: Comparison | None = None) -> int:
+    """The exit code of a gate: of the verdict and, if there is one, the comparison with a baseline, the worse."""
     if dossier.run.interrupted:
         return STOPPED
     if not evaluated(dossier):
         return NOT_EVALUATED
-    return {"pass": PASS, "fail": FAIL}.get(dossier.verdict.outcome.value, OPEN)
+    outcomes = [dossier.verdict.outcome.value, *([compared.outcome.value] if compared else [])]
+    return FAIL if "fail" in outcomes else PASS if set(outcomes) == {"pass"} else OPEN
 
 
 def seconds(budget: str | None) -> float | None:
@@ -177,6 +194,25 @@ def _effort(dossier: Dossier) -> str:
     if run.measured == 0 and run.reused:
         return f"Nothing had to be measured again: all {run.reused} measurements were kept from before."
     return f"Measured: {run.measured}; kept from before: {run.reused}."
+
+
+def _compared(dossier: Dossier, baseline: Dossier) -> Comparison:
+    from seatrial.flow.baseline import compare
+
+    return compare(dossier, baseline)
+
+
+def _since(compared: Comparison, quiet: bool) -> list[str]:
+    """What has become worse since the baseline, what could not be compared, and how it stands in all."""
+    lines = [f"worse: {line}" for line in compared.worse]
+    if not quiet:
+        lines += [f"not compared: {line}" for line in compared.left_out] + [f"note: {line}" for line in compared.notes]
+    count = len(compared.worse)
+    told = f"of {compared.compared} comparisons with the baseline {count or 'none'} came out worse"
+    return [
+        *lines,
+        f"{compared.outcome.upper()}  {told if compared.compared else 'nothing can be compared with the baseline'}",
+    ]
 
 
 def _judgements(dossier: Dossier) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,24 +13,45 @@ import numpy as np
 from seatrial.errors import DataError
 
 
-def files(path: str, folder: Path, suffix: str) -> list[Path]:
+def files(path: str, folder: Path, *suffixes: str) -> list[Path]:
     """The files that a path, a glob or a folder means, in order of name. Raises `DataError` where there are none."""
     whole = folder / path
-    if whole.is_dir():
-        found = sorted(whole.glob(f"*{suffix}"))
-    elif any(mark in path for mark in "*?["):
-        base = Path(whole.anchor)
-        found = sorted(file for file in base.glob(str(whole.relative_to(base))) if file.is_file())
-    else:
-        found = [whole] if whole.is_file() else []
+    if "**" in path:
+        raise DataError(f"`**` in {path} would look through all folders", where=str(whole), next_step="use `*`")
+    with reading(path[:200], "this path can't be followed"):  # too long, or with characters that no path has
+        found = _meant(whole, path, suffixes)
     if not found:
-        raise DataError(f"there is no data at {path}", where=str(whole), next_step=_beside(whole, suffix))
+        raise DataError(f"there is no data at {path}", where=str(whole), next_step=_beside(whole, suffixes))
     return found
+
+
+def _meant(whole: Path, path: str, suffixes: Sequence[str]) -> list[Path]:
+    if whole.is_dir():
+        return sorted(file for file in whole.iterdir() if file.suffix in suffixes and file.is_file())
+    if any(mark in path for mark in "*?["):
+        base = Path(whole.anchor)
+        return sorted(file for file in base.glob(str(whole.relative_to(base))) if file.is_file())
+    return [whole] if whole.is_file() else []
+
+
+@contextlib.contextmanager
+def reading(where: str, what: str) -> Iterator[None]:
+    """Whatever a reader of files raises here becomes a `DataError`: a damaged or hostile file can make it raise anything."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # zlib, tokenize, zipfile, recursion, memory and more
+        told = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise DataError(f"{what}: {told[:200]}", where=where) from error
 
 
 def known(names: Sequence[str], columns: Iterable[str], where: str) -> None:
     """Raises `DataError`, with the nearest name, unless all named columns are there."""
     there = list(columns)
+    if not names:
+        step = f"its columns are: {', '.join(there[:20])}" if there else "name another file"
+        raise DataError("there is no column to read", where=where, next_step=step)
     for name in names:
         if name not in there:
             near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
@@ -73,9 +95,12 @@ def equally_long(lengths: Mapping[str, int], where: str) -> int:
     return next(iter(lengths.values()))
 
 
-def _beside(path: Path, suffix: str) -> str:
-    there = sorted(file.name for file in path.parent.glob(f"*{suffix}")) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, there, n=1, cutoff=0.5)
+def _beside(path: Path, suffixes: Sequence[str]) -> str:
+    files = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = difflib.get_close_matches(path.name, sorted(file.name for file in files if file.suffix in suffixes), 1, 0.5)
+    kind = " or ".join(suffixes)
     return (
-        f"did you mean `{near[0]}`?" if near else f"give a {suffix} file, a folder of them, or a pattern like *{suffix}"
+        f"did you mean `{near[0]}`?"
+        if near
+        else f"give a {kind} file, a folder of them, or a pattern like *{suffixes[0]}"
     )

@@ -6,6 +6,7 @@ them would run code.
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -38,6 +39,15 @@ class _Header(NamedTuple):
     dtype: np.dtype[Any]
 
 
+MOST_ROW = 2**30
+"""Bytes of one row; what asks for more is taken for a file that lies."""
+MOST_WHOLE = 2**28
+"""Bytes of an array that can't be read row by row; further ones must be stored row first."""
+MOST_GROWTH = 100
+"""How many times its packed size an array above `MOST_WHOLE` may have: real rows pack 2 to 20 times, bombs 1,000 times."""
+_DAMAGED = "this can't be read as NumPy arrays"
+
+
 def columns(options: Options, folder: Path) -> dict[str, str]:
     """Array names with their types in words (`uint8 28x28`). Single numbers in an archive are no columns."""
     headers = _headers(_place(options, folder))
@@ -50,27 +60,35 @@ def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
     headers = _headers(place)
     _columns.known(names, (name for name, head in headers.items() if head.shape), options.path)
     for name in names:
-        if headers[name].dtype.hasobject:
-            step = "save it again as numbers or text"
-            raise DataError(
-                f"`{name}` holds Python objects; reading them would run code", where=options.path, next_step=step
-            )
+        _refuse_objects(name, headers[name], options.path)
     length = _columns.equally_long({name: headers[name].shape[0] for name in names}, options.path)
     _columns.some_rows(length, options.path)
-    with ExitStack() as stack:
+    with _columns.reading(options.path, _DAMAGED), ExitStack() as stack:
         take = {name: _taker(place, name, headers[name], stack) for name in names}
         for start, count in _columns.slices(length, rows):
             yield {name: _columns.plain(take[name](start, count)) for name in names}
 
 
+def _refuse_objects(name: str, head: _Header, where: str) -> None:
+    if head.dtype.hasobject:
+        raise DataError(
+            f"`{name}` holds Python objects; reading them would run code",
+            where=where,
+            next_step="where you trust the file, save the column again as numbers or text: "
+            f"`column = np.load(FILE, allow_pickle=True)`, then `np.save('{name}.npy', column.astype(float))`",
+        )
+
+
 def _place(options: Options, folder: Path) -> Path:
     place = folder / options.path
-    return place if place.is_dir() else _columns.files(options.path, folder, ".npz")[0]
+    with _columns.reading(options.path[:200], "this path can't be followed"):
+        whole_folder = place.is_dir()
+    return place if whole_folder else _columns.files(options.path, folder, ".npz")[0]
 
 
 def _headers(place: Path) -> dict[str, _Header]:
     """The header of each array; none is read further."""
-    try:
+    with _columns.reading(str(place), _DAMAGED):
         if place.suffix == ".npz":
             with zipfile.ZipFile(place) as archive:
                 return {name: _member(archive, name) for name in _stems(archive.namelist())}
@@ -78,8 +96,6 @@ def _headers(place: Path) -> dict[str, _Header]:
         if not found:
             raise DataError("there are no .npy files here", where=str(place))
         return {file.stem: _file(file) for file in found}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"this can't be read as a NumPy archive: {error}", where=str(place)) from error
 
 
 def _stems(names: Sequence[str]) -> list[str]:
@@ -95,20 +111,27 @@ def _member(archive: zipfile.ZipFile, name: str) -> _Header:
     """The header of a member, whose size must be what the header says."""
     with archive.open(f"{name}.npy") as stream:
         head = _header(stream)
-        expected = stream.tell() + int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
-    size = archive.getinfo(f"{name}.npy").file_size
-    if not head.dtype.hasobject and size != expected:
-        raise ValueError(f"`{name}` has {size} bytes where its header promises {expected}")
+        expected = stream.tell() + math.prod(head.shape) * head.dtype.itemsize
+    info = archive.getinfo(f"{name}.npy")
+    if not head.dtype.hasobject and info.file_size != expected:
+        raise ValueError(f"`{name}` has {info.file_size} bytes where its header promises {expected}")
+    if info.file_size > max(MOST_WHOLE, MOST_GROWTH * info.compress_size):
+        raise ValueError(
+            f"`{name}` would unpack from {info.compress_size} to {info.file_size} bytes, as bombs do and rows don't; "
+            "if they are real, save them without compression (`np.savez`)"
+        )
     return head
 
 
 def _header(stream: IO[bytes]) -> _Header:
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return _Header(*np.lib.format.read_array_header_1_0(stream))
-    if version == (2, 0):
-        return _Header(*np.lib.format.read_array_header_2_0(stream))
-    raise ValueError(f"arrays of format {version[0]}.{version[1]} (with named fields) are no columns")
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"arrays of format {version[0]}.{version[1]} (with named fields) are no columns")
+    head = _Header(*readers[version](stream))
+    if head.shape and not (min(head.shape) >= 0 and math.prod(head.shape[1:]) * head.dtype.itemsize <= MOST_ROW):
+        raise ValueError(f"its shape {head.shape} of {head.dtype} can't be true")
+    return head
 
 
 def _taker(place: Path, name: str, head: _Header, stack: ExitStack) -> Callable[[int, int], Array]:
@@ -120,18 +143,22 @@ def _taker(place: Path, name: str, head: _Header, stack: ExitStack) -> Callable[
     archive = stack.enter_context(zipfile.ZipFile(place))
     stream = stack.enter_context(archive.open(f"{name}.npy"))
     if head.columns_first and len(head.shape) > 1:
+        if (size := math.prod(head.shape) * head.dtype.itemsize) > MOST_WHOLE:
+            step = "save it row first: `np.ascontiguousarray`"
+            raise DataError(
+                f"`{name}` is stored column first; {size} bytes would have to be read at once",
+                where=place.name,
+                next_step=step,
+            )
         whole = np.lib.format.read_array(stream, allow_pickle=False)
         return lambda start, count: whole[start : start + count]
     _header(stream)
-    row = int(np.prod(head.shape[1:])) * head.dtype.itemsize
+    row = math.prod(head.shape[1:]) * head.dtype.itemsize
     return lambda _, count: _read(stream, count, row, head, f"{place.name}, `{name}`")
 
 
 def _read(stream: IO[bytes], count: int, row: int, head: _Header, where: str) -> Array:
-    try:
-        data = stream.read(count * row)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise DataError(f"the archive is damaged: {error}", where=where) from error
+    data = stream.read(count * row)
     if len(data) != count * row:
         raise DataError("the archive ends before its last row", where=where)
     return np.frombuffer(data, head.dtype).reshape(count, *head.shape[1:])

@@ -18,7 +18,7 @@ from seatrial.parts.metrics import _mean
 from seatrial.parts.metrics._counts import reference, scores, too_few
 
 PAIRED = True
-ACCEPTS = {"task": ("classification",)}
+ACCEPTS = {"task": ("classification",), "answers": ("scores",)}
 GIVES = {"finding": ("output_difference", "output_difference.mean")}
 CANNOT = {"weights": ("not yet ours", "every row counts alike")}
 VERSION = 1

@@ -20,7 +20,7 @@ from seatrial.contracts.protocols import Batch
 from seatrial.numerics.losses import top_k_hits
 from seatrial.parts.metrics._counts import add, labels, names, scores, share
 
-ACCEPTS = {"task": ("classification",)}
+ACCEPTS = {"task": ("classification",), "answers": ("scores",)}
 GIVES = {"finding": ("top_k",)}
 CANNOT = {"weights": ("not yet ours", "every row counts alike")}
 VERSION = 1

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.errors import ModelError
@@ -30,8 +30,9 @@ def _exported(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
     """An exported program, after its file was found to be the trusted one: loading it can run code."""
     import torch
 
-    _unchanged(artefact, "model")
-    program = torch.export.load(artefact.files["model"])
+    with Path(artefact.files["model"]).open("rb") as file:  # one opening: what is loaded is what was checked
+        _same(file, artefact, "model")
+        program = torch.export.load(file)
     inputs = set(program.graph_signature.user_inputs)
     shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs and "val" in node.meta]
     fixed = {shape[0] for shape in shapes if shape and isinstance(shape[0], int)}
@@ -89,8 +90,13 @@ def _unchanged(artefact: Artefact, role: str) -> None:
     if role not in artefact.files:
         return
     with Path(artefact.files[role]).open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != artefact.hashes[role]:
-            raise ModelError(f"{artefact.files[role]} has changed since the study was read", next_step="run it again")
+        _same(file, artefact, role)
+
+
+def _same(file: IO[bytes], artefact: Artefact, role: str) -> None:
+    if hashlib.file_digest(file, "sha256").hexdigest() != artefact.hashes[role]:
+        raise ModelError(f"{artefact.files[role]} has changed since the study was read", next_step="run it again")
+    file.seek(0)
 
 
 def words(error: Exception) -> str:

@@ -21,12 +21,21 @@ from seatrial.parts.subjects._files import found, looks_pickled, sha256
 NEEDS = ("onnx",)
 GIVES = {"format": ("onnx",)}
 CANNOT = {
+    ".pkl, .pickle, .joblib": (
+        "never",
+        "pickles can run any code when they are loaded; where the model was made, export it to ONNX: "
+        "`skl2onnx.to_onnx(model, X[:1], options={'zipmap': False})`",
+    ),
     "sequences and maps": (
         "never",
         "inputs and outputs are tensors; scikit-learn classifiers export with `zipmap=False`",
     ),
     "custom operators": ("not yet ours", "libraries of custom operators are code; they are not loaded"),
 }
+
+
+MOST_BYTES = 2**31 - 1
+"""The bound of the format underneath, protocol buffers."""
 
 
 class Options(PartOptions):
@@ -55,8 +64,13 @@ def _parsed(path: Path) -> Any:
 
     if looks_pickled(path):
         raise ModelError(
-            f"{path} isn't ONNX: it begins like a Python pickle or a PyTorch checkpoint, which can run code when loaded",
-            next_step="export the model: `torch.onnx.export(module, example, 'model.onnx', dynamo=True)`",
+            f"{path} isn't ONNX: it looks like a Python pickle or a PyTorch checkpoint, which can run code when loaded",
+            next_step=_EXPORT,
+        )
+    if path.stat().st_size > MOST_BYTES:
+        raise ModelError(
+            f"{path} is larger than an ONNX file can be ({MOST_BYTES} bytes)",
+            next_step="save it with its weights beside it: `onnx.save(model, path, save_as_external_data=True)`",
         )
     try:
         model = onnx.load(str(path), load_external_data=False)
@@ -67,6 +81,10 @@ def _parsed(path: Path) -> Any:
     return model
 
 
+_EXPORT = (
+    "where the model was made, export it: `torch.onnx.export(module, example, 'model.onnx', dynamo=True)`, or for "
+    "scikit-learn `skl2onnx.to_onnx(model, X[:1], options={'zipmap': False})`"
+)
 _AGAIN = "copy or export the file again, and compare sizes: it may be cut off"
 
 
@@ -78,10 +96,10 @@ def _external(model: Any, path: Path) -> list[str]:
     for tensor in external._get_all_tensors(model):
         if not external.uses_external_data(tensor):
             continue
-        name = external.ExternalDataInfo(tensor).location
         copy = type(tensor)()
         copy.CopyFrom(tensor)
         try:
+            name = external.ExternalDataInfo(tensor).location
             external.load_external_data_for_tensor(copy, str(path.parent))
         except Exception as error:
             raise ModelError(
@@ -141,6 +159,8 @@ def _spec(value: Any, path: Path) -> TensorSpec:
             next_step="export with plain tensors (scikit-learn: `options={'zipmap': False}`)",
         )
     tensor = value.type.tensor_type
+    if tensor.elem_type not in onnx.TensorProto.DataType.values():
+        raise ModelError(f"{path}: `{value.name}` is of the type {tensor.elem_type}, which ONNX doesn't have")
     name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     dims = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in tensor.shape.dim]
     return TensorSpec(

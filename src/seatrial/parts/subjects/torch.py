@@ -22,9 +22,10 @@ from seatrial.parts.subjects._files import found, looks_pickled, sha256
 
 GIVES = {"format": ("torch",)}
 CANNOT = {
-    "pickled weights": (
+    ".pt, .pth, .bin, .ckpt": (
         "never",
-        ".pt, .pth and .pkl files can run code; convert them to safetensors where you trust them",
+        "pickled weights can run code when they are loaded; where you trust the file, save them with "
+        "`safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors')` and name them in a study",
     ),
     "signature": ("never", "a module doesn't say its inputs and outputs; the study states them"),
     "imported modules": (
@@ -37,6 +38,10 @@ _CONVERT = (
     "where you trust the file: "
     "`python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{0}', weights_only=True), '{1}')\"`"
 )
+
+
+MOST_HEADER = 100_000_000
+"""Bytes; the bound that safetensors itself sets."""
 
 
 class Options(PartOptions):
@@ -91,8 +96,8 @@ def _artefact(files: dict[str, Path], entry: str, options: dict[str, Any]) -> Ar
 
 
 def _program(path: Path, trust: str | None) -> Artefact:
-    artefact = _artefact({"model": path}, "export", {})
-    if trust is None or trust.lower().removeprefix("sha256:") != artefact.hashes["model"]:
+    artefact = _artefact({"model": path}, "export", {}) if trust else None
+    if artefact is None or str(trust).lower().removeprefix("sha256:") != artefact.hashes["model"]:
         why = "its hash isn't the trusted one" if trust else "nobody has said that it is to be trusted"
         raise ModelError(
             f"{path}: loading an exported program can run any code, and {why}",
@@ -119,7 +124,7 @@ def _source(module: str, folder: Path) -> Path:
 
 def _weights(path: Path) -> Path:
     """The path, if it holds whole safetensors: 8 bytes of length, a JSON header, and as many bytes as that promises."""
-    if path.suffix in (".pt", ".pth", ".pkl", ".bin") or looks_pickled(path):
+    if looks_pickled(path):
         raise ModelError(
             f"{path}: pickled weights can run code when they are loaded, so they aren't",
             next_step=_CONVERT.format(path.name, path.with_suffix(".safetensors").name),
@@ -127,16 +132,28 @@ def _weights(path: Path) -> Path:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = file.read(length) if length < size else b""
+        header = file.read(length) if length < min(size, MOST_HEADER) else b""
     try:
-        tensors = json.loads(header)
-        ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        end = _end(json.loads(header))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{path} isn't a safetensors file", next_step="save it with safetensors.torch.save_file"
+            f"{path} isn't a safetensors file: its header can't be true",
+            next_step="save it with safetensors.torch.save_file",
         ) from error
-    if size != 8 + length + max(ends, default=0):
+    if size != 8 + length + end:
         raise ModelError(
-            f"{path} is cut off: {size} bytes where its header promises {8 + length + max(ends, default=0)}"
+            f"{path} is cut off or lies: {size} bytes where its header promises {8 + length + end}",
+            next_step="copy or save the file again",
         )
     return path
+
+
+def _end(header: dict[str, Any]) -> int:
+    """Where the last tensor ends. Raises `ValueError` unless tensors follow each other without overlap or gap."""
+    spans = sorted(tuple(tensor["data_offsets"]) for name, tensor in header.items() if name != "__metadata__")
+    reached = 0
+    for start, end in spans:
+        if type(start) is not int or type(end) is not int or start != reached or end < start:
+            raise ValueError(f"a tensor lies from {start} to {end}, after one that ends at {reached}")
+        reached = end
+    return reached

@@ -1,0 +1,124 @@
+"""What typed tables share (Parquet, Arrow): words of types, chunks of rows, nested lists as arrays."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seatrial.contracts.protocols import Columns
+from seatrial.errors import DataError
+from seatrial.parts.datasets import _columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from seatrial.contracts.values import Array
+
+SCANS = {"Parquet": "scan_parquet", "Arrow": "scan_ipc"}
+
+
+class Table:
+    """A table in one or several files of a format, looked at but not read."""
+
+    def __init__(self, kind: str, path: str, folder: Path, *suffixes: str) -> None:
+        """Raises `DataError` where there are no files, or where they are of another format."""
+        import polars as pl
+
+        self.kind, self.path = kind, path
+        found = _columns.files(path, folder, *suffixes)
+        with _reading(path, kind):
+            self.frame: pl.LazyFrame = getattr(pl, SCANS[kind])(found, glob=False)
+            self.schema = self.frame.collect_schema()
+
+    def words(self) -> dict[str, str]:
+        """Columns with their types in words."""
+        return {name: _words(dtype) for name, dtype in self.schema.items()}
+
+    def chunks(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
+        """The named columns, at most `rows` rows at a time. Raises `DataError` for nulls and lists of unequal length."""
+        import polars as pl
+
+        _columns.known(names, self.schema, self.path)
+        picked = self.frame.select(names)
+        with _reading(self.path, self.kind):
+            length = _columns.some_rows(int(self.frame.select(pl.len()).collect().item()), self.path)
+            for start, count in _columns.slices(length, rows):
+                part = picked.slice(start, count).collect()
+                yield {name: self._column(part[name], start, length) for name in names}
+
+    def _column(self, series: pl.Series, start: int, length: int) -> Array:
+        where = f"{self.path}, column `{series.name}`"
+        if series.null_count():
+            import polars as pl
+
+            nulls = int(self.frame.select(pl.col(series.name).null_count()).collect().item())
+            first = start + int(series.is_null().arg_max() or 0)
+            raise _nulls(nulls, f", the first in row {first} of {length}", where)
+        return _array(series, where)
+
+
+@contextlib.contextmanager
+def _reading(where: str, kind: str) -> Iterator[None]:
+    """Whatever a damaged file makes the reader raise becomes a `DataError`; a panic of its native code, too."""
+    import polars as pl
+
+    with _columns.reading(where, f"this can't be read as {kind}"):
+        try:
+            yield
+        except pl.exceptions.PanicException as error:  # no `Exception`: it would pass every handler above
+            raise DataError(f"this can't be read as {kind}: its reader gave up", where=where) from error
+
+
+def _words(dtype: pl.DataType) -> str:
+    import polars as pl
+
+    if isinstance(dtype, pl.Array):
+        inner: Any = dtype
+        while isinstance(inner, pl.Array):
+            inner = inner.inner
+        return f"{_words(inner)} {'x'.join(map(str, dtype.shape))}"
+    if isinstance(dtype, pl.List):
+        return f"list of {_words(dtype.inner)}"  # type: ignore[arg-type]
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        return "text"
+    return str(dtype).lower()
+
+
+def _array(series: pl.Series, where: str) -> np.ndarray[Any, Any]:
+    """The column as an array, rows first; nested lists become further axes."""
+    import polars as pl
+
+    shape = [len(series)]
+    while isinstance(series.dtype, pl.List | pl.Array):
+        shape.append(_width(series, where))
+        series = series.explode()
+        if count := series.null_count():
+            raise _nulls(count, "", where)
+    if isinstance(series.dtype, pl.Struct | pl.Object):
+        raise DataError(f"columns of {str(series.dtype).split('(')[0].lower()} can't be used", where=where)
+    if isinstance(series.dtype, pl.Decimal):
+        series = series.cast(pl.Float64)
+    if isinstance(series.dtype, pl.Categorical | pl.Enum):
+        series = series.cast(pl.String)
+    return _columns.plain(series.to_numpy().reshape(shape))
+
+
+def _width(series: pl.Series, where: str) -> int:
+    """The one length of all lists."""
+    import polars as pl
+
+    if isinstance(series.dtype, pl.Array):
+        return series.dtype.size
+    lengths = series.list.len()
+    least, most = int(lengths.min()), int(lengths.max())  # type: ignore[arg-type]
+    if least != most or most == 0:
+        raise DataError(f"its lists hold {least} to {most} values; all must be equally long and not empty", where=where)
+    return most
+
+
+def _nulls(count: int, at: str, where: str) -> DataError:
+    return DataError(f"{count} values are null{at}", where=where, next_step="fill them or leave those rows out")
