@@ -12,7 +12,7 @@ from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Batch
 from seatrial.contracts.study import Model, Output
 from seatrial.contracts.values import Values
-from seatrial.errors import SeatrialError
+from seatrial.errors import SeatrialError, Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.trial import Trial, Voyage, now
 
@@ -49,7 +49,7 @@ def tried(info: PartInfo, given: dict[str, Any], batches: Iterable[Batch], level
     try:
         return list(_stated(info, given, batches, levels))
     except SeatrialError as error:
-        return without(info, error.what)
+        return without(info, error.what, State.UNSUPPORTED if isinstance(error, Unsupported) else State.FAILED)
     except Exception as error:  # noqa: BLE001 - it becomes a finding
         return without(info, f"it raised {type(error).__name__}: {error}")
 
