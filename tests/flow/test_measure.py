@@ -280,3 +280,18 @@ def test_on_a_busy_machine_findings_are_marked_and_requirements_on_them_stay_ope
     assert {f.state for f in throughput} == {State.DISTURBED}
     assert dossier.verdict.outcome is Outcome.OPEN
     assert any("other things" in one.reason for verdict in dossier.verdict.candidates for one in verdict.judgements)
+
+
+def test_a_meter_that_raises_costs_its_own_findings_only(tmp_path):
+    (tmp_path / "clumsy.py").write_text(
+        '"""A meter for tests."""\n'
+        'ACCEPTS = {"load": ("offline",)}\n'
+        'GIVES = {"finding": ("clumsiness",)}\n'
+        "def read(probe): return {'n': 1}\n"
+        "def findings(rounds, load, level, options): raise ZeroDivisionError('planted')\n"
+    )
+    dossier = flow.run(make(tmp_path, STUDY.replace("[throughput, size]", "[throughput, size, ./clumsy.py]")))
+    clumsy = [f for f in dossier.findings if f.what == "clumsiness"]
+    assert {f.candidate for f in clumsy} == {one.id for one in dossier.candidates}
+    assert all("ZeroDivisionError: planted" in f.note and f.origin is Origin.MISSING for f in clumsy)
+    assert [f for f in dossier.findings if f.what == "throughput"]

@@ -15,10 +15,12 @@ from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.finding import Finding, State
 from seatrial.contracts.messages import Order
+from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Round
 from seatrial.errors import WorkerError
 from seatrial.flow import arrays
 from seatrial.flow.keep import ROUND
+from seatrial.flow.quality import without
 from seatrial.flow.quiet import quietest
 from seatrial.flow.trial import Trial, Voyage, now
 
@@ -98,12 +100,20 @@ def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels
         for ref in meters(voyage, load):
             info = voyage.find("meters", ref.name)
             chosen = [_reading_of(ref.name, one) for one in (rounds if disturbed else clean)]
-            for level in levels:
-                stated = catalog.load(info).findings(chosen, load, level, catalog.options(info, ref.options))
-                found += [
-                    _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load) for one in stated
-                ]
+            stated = _tried(info, ref, chosen, load, levels)
+            found += [
+                _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load) for one in stated
+            ]
     return list({(one.key, one.level): one for one in found}.values())
+
+
+def _tried(info: PartInfo, ref: PartRef, rounds: list[Round], load: str, levels: Iterable[float]) -> list[Finding]:
+    """A meter's findings at each level; a meter that raises leaves them missing, and the study goes on."""
+    meter, options = catalog.load(info), catalog.options(info, ref.options)
+    try:
+        return [one for level in levels for one in meter.findings(rounds, load, level, options)]
+    except Exception as error:  # noqa: BLE001 - it becomes a finding
+        return without(info, f"it raised {type(error).__name__}: {error}")
 
 
 def _paired(trial: Trial, reference: Trial | None, load: str) -> list[Round]:

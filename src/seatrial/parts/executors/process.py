@@ -52,6 +52,7 @@ class ProcessLink:
             )
         self.pid = self._process.pid
         self._received = b""
+        self._closed = False
 
     def ask(self, order: Order, seconds: float) -> dict[str, Any]:
         """Send an order and wait for its answer, asleep. Raises a `WorkerError` when none comes in time."""
@@ -66,7 +67,10 @@ class ProcessLink:
         raise _error(answer["error"], self.log)
 
     def close(self) -> None:
-        """End the worker and all that it started."""
+        """End the worker and all that it started. A second time does nothing: its number may be another's by then."""
+        if self._closed:
+            return
+        self._closed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
