@@ -1,8 +1,8 @@
 """Kills a running study again and again, at random moments, and looks for what was lost or measured twice.
 
     kills           times that the parent was killed (SIGKILL) while it ran
-    findings_lost   entries of the store that were there before a kill and are gone, or changed, after it
-    measured_twice  rounds of a candidate beyond those that the study asks for, and outputs or artefacts that were made again
+    findings_lost   entries of the store that were there before a kill and are gone, or changed (made again), after it
+    measured_twice  rounds of a candidate beyond those that the study asks for
     leftovers       workers that outlived their parent
     finished        studies that were carried to their end by the runs between the kills
 
