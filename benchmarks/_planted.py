@@ -93,7 +93,30 @@ def sound(folder: Path, marks: Path) -> None:
     np.savez_compressed(folder / "rows.npz", **columns)
     np.save(folder / "rows.npy", columns["features"])
     pl.DataFrame(columns).write_parquet(folder / "rows.parquet")
+    pl.DataFrame(columns).write_ipc(folder / "rows.arrow")
+    _separated(columns).write_csv(folder / "rows.csv")
+    _pictures(folder / "pictures")
     (folder / "study.yaml").write_text(json.dumps(STUDY))
+
+
+def _separated(columns: dict[str, Any]) -> Any:
+    """The columns as a table of single numbers and words, as CSV files hold them."""
+    import polars as pl
+
+    numbers = {f"f{index}": columns["features"][:, index] for index in range(columns["features"].shape[1])}
+    words = {"label": columns["label"], "name": [f'row {row}, "{row % 7}"' for row in range(60)]}
+    return pl.DataFrame(numbers | words)
+
+
+def _pictures(folder: Path) -> None:
+    """Two folders of small pictures, one for each label, in the formats that people have."""
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for index, suffix in enumerate(("png", "jpg", "bmp", "gif", "tif", "webp")):
+            pixels = np.random.default_rng(index).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{index}.{suffix}")
 
 
 # --- what several kinds of file take ---------------------------------------------------------------------------------------

@@ -32,16 +32,19 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 import _planted
+import _planted_files
 import _planted_models
 import _planted_tables
 from _table import Figure, tell
 
 SEED = "seatrial"
-COUNTS = {"study": 1200, "table": 500, "model": 500}
+COUNTS = {"study": 1200, "table": 500, "model": 500, "csv": 400, "arrow": 250, "images": 250}
 LIMIT_S = 10.0
 START_S = 60.0
 MEMORY = 3 * 2**30
 LINK = ("model.onnx", "w.safetensors", "net.py", "rows.npz", "rows.npy", "rows.parquet")
+PARTS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".arrow": "arrow", ".feather": "arrow", "": "images"}
+"""The part that reads a table, by the suffix of its file; a folder is one of images. All others are NumPy's."""
 
 
 class Case(NamedTuple):
@@ -86,6 +89,8 @@ def _plant(kind: str, number: int, home: Path, folder: Path, mark: Path) -> str:
     if kind == "table" and number % 100 == 0:
         _planted_tables.bomb(folder / "rows.npz")
         return "rows.npz"
+    if kind in _planted_files.KINDS:
+        return _planted_files.KINDS[kind](draw, home, folder, mark)
     make = _planted_tables.table if kind == "table" else _planted_models.model
     return make(draw, home, folder, mark)
 
@@ -95,7 +100,7 @@ def _plant(kind: str, number: int, home: Path, folder: Path, mark: Path) -> str:
 
 def knock(kind: str, folder: Path, file: str) -> None:
     """Try every door that such an input could come in by. A refusal in words is right; anything else is raised."""
-    doors = {"study": _study_doors, "table": _table_doors, "model": _model_doors}[kind]
+    doors = {"study": _study_doors, "model": _model_doors}.get(kind, _table_doors)
     for door in doors(folder, file):
         _asked(door)
 
@@ -133,23 +138,26 @@ def _table_doors(folder: Path, file: str) -> Iterator[Any]:
     from seatrial import catalog
     from seatrial.contracts.study import Study
     from seatrial.flow import rows
-    from seatrial.flow.draft import draft
 
-    part = catalog.find("datasets", "parquet" if file.endswith(".parquet") else "npz")
+    part = catalog.find("datasets", PARTS.get(Path(file).suffix, "npz"))
     module, options = catalog.load(part), catalog.options(part, {"path": file})
     names: list[str] = []
     yield lambda: names.extend(module.columns(options, folder))
-    for name in names:
-        yield lambda name=name: [None for _ in module.chunks(options, folder, [name], 16)]
+    step = 16 if (folder / file).is_dir() or (folder / file).stat().st_size < 100_000 else 4_096
+    for name in names[:100]:
+        yield lambda name=name: [None for _ in module.chunks(options, folder, [name], step)]
     study = json.loads(json.dumps(_planted.STUDY))
     study["data"]["evaluation"]["from"] = {part.name: {"path": file}}
     yield lambda: rows.prepare(Study.model_validate(study), folder, "net", folder / "cache")
-    yield lambda: draft(folder / "model.onnx", folder / file)
+    yield lambda: _drafted(folder / "model.onnx", folder / file)
+    if part.name == "images":
+        for more in ({"size": [8, 8]}, {"color": "grey", "size": [8, 8]}, {"path": "list.csv"}):
+            chosen = catalog.options(part, {"path": file} | more)
+            yield lambda chosen=chosen: [None for _ in module.chunks(chosen, folder, ["image"], 16)]
 
 
 def _model_doors(folder: Path, file: str) -> Iterator[Any]:
     from seatrial import catalog
-    from seatrial.flow.draft import draft
 
     ways: list[tuple[str, str, dict[str, Any]]] = [
         ("subjects", "onnx", {"path": file}),
@@ -159,10 +167,21 @@ def _model_doors(folder: Path, file: str) -> Iterator[Any]:
     for kind, name, given in ways:
         part = catalog.find(kind, name)
         yield lambda part=part, given=given: catalog.load(part).read(catalog.options(part, given), folder)
-    yield lambda: draft(folder / file)
-    yield lambda: draft(folder / file, folder / "rows.npz")
+    yield lambda: _drafted(folder / file)
+    yield lambda: _drafted(folder / file, folder / "rows.npz")
     if file.startswith("evil"):
         yield from _table_doors(folder, file)
+
+
+def _drafted(model: Path, data: Path | None = None) -> None:
+    """What `init` does, less its own worker: this is one already. The command lines below go the whole way."""
+    from seatrial.flow import _look, draft
+
+    subject = _look.by_suffix("subjects", model)
+    table = None if data is None else _look.by_suffix("datasets", data)
+    seen = _look.see(subject, model, table, data)
+    handed = _look._SEEN.validate_python(json.loads(json.dumps(_look._SEEN.dump_python(seen, mode="json"))))
+    draft.written(subject, model, table, data, model.parent, handed)
 
 
 def work() -> None:
@@ -302,6 +321,9 @@ def commands(base: Path) -> list[tuple[Path, tuple[str, ...]]]:
             place = folder(whole.replace('{"npz": {"path": "rows.npz"}}', '{"parquet": {"path": "rows.parquet"}}') if name == "rows.parquet" else whole)  # fmt: skip
             (place / name).write_bytes((place / name).read_bytes()[:cut])
             made.append((place, ("run", "study.yaml", "--quick", "--only", "onnxruntime")))
+    for name in ("huge.csv", "bomb.png", "damaged.arrow"):
+        place = folder()
+        made.append((place, ("init", "model.onnx", _planted_files.command(place, name), "--out", "new.yaml")))
     for name, word in (("rows.npy", "--out"), ("rows.npz", "--out")):
         place = folder()
         (place / name).write_bytes(_planted.pickled(marks / f"command{name}", "4"))
@@ -340,7 +362,7 @@ def measure(
     bad = [outcome for outcome in outcomes if outcome.what != "fine"]
     told = {"tracebacks": "traceback", "hangs": "hang", "executed": "executed"}
     n = sum(outcome.what != "executed" for outcome in outcomes)
-    figures = {"inputs": Figure(n, None, "", 1, "at least 2000: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))}  # fmt: skip
+    figures = {"inputs": Figure(n, None, "", 1, "at least 2,000: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))}  # fmt: skip
     for figure, what in told.items():
         figures[figure] = Figure(sum(outcome.what == what for outcome in bad), None, "", n, "at most 0")
     return figures, bad

@@ -110,13 +110,20 @@ def test_there_are_no_cycles() -> None:
 
 DEFAULTS = {"seatrial.contracts.study", "seatrial.contracts.candidate"}
 """Where defaults of the study file stand: they are what a user would have written."""
-TABLES = {"seatrial.contracts.glossary", "seatrial.contracts.part"}
+TABLES = {
+    "seatrial.contracts.glossary",
+    "seatrial.contracts.terms_of_quality",
+    "seatrial.contracts.terms_of_trust",
+    "seatrial.contracts.part",
+}
 """Words that findings and parts are called by, for people."""
 CONTRACT_WORDS = {
     "prefer": "a field of the study: the rule that orders candidates",
     "precision": "a coordinate of candidates, and an aspect that parts accept",
     "memory": "a field of a worker's answer and of a study's limits",
     "json": "a way of writing: `model_dump(mode='json')`",
+    "python": "a field of the environment: the interpreter's version",
+    "predictions": "what people call the column of a file that holds predicted classes",
 }
 """Parts whose names are words of the contracts too; nothing else of the house may be called by them."""
 

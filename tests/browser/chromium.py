@@ -97,6 +97,13 @@ class Browser:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
+    def click(self, selector: str) -> None:
+        """Click what a selector finds first, as somebody would: what follows counts as wished for."""
+        found = f"document.querySelector({json.dumps(selector)}).click()"
+        answer = self.ask("Runtime.evaluate", expression=found, userGesture=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{selector}: {answer['exceptionDetails']}")
+
     def complaints(self) -> list[str]:
         """Everything that the page wrote to its console, threw, or that the browser logged or found an issue with."""
         methods = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")

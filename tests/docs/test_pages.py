@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fetched
 import pytest
+from recipes import carry_out
 from small_study import make
 
 from seatrial import catalog
@@ -37,6 +39,17 @@ def test_the_tutorial_runs_as_it_stands(tmp_path):
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+def test_the_second_tutorial_runs_as_it_stands(tmp_path):
+    fetched.employment()
+    printed = carry_out("docs/learn/a-table-of-people.md", tmp_path)
+    assert "Left to fill in" in printed
+    assert "labels are no class" in printed
+    assert "NOT ENOUGH EVIDENCE" in printed
+    assert "flips" in printed
+    assert "Asian" in printed
+    assert (tmp_path / "summary.md").stat().st_size > 500
+
+
 def test_a_part_is_added_by_following_contributing(tmp_path):
     (tmp_path / "overconfidence.py").write_text(blocks("CONTRIBUTING.md", "python")[0])
     file = make(tmp_path)
@@ -60,6 +73,7 @@ def test_links_within_the_project_lead_somewhere(page):
 
 
 def test_the_examples_study_can_be_read_and_planned():
+    fetched.employment()
     for file in sorted(ROOT.glob("examples/*/study.yaml")):
         try:
             plan = make_plan(read(file))

@@ -211,8 +211,10 @@ def test_columns_that_do_not_fit_are_left_to_fill_in(tmp_path: Path) -> None:
     assert missing[0].startswith("the columns of the input `X` (float32, a row is 5); the data has: sepal_length")
     assert text.count("# FILL IN: ") == 1
     (tmp_path / "study.yaml").write_text(text)
-    with pytest.raises(DataError, match="no column `FILL_IN`"):
-        prepare(read(tmp_path / "study.yaml").study, tmp_path, "net", tmp_path / "cache")
+    with pytest.raises(StudyError, match="`FILL_IN` stands where something is missing") as error:
+        read(tmp_path / "study.yaml")
+    (line,) = [number for number, one in enumerate(text.splitlines(), 1) if "FILL IN: " in one]
+    assert f"study.yaml:{line}:" in str(error.value)
 
 
 def test_classes_that_do_not_match_the_outputs(tmp_path: Path) -> None:
@@ -228,7 +230,10 @@ def test_without_data(tmp_path: Path) -> None:
     assert len(missing) == 2
     assert "{means: probabilities}  # CHECK: probabilities by the name alone" in text
     (tmp_path / "study.yaml").write_text(text)
-    assert read(tmp_path / "study.yaml").study.name == "net", "a draft is a study whose paths and columns are open"
+    with pytest.raises(StudyError) as error:
+        read(tmp_path / "study.yaml")
+    lines = {int(problem.split("study.yaml:")[1].split(":")[0]) for problem in error.value.problems}
+    assert lines == {number for number, one in enumerate(text.splitlines(), 1) if "FILL IN: " in one}
 
 
 def test_no_label(tmp_path: Path) -> None:
@@ -280,3 +285,38 @@ def test_classes_that_are_words_take_the_order_of_the_outputs_that_choose_them(t
     text, _ = draft(tmp_path / "linear.onnx", tmp_path / "named.npz", tmp_path)
     assert "classes: [red, green, blue]" in text
     assert "CHECK: classes in the order of the outputs, as the model's answers" in text
+
+
+def test_maps_and_boxes_are_no_scores_of_classes(tmp_path: Path) -> None:
+    model = onnx.load(str(linear(tmp_path / "net.onnx", {"X": [4]}, weights(4, 3))))
+    shape = model.graph.output[0].type.tensor_type.shape
+    shape.dim[1].dim_value = 1
+    shape.dim.add().dim_value = 3
+    model.graph.node[-1].output[0] = "flat"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 1, 3]), "to"))
+    model.graph.node.append(helper.make_node("Reshape", ["flat", "to"], ["out"]))
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    assert "out: {means: logits}" in draft(tmp_path / "net.onnx", folder=tmp_path)[0]
+    shape.dim[1].dim_value = 2
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    text, missing = draft(tmp_path / "net.onnx", folder=tmp_path)
+    assert "out: {means: logits}" not in text
+    assert "which output holds a number for each class; there are: out" in missing
+
+
+def test_an_input_of_text_is_left_to_fill_in_as_text(tmp_path: Path) -> None:
+    model = onnx.load(str(linear(tmp_path / "net.onnx", {"X": [4], "port": [1]}, weights(5, 3))))
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.STRING
+    text, weight = model.graph.node[1], onnx.AttributeProto(name="default_float", type=1, f=0.5)
+    coded = helper.make_node(
+        "LabelEncoder", ["port"], ["coded"], domain="ai.onnx.ml", keys_strings=["a"], values_floats=[1.0]
+    )
+    coded.attribute.append(weight)
+    text.input[0] = "coded"
+    model.graph.node.insert(0, coded)
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 4))
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    flowers(harbour=["a"] * 60).write_parquet(tmp_path / "rows.parquet")
+    text, missing = draft(tmp_path / "net.onnx", tmp_path / "rows.parquet", tmp_path)
+    assert "port: {columns: FILL_IN, kind: text}" in text
+    assert any(line.startswith("the columns of the input `port` (string, a row is 1)") for line in missing)

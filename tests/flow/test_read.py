@@ -274,3 +274,15 @@ def _valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
         rest = more if isinstance(more, dict) else {}
         return all(_valid(one, known.get(key, rest), root) for key, one in value.items())
     return True
+
+
+def test_what_a_draft_leaves_open_is_named_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        "schema: 1\nname: x\nmodels:\n  m:\n    outputs:\n      FILL_IN: {means: logits, classes: [FILL_IN]}\n"
+    )
+    with pytest.raises(StudyError) as error:
+        read(file)
+    assert len(error.value.problems) == 2
+    assert ":6:7" in error.value.problems[0]
+    assert "FILL_IN" in error.value.problems[0]

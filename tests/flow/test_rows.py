@@ -75,7 +75,7 @@ def test_columns_become_features_labels_and_files(folder: Path) -> None:
     assert got.n == N
     again = made(folder).evaluation
     assert again.inputs == got.inputs
-    assert len(list((folder / "cache").iterdir())) == 1, "the same content is kept once, and nothing else stays"
+    assert len(list((folder / "cache").iterdir())) == 2, "inputs and labels are kept once each, and nothing else stays"
 
 
 def test_chunks_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from seatrial.numerics import distributions as d
+from seatrial.numerics.betas import beta_quantiles, student_quantiles
 
 RNG = np.random.default_rng(20261)
 PROBABILITY = st.floats(1e-9, 1.0 - 1e-9)
@@ -109,4 +110,25 @@ def test_cdf_rises(a: float, b: float, x: float, y: float):
 )
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match="not"):
+        wrong()
+
+
+@pytest.mark.parametrize("p", [1e-4, 0.025, 0.5, 0.975])
+def test_many_quantiles_at_once_against_scipy(p):
+    a, b = (grid.ravel() for grid in np.meshgrid([0.3, 1, 13.5, 400, 5e5], [0.5, 2, 30, 3e3, 1e6]))
+    expected = stats.beta.ppf(p, a, b)
+    there = (expected > 1e-250) & (expected < 1)
+    assert beta_quantiles(p, a, b)[there] == pytest.approx(expected[there], rel=1e-9)
+
+
+def test_many_student_quantiles_against_scipy():
+    freedom = np.array([1.0, 2.5, 20, 1e3, 1e6])
+    assert student_quantiles(0.025, freedom) == pytest.approx(stats.t.ppf(0.025, freedom), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda: beta_quantiles(0.0, 1, 1), lambda: beta_quantiles(0.5, 0, 1), lambda: student_quantiles(0.6, 3)]
+)
+def test_impossible_parameters_of_many_are_refused(wrong):
+    with pytest.raises(ValueError, match="need"):
         wrong()

@@ -8,7 +8,17 @@ from scipy import special, stats
 from sklearn.metrics import brier_score_loss, top_k_accuracy_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from seatrial.numerics.losses import FLOOR, Moments, brier, kl, log_loss, mean_interval, softmax, top_k_hits
+from seatrial.numerics.losses import (
+    FLOOR,
+    Moments,
+    brier,
+    kl,
+    log_loss,
+    mean_interval,
+    mean_intervals,
+    softmax,
+    top_k_hits,
+)
 
 RNG = np.random.default_rng(20262)
 LOGITS, LABELS = 4.0 * RNG.standard_normal((500, 7)), RNG.integers(0, 7, 500)
@@ -152,3 +162,31 @@ def test_coverage_of_skewed_losses(loss, n, runs):
 def test_what_does_not_fit_is_refused(wrong):
     with pytest.raises(ValueError, match=r"labels|counts"):
         wrong()
+
+
+@settings(deadline=None)  # no test depends on the clock
+@given(
+    st.lists(st.floats(0.0, 30.0), min_size=1, max_size=50).filter(lambda v: len(v) < 2 or np.std(v) > 1e-3),
+    st.floats(0.5, 0.99),
+)
+def test_many_means_from_power_sums_are_each_alone(values, level):
+    values = np.array(values)
+    sums = np.array([[(values**power).sum() for power in (1, 2, 3)], [0.0, 0.0, 0.0]])
+    found, alone = mean_intervals(sums, [len(values), 0], level, least=0.0), mean_interval(Moments.of(values), level)
+    assert found.value[0] == pytest.approx(alone.value)
+    if len(values) == 1:
+        assert np.isnan([found.low[0], found.high[0]]).all()
+    else:  # never inside the value, never below the least
+        assert found.low[0] == pytest.approx(max(0.0, min(alone.low, alone.value)), rel=1e-4, abs=1e-6)
+        assert found.high[0] == pytest.approx(max(alone.high, alone.value), rel=1e-4, abs=1e-6)
+    assert np.isnan([found.value[1], found.low[1], found.high[1]]).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 0.6931471805599453])
+def test_rows_that_are_all_alike_are_seen_through_rounding(value):
+    sums = sum(np.array([(np.full(700, value) ** power).sum() for power in (1, 2, 3)]) for _ in range(30))
+    found = mean_intervals([sums], [21_000], most=5.0, least=0.0)
+    unseen = 1 - 0.025 ** (1 / 21_000)
+    assert found.high[0] == pytest.approx(value + unseen * (5.0 - value))
+    assert found.low[0] == pytest.approx(value * (1 - unseen))
+    assert np.isnan(mean_intervals([sums], [21_000]).high[0])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seatrial.numerics.paired import mcnemar, rows_needed, rows_to_settle, tango
+from seatrial.numerics.paired import mcnemar, rows_needed, rows_to_settle, tango, tangos
 
 FLIPS = st.tuples(st.integers(0, 200), st.integers(0, 200), st.integers(0, 100_000))
 
@@ -131,3 +131,20 @@ def test_negative_flips_are_refused():
         mcnemar(-1, 0)
     with pytest.raises(ValueError, match="flip rate"):
         rows_needed(2.0, 0.003)
+
+
+@settings(deadline=None, max_examples=50)  # no test depends on the clock
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(1, 500)), min_size=1, max_size=6))
+def test_many_drops_at_once_are_each_alone(counts):
+    lost, gained, same = np.array(counts).T
+    rows = lost + gained + same
+    found = tangos(lost, gained, rows, 0.9)
+    for at, (down, up, n) in enumerate(zip(lost.tolist(), gained.tolist(), rows.tolist(), strict=True)):
+        alone = tango(down, up, n, 0.9)
+        assert (found.value[at], found.low[at], found.high[at]) == pytest.approx(alone[:3], abs=1e-9)
+
+
+def test_no_rows_have_no_drop():
+    assert np.isnan(tangos([0], [0], [0])[:3]).all()
+    with pytest.raises(ValueError, match="fit"):
+        tangos([3], [2], [4])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from seatrial.numerics.proportions import clopper_pearson, proportion, wilson
+from seatrial.numerics.proportions import clopper_pearson, proportion, proportions, wilson
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -75,3 +75,21 @@ def test_impossible_counts_are_refused(method, counts):
 def test_a_level_is_a_fraction():
     with pytest.raises(ValueError, match="level"):
         wilson(1, 2, 95)
+
+
+@settings(deadline=None, max_examples=50)  # no test depends on the clock
+@given(st.lists(COUNTS, min_size=1, max_size=8), st.floats(0.5, 0.999))
+def test_many_at_once_are_each_alone(counts, level: float):
+    hits, rows = np.array(counts).T
+    found = proportions(hits, rows, level)
+    for at, one in enumerate(counts):
+        alone = proportion(*one, level)
+        assert (found.value[at], found.low[at], found.high[at]) == pytest.approx(alone[:3], abs=1e-12)
+        assert alone.method.startswith(found.method[at])
+    assert np.array_equal(proportions(hits, rows, None).value, found.value)
+
+
+def test_no_rows_have_no_share():
+    assert np.isnan(proportions([0, 0], [0, 0])[:3]).all()
+    with pytest.raises(ValueError, match="successes"):
+        proportions([3], [2])

@@ -1,6 +1,7 @@
 """Metrics: against scikit-learn and statsmodels, by the exam, and by simulated coverage."""
 
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -10,19 +11,29 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seatrial import catalog
 from seatrial.contracts.finding import State
-from seatrial.contracts.protocols import Batch
+from seatrial.contracts.quality import Batch
+from seatrial.contracts.tally import Tally
 from seatrial.errors import DataError, Unsupported
+from seatrial.flow.measures import findings_of
+from seatrial.numerics.counting import tally
 from seatrial.testing.metrics import CLASSES, batch_of, exam, random_batch, take
 
 NAMES = sorted(catalog.parts("metrics"))
+COSTS = [[0, 1, 2, 3], [1, -2, 1, 1], [5, 5, 0, 5], [50, 50, 40, 0]]
+GIVEN = {"cost": {"matrix": COSTS}}  # options that there is no default for
 
 
 def measure(name, batch, level=0.95, **given):
     """Findings by `what`, or by (what, setting) where there is one."""
     part = catalog.find("metrics", name)
-    module, options = catalog.load(part), catalog.options(part, given)
-    found = module.findings(module.count(batch, options), level, options)
+    found = stated(part, tally(batch, (), part.counts), level, **given)
     return {(one.what, *one.at.values()) if one.at else one.what: one for one in found}
+
+
+def stated(part, counts, level=0.95, **given):
+    """The findings of a tally's cells."""
+    module, options = catalog.load(part), catalog.options(part, given)
+    return [one for measure in module.measures(counts, level, options) for one in findings_of(measure, counts.cells)]
 
 
 def right(batch, of="answers"):
@@ -36,7 +47,7 @@ def batch():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_metric_passes_the_exam(name):
-    exam(catalog.find("metrics", name))
+    exam(catalog.find("metrics", name), GIVEN.get(name))
 
 
 CARELESS = """
@@ -85,6 +96,25 @@ def test_the_exam_finds_a_careless_metric(tmp_path, extra, merged, level, fault)
     else:
         with pytest.raises(AssertionError, match=fault):
             exam(part)
+
+
+def test_the_exam_finds_a_careless_counted_metric(tmp_path):
+    """One that mixes up its cells: the mean over them instead of each cell's own."""
+    source = """
+import numpy as np
+from seatrial.contracts.tally import Measure
+
+COUNTS = ("right",)
+
+def measures(tally, level, options):
+    share = tally.sums["right"].sum() / max(1, tally.sums["rows"].sum())
+    value = np.where(tally.sums["rows"] > 0, share, np.nan)
+    none = value * np.nan
+    yield Measure("careless", value, none, none, tally.sums["rows"], "share", "higher", note="no bounds")
+"""
+    (tmp_path / "careless_counted.py").write_text(source)
+    with pytest.raises(AssertionError, match="rows alone"):
+        exam(catalog.find("metrics", "careless_counted.py", tmp_path))
 
 
 class TestOracles:
@@ -146,6 +176,65 @@ class TestOracles:
         assert found["flips.lost"].value == (other & ~own).mean()
         assert found["flips.gained"].value == (own & ~other).mean()
         assert measure("drop", batch)["accuracy.drop"].value == pytest.approx(other.mean() - own.mean())
+
+    @pytest.mark.parametrize(
+        ("name", "oracle"),
+        [
+            ("balanced_accuracy", sklearn.metrics.balanced_accuracy_score),
+            ("mcc", sklearn.metrics.matthews_corrcoef),
+            ("kappa", sklearn.metrics.cohen_kappa_score),
+        ],
+    )
+    def test_figures_of_the_whole_table(self, batch, name, oracle):
+        assert measure(name, batch)[name].value == pytest.approx(
+            oracle(batch.labels, batch.answers["scores"].argmax(1))
+        )
+
+    @pytest.mark.parametrize("name", ["precision", "recall", "f1"])
+    def test_weighted_averages(self, batch, name):
+        expected = getattr(sklearn.metrics, f"{name}_score")(
+            batch.labels, batch.answers["scores"].argmax(1), average="weighted"
+        )
+        assert measure(name, batch, of=["weighted"])[name, "weighted"].value == pytest.approx(expected)
+
+    def test_f_beta_and_specificity(self, batch):
+        guess = batch.answers["scores"].argmax(1)
+        expected = sklearn.metrics.fbeta_score(batch.labels, guess, beta=0.5, average=None)
+        found = measure("f_beta", batch, beta=0.5)
+        assert [found["f_beta", 0.5, name].value for name in CLASSES] == pytest.approx(list(expected))
+        for place, name in enumerate(CLASSES):
+            rest = batch.labels != place
+            assert measure("specificity", batch)["specificity", name].value == (guess[rest] != place).mean()
+
+    def test_areas_of_one_class_against_the_rest(self, batch):
+        p = batch.answers["probabilities"]
+        for what, oracle in (
+            ("auc_roc", sklearn.metrics.roc_auc_score),
+            ("auc_pr", sklearn.metrics.average_precision_score),
+        ):
+            found = measure(what, batch)
+            expected = [oracle(batch.labels == place, p[:, place]) for place in range(4)]
+            assert [found[what, name].value for name in CLASSES] == pytest.approx(expected, abs=2e-3)
+            assert found[what, "macro"].value == pytest.approx(np.mean(expected), abs=2e-3)
+
+    def test_areas_of_two_classes_are_one_figure_and_need_no_probabilities(self):
+        rng = np.random.default_rng(1)
+        truth = rng.integers(0, 2, 4000)
+        margin = rng.normal(size=4000) + truth
+        bare = Batch(answers={"scores": np.stack([-margin, margin], axis=1)}, labels=truth, classes=("no", "yes"))
+        (found,) = measure("auc_roc", bare).values()
+        assert found.at == {}
+        assert found.value == pytest.approx(sklearn.metrics.roc_auc_score(truth, margin), abs=1e-4)
+
+    def test_cost(self, batch):
+        table = sklearn.metrics.confusion_matrix(batch.labels, batch.answers["scores"].argmax(1))
+        found = measure("cost", batch, matrix=COSTS, unit="EUR")
+        mine = (table * np.array(COSTS)).sum() / len(batch.labels)
+        fixed = (table.sum(1) @ np.array(COSTS)).min() / len(batch.labels)
+        assert (found["cost"].value, found["cost"].unit) == (pytest.approx(mine), "EUR")
+        assert found["cost.saved"].value == pytest.approx(fixed - mine)
+        with pytest.raises(DataError, match="4 rows"):
+            measure("cost", batch, matrix=[[0, 1], [1, 0]])
 
 
 class TestEdges:
@@ -234,22 +323,18 @@ class TestEdges:
             measure("top_k", random_batch(5), k=0)
 
     def test_a_million_rows_by_a_hundred_shards_are_the_whole(self):
-        metric, part = catalog.load(catalog.find("metrics", "log_loss")), catalog.find("metrics", "log_loss")
-        options, batch = catalog.options(part), random_batch(10_000)
-        state = shard = metric.count(batch, options)
-        for _ in range(99):
-            state = metric.merge(state, shard)
-        (whole,), (one,) = metric.findings(state, 0.95, options), metric.findings(shard, 0.95, options)
+        part = catalog.find("metrics", "log_loss")
+        shard = tally(random_batch(10_000), (), part.counts)
+        (whole,), (one,) = stated(part, reduce(Tally.merge, [shard] * 100)), stated(part, shard)
         assert whole.n == 1_000_000
         assert whole.value == pytest.approx(one.value, rel=1e-12)
         assert whole.high - whole.low == pytest.approx((one.high - one.low) / 10, rel=0.01)
 
-    def test_states_of_other_classes_do_not_merge(self):
-        metric = catalog.load(catalog.find("metrics", "f1"))
-        batch, options = random_batch(5), catalog.options(catalog.find("metrics", "f1"))
-        other = metric.count(replace(batch, classes=tuple("abcd")), options)
+    def test_counts_of_other_classes_do_not_merge(self):
+        batch = random_batch(5)
+        other = tally(replace(batch, classes=tuple("abcd")), (), ("confusion",))
         with pytest.raises(ValueError, match="merged"):
-            metric.merge(metric.count(batch, options), other)
+            tally(batch, (), ("confusion",)).merge(other)
 
 
 class TestCoverage:
@@ -257,25 +342,22 @@ class TestCoverage:
 
     def test_drop(self):
         rng, drop = np.random.default_rng(3), catalog.load(catalog.find("metrics", "drop"))
-        hits = 0
-        for lost, gained, _ in rng.multinomial(1500, [0.02, 0.012, 0.968], size=1000).tolist():
-            (found,) = drop.findings({"rows": 1500, "lost": lost, "gained": gained}, 0.95, drop.Options())
-            hits += found.low <= 0.008 <= found.high
-        assert hits / 1000 >= 0.93
+        lost, gained, _ = rng.multinomial(1500, [0.02, 0.012, 0.968], size=2000).T
+        pair = np.stack([0 * lost, gained, lost, 1500 - lost - gained], axis=1).reshape(-1, 2, 2)
+        counts = Tally(((),) * 2000, ("a", "b"), {"rows": np.full(2000, 1500), "pair": pair})
+        (found,) = drop.measures(counts, 0.95, drop.Options())
+        assert np.mean((found.low <= 0.008) & (found.high >= 0.008)) >= 0.93
 
     @pytest.mark.parametrize(("name", "truth"), [("f1", "macro"), ("log_loss", None), ("kl", None)])
     def test_others(self, name, truth):
         """Samples of 400 from a population of 100,000 rows whose figure is known."""
         population = random_batch(100_000, seed=11)
-        part = catalog.find("metrics", name)
-        metric, options = catalog.load(part), catalog.options(part)
-        exact = self.figure(metric, population, options, truth).value
+        exact = self.figure(name, population, truth).value
         rng = np.random.default_rng(12)
         samples = [take(population, rng.integers(0, 100_000, 400)) for _ in range(400)]
-        found = [self.figure(metric, sample, options, truth) for sample in samples]
+        found = [self.figure(name, sample, truth) for sample in samples]
         assert sum(one.low <= exact <= one.high for one in found) / 400 >= 0.93
 
     @staticmethod
-    def figure(metric, batch, options, average):
-        found = metric.findings(metric.count(batch, options), 0.95, options)
-        return next(one for one in found if one.at.get("average") == average)
+    def figure(name, batch, average):
+        return next(one for one in measure(name, batch).values() if one.at.get("average") == average)

@@ -14,7 +14,7 @@ from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making, Setting
 from seatrial.errors import Unsupported
-from seatrial.parts.variants import _quantise, int8_static
+from seatrial.parts.variants import _onnx, _static
 from seatrial.testing import _models, variants
 
 QUANTISED = ["int8_dynamic", "int8_static"]
@@ -180,7 +180,7 @@ def test_opsets(tmp_path: Path, name: str, opset: int) -> None:
 
 @pytest.mark.parametrize("name", QUANTISED)
 def test_large_models_keep_their_tensors_in_a_file_of_their_own(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setattr(_quantise, "LARGE", 0)
+    monkeypatch.setattr(_onnx, "LARGE", 0)
     parent = _models.mlp_file(tmp_path / "m.onnx")
     made = make(name, parent, tmp_path / "made")
     assert any(role.startswith("data:") for role in made.files)
@@ -207,8 +207,8 @@ def test_a_float16_model_is_quantised_or_refused_in_words(tmp_path: Path, name: 
     ("count", "method", "rows"), [(70, "minmax", 64), (70, "percentile", 35), (67, "percentile", 1)]
 )
 def test_histograms_get_queries_of_one_size(count: int, method: str, rows: int) -> None:
-    assert int8_static._rows(count, None, method) == rows
-    sizes = {len(batch["x"]) for batch in int8_static._batches({"x": np.zeros(count)}, rows, whole=False)}
+    assert _static.rows(count, None, method) == rows
+    sizes = {len(batch["x"]) for batch in _static.batches({"x": np.zeros(count)}, rows, whole=False)}
     assert method == "minmax" or sizes == {rows}
 
 
@@ -218,6 +218,6 @@ def test_onnxruntimes_entropy_gives_the_ranges_of_minmax(tmp_path: Path) -> None
 
     source = _models.mlp_file(tmp_path / "m.onnx").files["model"]
     for method in ("MinMax", "Entropy"):
-        reader = int8_static._reader({"features": ROWS}, None, "percentile")
+        reader = _static.reader({"features": ROWS}, None, "percentile")
         quantize_static(source, tmp_path / method, reader, QuantFormat.QDQ, calibrate_method=CalibrationMethod[method])
     assert (tmp_path / "MinMax").read_bytes() == (tmp_path / "Entropy").read_bytes()

@@ -1,4 +1,7 @@
-"""The door for Python code: `read`, `plan`, `run`, `load`. They take paths as people write them."""
+"""The door for Python code: `read`, `plan`, `run`, `load`. They take paths as people write them.
+
+A dossier from here shows itself in a notebook: `dossier`, `dossier.frame()`, `dossier.plot()`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
-from seatrial.contracts.dossier import Dossier
+from seatrial.apps.notebook import Dossier, shown
 from seatrial.contracts.plan import Plan
 from seatrial.contracts.progress import Watch, silent
 from seatrial.contracts.quantity import parse
@@ -35,21 +38,24 @@ def run(
     only: Iterable[str] = (),
     budget: float | str | None = None,
     fresh: bool = False,
+    trust: Iterable[str] = (),
     watch: Watch = silent,
 ) -> Dossier:
     """Carry out a study: measure what isn't measured yet, decide, and write its reports.
 
     `only` are patterns of candidates (`*openvino*`), `budget` is seconds or a time like `10m`, `fresh` measures everything
-    again, `quick` measures less, and `watch` is called with each step. Raises `SeatrialError`; what was measured until then is kept.
+    again, `quick` measures less, `trust` are hashes of files that are refused otherwise, and `watch` is called with each step. Raises `SeatrialError`; what was measured until then is kept.
     """
     from seatrial.flow.study import run as step
 
     seconds = parse(budget).value if isinstance(budget, str) else budget
-    return step(Path(study), quick=quick, only=tuple(only), budget=seconds, fresh=fresh, watch=watch)
+    return shown(
+        step(Path(study), quick=quick, only=tuple(only), budget=seconds, fresh=fresh, trust=tuple(trust), watch=watch)
+    )
 
 
 def load(run: str | PathLike[str] = "latest", folder: str | PathLike[str] = ".") -> Dossier:
     """A dossier that was kept: a run's folder, a `dossier.json`, a study file (its latest run), or a run's name in `folder`."""
     from seatrial.apps.find import dossier
 
-    return dossier(str(run), Path(folder))
+    return shown(dossier(str(run), Path(folder)))

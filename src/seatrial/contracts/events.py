@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from seatrial.contracts.values import Ragged
+    from seatrial.contracts.values import Ragged, Values
+
+
+class Leg(NamedTuple):
+    """Queries that came at one rate, a second (None: at no rate that was set); legs follow one another within a block.
+
+    `sent` and `unsent` count queries; those unsent came due and were still waiting at `end`, when the time was up.
+    """
+
+    rate: float | None
+    sent: int
+    unsent: int
+    end: int
+
+
+class Kept(NamedTuple):
+    """An answer that was given inside the timed block, copied, and the place of its query among the queries."""
+
+    query: int
+    answer: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +37,8 @@ class Events:
 
     `scheduled` is when the query should have started (= `issued` where nothing was scheduled), `first` when the first
     part of the answer came (= `done` where answers come whole), `tokens` the time of each token. `samples` = rows a query.
+    Where arrivals were scheduled, `legs` tells the queries apart by rate, `unsent` is when those were due that never were
+    issued, and `slept` for how many nanoseconds the load let the processor go. `kept` are a few answers drawn by chance.
     """
 
     issued: NDArray[np.int64]
@@ -27,6 +48,10 @@ class Events:
     first: NDArray[np.int64] | None = None
     tokens: Ragged | None = None
     clock: str = "perf_counter_ns"
+    legs: tuple[Leg, ...] = ()
+    unsent: NDArray[np.int64] | None = None
+    slept: int = 0
+    kept: tuple[Kept, ...] = ()
 
     @property
     def start(self) -> NDArray[np.int64]:

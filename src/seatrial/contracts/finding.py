@@ -44,7 +44,9 @@ class Condition(Record):
     """One clause of a slice: `column` `relation` `value`, as in `age >= 60`."""
 
     column: str = Field(description="the column")
-    relation: Literal["==", "!=", "<", "<=", ">", ">=", "in"] = Field(description="how it is compared")
+    relation: Literal["==", "!=", "<", "<=", ">", ">=", "in", "is"] = Field(
+        description="how it is compared; `is` stands before `missing`"
+    )
     value: Scalar | tuple[Scalar, ...] = Field(description="with what")
 
     def __str__(self) -> str:

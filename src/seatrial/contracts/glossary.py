@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from seatrial.contracts.terms import Term
+from seatrial.contracts.terms_of_quality import QUALITY
+from seatrial.contracts.terms_of_trust import TRUST
 
-class Term(NamedTuple):
-    """A finding's name for people, what it means, its unit (empty: a share from 0 to 1, or a plain number), and which way is better."""
-
-    title: str
-    meaning: str
-    unit: str = ""
-    better: Literal["higher", "lower"] | None = None
-
-
-FINDINGS: dict[str, Term] = {
+_SPEED: dict[str, Term] = {
     # --- speed ---------------------------------------------------------------------------------------------------------
     "throughput": Term(
         "Throughput",
         "Rows answered in a second while as much as possible is sent (load `offline`).",
         "samples/s",
         "higher",
+        short="rows/s",
     ),
-    "latency.p50": Term("Latency, median", "Half of all queries were answered within this time.", "s", "lower"),
+    "latency.p50": Term(
+        "Latency, median", "Half of all queries were answered within this time.", "s", "lower", short="p50"
+    ),
     "latency.p90": Term(
-        "Latency, 90th percentile", "Nine of ten queries were answered within this time.", "s", "lower"
+        "Latency, 90th percentile", "Nine of ten queries were answered within this time.", "s", "lower", short="p90"
     ),
     "latency.p99": Term(
         "Latency, 99th percentile",
@@ -32,91 +29,115 @@ FINDINGS: dict[str, Term] = {
         "holds with 99 % confidence; with too few queries there is none.",
         "s",
         "lower",
+        short="p99",
     ),
-    "latency.mean": Term("Latency, mean", "The average time from when a query was due to its answer.", "s", "lower"),
+    "latency.mean": Term(
+        "Latency, mean", "The average time from when a query was due to its answer.", "s", "lower", short="mean"
+    ),
+    "latency.misses": Term(
+        "Deadlines missed",
+        "Share of queries that took longer than the deadline, the wait in a queue included.",
+        "",
+        "lower",
+        short="missed",
+        kind="share",
+    ),
+    "latency.jitter": Term(
+        "Jitter", "How much the latencies of successive queries differ, on average.", "s", "lower", short="jitter"
+    ),
+    "throughput.sustained": Term(
+        "Rate sustained",
+        "The highest of the stated arrival rates (load `server`) at which a percentile of latency is shown to keep its bound. "
+        "It holds on one instance that answers queries one by one.",
+        "samples/s",
+        "higher",
+        short="sustained",
+    ),
+    "validity": Term(
+        "Validity by LoadGen's rules",
+        "Whether blocks are as long, and have as many queries, as MLPerf's LoadGen asks of a valid run: `valid`, `short` or "
+        "`invalid`. Short is usual here, where many short blocks in turn compare candidates. LoadGen-style, unverified.",
+    ),
+    "identical_inputs": Term(
+        "Identical inputs answered faster",
+        "How many times as fast inputs are answered when they come again. Where they are, speed measured on rows that repeat doesn't hold for "
+        "other requests.",
+        "x",
+        short="cached",
+    ),
     "speedup": Term(
         "Speed against the reference",
-        "How many times faster than the reference: the ratio of throughputs (load `offline`) or of median latencies (load "
-        "`single_stream`), paired round by round. Above 1 is faster.",
+        "How many times faster than the reference: the ratio of throughputs (load `offline`) or of median latencies (other "
+        "loads), paired round by round. Above 1 is faster.",
         "x",
         "higher",
+        short="speed",
     ),
     # --- what it takes --------------------------------------------------------------------------------------------------
-    "memory.peak": Term("Peak memory", "The most main memory that the process running the model held.", "B", "lower"),
-    "size": Term("Size", "Bytes of the model's files on disk.", "B", "lower"),
+    "memory.peak": Term(
+        "Peak memory", "The most main memory that the process running the model held.", "B", "lower", short="memory"
+    ),
+    "size": Term("Size", "Bytes of the model's files on disk.", "B", "lower", short="size"),
     "cold_start": Term(
-        "Cold start", "From nothing to the first answer: import, load and first answer together.", "s", "lower"
+        "Cold start",
+        "From nothing to the first answer: import, load and first answer together.",
+        "s",
+        "lower",
+        short="start",
     ),
-    "cold_start.import": Term("Cold start, import", "Time to import the runtime's packages.", "s", "lower"),
-    "cold_start.load": Term("Cold start, load", "Time to read, optimise and compile the model.", "s", "lower"),
+    "cold_start.import": Term(
+        "Cold start, import", "Time to import the runtime's packages.", "s", "lower", short="import"
+    ),
+    "cold_start.load": Term(
+        "Cold start, load", "Time to read, optimise and compile the model.", "s", "lower", short="load"
+    ),
     "cold_start.first_answer": Term(
-        "Cold start, first answer", "Time of the first answer after loading.", "s", "lower"
+        "Cold start, first answer", "Time of the first answer after loading.", "s", "lower", short="first"
     ),
-    # --- how good the answers are ---------------------------------------------------------------------------------------
-    "accuracy": Term("Accuracy", "Share of rows whose predicted class is the labelled one.", "", "higher"),
-    "top_k": Term("Top-k accuracy", "Share of rows whose labelled class is among the k highest-scored.", "", "higher"),
-    "precision": Term("Precision", "Of the rows given a class, the share that belong to it.", "", "higher"),
-    "recall": Term("Recall", "Of the rows that belong to a class, the share that were given it.", "", "higher"),
-    "f1": Term("F1", "Harmonic mean of precision and recall; `average: macro` counts every class alike.", "", "higher"),
-    "log_loss": Term(
-        "Log-loss",
-        "Minus the logarithm of the probability given to the labelled class, on average: punishes being sure and wrong.",
-        "nats",
-        "lower",
-    ),
-    "brier": Term(
-        "Brier score", "Squared distance between the probabilities given and what happened, on average.", "", "lower"
-    ),
-    # --- whether it is still the same model -----------------------------------------------------------------------------
-    "accuracy.drop": Term(
-        "Accuracy lost",
-        "The reference's accuracy minus the candidate's, on the same rows. Below 0 the candidate is better.",
-        "",
-        "lower",
-    ),
-    "flips": Term(
-        "Flips",
-        "Share of rows whose predicted class is another than the reference's. Equal accuracy can hide many of them.",
-        "",
-        "lower",
-    ),
-    "flips.lost": Term(
-        "Flips to wrong", "Share of rows that the reference has right and the candidate wrong.", "", "lower"
-    ),
-    "flips.gained": Term(
-        "Flips to right", "Share of rows that the reference has wrong and the candidate right.", "", "higher"
-    ),
-    "mcnemar": Term(
-        "McNemar's test",
-        "p-value of `lost and gained flips are equally likely`: small means that accuracy really changed, not by how much.",
-    ),
-    "kl": Term(
-        "KL divergence",
-        "How far the candidate's probabilities are from the reference's, row by row on average. 0 means the same.",
-        "nats",
-        "lower",
-    ),
-    "output_difference": Term(
-        "Largest output difference",
-        "Largest absolute difference between the raw outputs of candidate and reference.",
-        "",
-        "lower",
-    ),
+}
+
+_RAN: dict[str, Term] = {
     # --- what really ran ------------------------------------------------------------------------------------------------
     "executed.precision": Term(
         "Precision as executed",
         "The lowest precision among the heavy operators that really ran: fp32, bf16, fp16, int8.",
+        short="ran in",
     ),
-    "executed.device": Term("Device as executed", "The device that really did the work."),
+    "executed.device": Term("Device as executed", "The device that really did the work.", short="ran on"),
+    "sensitivity": Term(
+        "Sensitivity of a layer",
+        "How much the scores change when this layer alone computes in int8: root mean square, as a share of their standard "
+        "deviation. The most sensitive layers are the first to leave in float.",
+        "",
+        "lower",
+        short="sensitivity",
+    ),
+    "left_in_float": Term(
+        "Layers left in float",
+        "Layers that the variant didn't convert, because they would have cost too many right answers or overflowed. Leave them in "
+        "float in tools of your own too.",
+        short="left in float",
+    ),
     "forms.difference": Term(
         "Difference of forms",
         "Largest output difference between two forms of one model, before they count as the same.",
         "",
         "lower",
+        short="forms",
     ),
-    "run": Term("Run", "Missing when a candidate couldn't be measured at all; its state and note say why."),
+    "batch.difference": Term(
+        "Change with the batch",
+        "Largest difference between outputs of a row answered alone and in a batch; stated only where answers change.",
+        "",
+        "lower",
+    ),
+    "run": Term(
+        "Run", "Missing when a candidate couldn't be measured at all; its state and note say why.", short="run"
+    ),
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
+
+FINDINGS: dict[str, Term] = _SPEED | QUALITY | TRUST | _RAN
 
 WORDS: dict[str, str] = {
     # the five nouns
@@ -133,12 +154,15 @@ WORDS: dict[str, str] = {
     "confidence": "How sure the verdict is, one-sided, for all compared candidates together.",
     "margin": "How much worse than the reference still counts as the same: stated before anything is measured.",
     "bound": "One end of an interval. Requirements look at bounds, so that luck doesn't pass.",
-    "interval": "The values that the data don't rule out, at the stated level (95 % unless said otherwise).",
+    "interval": "The values that the data don't rule out, at the stated level (95 % unless said otherwise). Another run could give any of them.",
+    "percentage point": "The difference between two percentages: from 90.1 % to 89.6 % is 0.5 pp.",
+    "p-value": "How likely a difference at least this large would be by chance alone.",
     # how a measurement runs
     "round": "One turn in which every candidate is timed once, in random order, so that drift of the machine hits all alike.",
     "block": "The queries of one candidate, one load and one round, timed together.",
     "single_stream": "One query at a time, the next when the last is answered: what one waiting user feels.",
     "offline": "Everything at once, in batches: how much gets done.",
+    "runtime": "The program that runs the model: onnxruntime, openvino and torch are runtimes.",
     "artefact": "A model's files with their hash and how they were made.",
     "variant": "Something done to a model before it runs, such as int8 quantisation.",
     "form": "One of several files that hold the same model, such as ONNX and torch; proved equal before use.",
@@ -148,6 +172,8 @@ WORDS: dict[str, str] = {
     "bf16": "Numbers of 16 bits with the range of fp32 and 8 bits of precision; matrix units of processors and GPUs take them.",
     "fp16": "Numbers of 16 bits with 11 bits of precision and a small range.",
     "int8": "Whole numbers of 8 bits with a scale: fast, and a different model until it is shown to be the same.",
+    "int8_static": "The model in int8, its ranges fixed beforehand with calibration rows.",
+    "int8_dynamic": "The weights in int8; ranges of the rest are found anew at every call.",
     # origins
     "measured": "Got by measuring here, in this study.",
     "imported": "Measured elsewhere and brought in.",
@@ -156,9 +182,9 @@ WORDS: dict[str, str] = {
     "declared": "Stated by a person (a price). Passes only where the requirement accepts it.",
     "missing": "There is no value; the state and the note say why.",
     # states
-    "disturbed": "Measured while the machine did other things.",
-    "unstable": "Measured before it had become steady.",
-    "too_few": "Not enough rows, queries or rounds for this statement.",
+    "disturbed": "It was measured while the machine did other things.",
+    "unstable": "It was measured before it had become steady.",
+    "too_few": "There were not enough rows, queries or rounds for this statement.",
     "failed": "It raised an error.",
     "crashed": "The process ended without an answer.",
     "hung": "No answer came within the time limit.",
@@ -183,9 +209,22 @@ WORDS: dict[str, str] = {
 
 
 def term(what: str) -> Term | None:
-    """The finding of that name, or of the nearest dotted name above it (`environment.cpu` -> `environment`); None if unknown."""
+    """The finding of that name, or of the nearest dotted name above it (`environment.cpu` -> `environment`); None if unknown.
+
+    The drop of something known is known: `f1.drop` is by how much worse the candidate's F1 is than the reference's.
+    """
+    base = FINDINGS.get(what.removesuffix(".drop"))
+    if what not in FINDINGS and what.endswith(".drop") and base:
+        return _drop(base)
     while what:
         if what in FINDINGS:
             return FINDINGS[what]
         what = what.rpartition(".")[0]
     return None
+
+
+def _drop(base: Term) -> Term:
+    """By how much worse something is than the reference's, whichever way is better."""
+    kind: Literal["", "change"] = "change" if base.kind in ("share", "change") else ""
+    meaning = f"By how much worse than the reference's it is on the same rows. Below 0 it is better. {base.title}: {base.meaning}"
+    return Term(f"{base.title}: worse than the reference by", meaning, base.unit, "lower", short="worse by", kind=kind)

@@ -3,7 +3,9 @@
 | order     | the worker                                                       | answers with |
 |-----------|------------------------------------------------------------------|--------------|
 | `hello`   | says what it is                                                  | versions, machine |
+| `look`    | looks at a model file and rows for `init`                        | what was seen, or the refusal |
 | `make`    | applies a variant                                                | artefact, seconds |
+| `convert` | turns a model into another format                                | artefact, seconds |
 | `open`    | opens a session and lets it answer once                          | opening times, memory |
 | `warm`    | drives it until windows agree                                    | stable or not, windows |
 | `block`   | drives one timed block                                           | readings of each meter, disturbance |
@@ -22,7 +24,7 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.record import Record
 
-OrderName = Literal["hello", "make", "open", "warm", "block", "predict", "facts", "close"]
+OrderName = Literal["hello", "look", "make", "convert", "open", "warm", "block", "predict", "facts", "close"]
 
 
 class ArrayRef(Record):
@@ -51,7 +53,10 @@ class Order(Record):
     seed: int = 0
     core: int | None = None
     settings: dict[str, Any] = {}
+    train: dict[str, Any] = {}
 
 
 WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
+RELAY = "seatrial.flow.relay"
+"""The module that an executor starts on another machine: it takes files in and starts the worker there."""

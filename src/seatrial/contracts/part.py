@@ -8,6 +8,8 @@ functions of its kind (`contracts/protocols.py`) it declares, as plain literals:
     ACCEPTS = {"format": ("onnx",)}               what it can take, by aspect
     GIVES = {"format": ("onnx",)}                 what it offers, by aspect
     USES = ("runtimes",)                          kinds of part that `flow` hands to it
+    COUNTS = ("confusion",)                       shared counts that a metric is computed from
+    ACROSS = True                                 a metric that compares groups
     CANNOT = {"npu": ("not run here", "no NPU was at hand")}
     VERSION = 1                                   raise it when results change: what was measured before counts no more
     class Options(PartOptions): ...               its block of the study file
@@ -26,11 +28,13 @@ KINDS: dict[str, str] = {
     "subjects": "how a model arrives",
     "datasets": "how data arrives",
     "tasks": "what answers mean",
+    "conversions": "one format into another, proved equal",
     "variants": "what is done to the model",
     "runtimes": "what runs it",
     "loads": "how it is driven",
     "meters": "what is read off while it runs",
     "metrics": "how good the answers are",
+    "corruptions": "how inputs go bad",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",
     "stores": "where findings are kept",
@@ -57,12 +61,19 @@ class PartInfo(Record):
     uses: tuple[str, ...] = ()
     cannot: dict[str, tuple[Gap, str]] = {}
     paired: bool = False
+    counts: tuple[str, ...] = ()
+    across: bool = False
     version: int = 1
     source: str = "seatrial"
 
     def takes(self, aspect: str, value: str) -> bool:
         """Whether `value` is acceptable; an aspect that isn't declared accepts anything."""
         return aspect not in self.accepts or value in self.accepts[aspect]
+
+    def only(self, aspect: str) -> str | None:
+        """The one value that is acceptable, where there is one alone."""
+        accepted = self.accepts.get(aspect, ())
+        return accepted[0] if len(accepted) == 1 else None
 
     def install(self) -> str:
         """The command that adds what the part needs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seatrial.contracts.candidate import Candidate
+from seatrial.contracts.candidate import Candidate, PartRef
 from seatrial.contracts.dossier import Dropped
 from seatrial.contracts.record import Record
 from seatrial.contracts.study import Study
@@ -21,13 +21,22 @@ class Levels(Record):
 
 
 class Planned(Record):
-    """A candidate that will be measured, the form of its model that its runtime takes, and its short name."""
+    """A candidate that will be measured, the form of its model that its runtime takes, and its short name.
+
+    `conversion` is what turns that form into a format that the runtime takes, where it doesn't take it as it is.
+    """
 
     candidate: Candidate
     label: str
     form: str
     reference: bool = False
     eligible: bool = True
+    conversion: PartRef | None = None
+
+    @property
+    def route(self) -> str:
+        """The form, and what converts it, in words: two candidates with the same route start from the same files."""
+        return self.form if self.conversion is None else f"{self.form} by {self.conversion}"
 
 
 class Plan(Record):

@@ -5,7 +5,7 @@ Each protocol has at most three methods; the bookkeeping is done by `flow`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, "Array"]
 """Columns by name, equally long; the first axis is rows. A column of images is rows x height x width (x channels)."""
-
-State = Any
-"""What a metric counted: anything that its `merge` can join and the store can keep (numbers, arrays, dicts of them)."""
 
 
 # --- how a model and its data arrive ---------------------------------------------------------------------------------
@@ -60,7 +57,7 @@ class Task(Protocol):
         ...
 
     def labels(self, column: Array, outputs: Mapping[str, Output]) -> Array:
-        """The label column in the task's terms (class indices, int64). Raises `DataError` naming unknown ones."""
+        """The label column in the task's terms (class indices, int64; numbers, float64). Raises `DataError` naming unknown ones."""
         ...
 
 
@@ -68,13 +65,46 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
+class Training:
+    """Rows with the role `train`: model inputs, labels in the task's terms, the columns that the variant's options name (words).
+
+    `classes` are the names of the classes; a label is a place in them.
+    """
+
+    inputs: Values
+    labels: Array | None
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Making:
-    """What a variant may use: where to write, the calibration rows as model inputs (None: there are none), and a seed."""
+    """What a variant or a conversion may use: where to write, a seed, and rows as model inputs (None: there are none).
+
+    `calibration` is what a variant may fit itself to, `train` what it may fit the model to anew. `examples` are a few rows that show a conversion what inputs look like;
+    nothing may be fitted to them. A variant that names runtimes in its `USES` is given `answer`, which gives a model's answers to the
+    calibration rows in the task's terms, and the rows' `labels` where there are any.
+    """
 
     folder: Path
     seed: int
     calibration: Values | None = None
     rows_hash: str | None = None
+    examples: Values | None = None
+    train: Training | None = None
+    labels: Array | None = None
+    answer: Callable[[Artefact], Mapping[str, Any]] | None = None
+
+
+class Conversion(Protocol):
+    """`parts/conversions`: one format into another. The answers must stay the same: `flow` compares them before use."""
+
+    def convert(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
+        """The same model in another format, its files under `making.folder`, with the same inputs and outputs.
+
+        Raises `Unsupported` with the reason where there is no way.
+        """
+        ...
 
 
 class Variant(Protocol):
@@ -157,7 +187,12 @@ class Feed:
 
 
 class Load(Protocol):
-    """`parts/loads`: a way of driving a session."""
+    """`parts/loads`: a way of driving a session.
+
+    Optional: `prepare(options, folder) -> options` reads what they name in the study's folder, before any worker has them;
+    `warm(session, queries, samples, options) -> Events` stands in for `drive` while a candidate warms up. An option `round`
+    is set to the number of the round, the same for all candidates in it.
+    """
 
     def samples(self, batch: int) -> int:
         """Rows a query for a candidate of this batch size."""
@@ -200,37 +235,6 @@ class Meter(Protocol):
 
     def findings(self, rounds: Sequence[Round], load: str, level: float, options: Any) -> Iterable[Finding]:
         """From all rounds of one load. Findings come without candidate, part and date: `flow` fills them in."""
-        ...
-
-
-# --- how good the answers are -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows: answers in the task's terms, labels, and for paired metrics the reference's answers on the same rows."""
-
-    answers: Mapping[str, Array]
-    labels: Array | None
-    reference: Mapping[str, Array] | None = None
-    groups: Mapping[str, Array] = field(default_factory=dict)
-    weights: Array | None = None
-    classes: tuple[str, ...] = ()
-
-
-class Metric(Protocol):
-    """`parts/metrics`: a measure of answers. `PAIRED = True` asks for the reference's answers on the same rows."""
-
-    def count(self, batch: Batch, options: Any) -> State:
-        """Everything the metric needs to know of these rows, independent of their number where that can be."""
-        ...
-
-    def merge(self, one: State, other: State) -> State:
-        """The state of both sets of rows together."""
-        ...
-
-    def findings(self, state: State, level: float, options: Any) -> Iterable[Finding]:
-        """The statement, with two-sided intervals at `level`. Findings come without candidate, part and date."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -73,12 +74,33 @@ class Input(Record):
 
 
 class Output(Record):
-    """One output of the model: what its numbers are, and the classes in their order."""
+    """One output of the model: what its numbers are, and the classes in their order (of predicted numbers: the targets)."""
 
     means: Literal["logits", "probabilities", "scores", "values", "boxes", "tokens"] = Field(
         description="what its numbers are"
     )
     classes: tuple[Scalar, ...] = Field(default=(), description="names of the classes, in the order of the output")
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(), description="of predicted numbers: which quantiles they are, in the order of the output"
+    )
+    threshold: float | dict[str, float] | None = Field(
+        default=None, description="of labels that are chosen one by one: from where on; one for all, or by label"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.quantiles) != sorted(set(self.quantiles)):
+            raise ValueError("`quantiles` rise from one to the next, like `[0.1, 0.5, 0.9]`")
+        if self.quantiles and self.means != "values":
+            raise ValueError("`quantiles` are of predicted numbers: say `means: values`")
+        if self.threshold is not None and self.means not in ("logits", "probabilities", "scores"):
+            raise ValueError("a `threshold` is for logits, probabilities or scores of labels")
+        return self
+
+
+def classes_of(outputs: Mapping[str, Output]) -> tuple[str, ...]:
+    """The names of the classes, where an output has any."""
+    return next((tuple(map(str, output.classes)) for output in outputs.values() if output.classes), ())
 
 
 class Model(Record):
@@ -86,9 +108,14 @@ class Model(Record):
 
     forms: dict[str, dict[str, Any]] = Field(min_length=1, description="by subject: {onnx: {path: ...}, torch: {...}}")
     task: Ref = Field(description="what its answers mean")
-    inputs: dict[str, Input] = Field(description="by the name of the input in the model")
+    inputs: dict[str, Input] = Field(
+        default={}, description="by the name of the input in the model; outputs made elsewhere need none"
+    )
     outputs: dict[str, Output] = Field(description="by the name of the output in the model")
     tolerance: float = Field(default=1e-3, gt=0, description="largest difference at which two forms are the same model")
+    conversions: Annotated[tuple[Ref, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="what may convert a form that a runtime doesn't take; all that are known if left out"
+    )
 
 
 def _roles(given: Any) -> Any:
@@ -119,11 +146,27 @@ class Data(Record):
 
     source: Ref = Field(alias="from", description="where the rows are: `{parquet: {path: rows.parquet}}`")
     label: str | None = Field(default=None, description="column of the right answer")
+    labels: tuple[str, ...] = Field(
+        default=(),
+        description="instead of `label`: columns side by side, one for each label or target, in the order of the output",
+    )
     roles: Annotated[Roles, BeforeValidator(_roles)] = Field(
         default=Roles(all=Role.CONFIRM), description="what its rows may be used for"
     )
     group: str | None = Field(default=None, description="column of the user, patient or file a row belongs to")
     order: str | None = Field(default=None, description="column of the time or sequence of rows")
+    weight: str | None = Field(default=None, description="column of how many rows of the population a row stands for")
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The columns of the right answer; none where there is none."""
+        return self.labels or ((self.label,) if self.label else ())
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.label is not None and self.labels:
+            raise ValueError("say `label` for one column, or `labels` for several")
+        return self
 
 
 class Grid(Record):
@@ -194,6 +237,86 @@ class Limits(Record):
     memory: Bytes | None = Field(default=None, description="memory of one worker; no limit if left out")
 
 
+def _sliced(given: Any) -> Any:
+    """`sex` is a column, `age >= 60` a condition."""
+    if not isinstance(given, str):
+        return given
+    return {"where": given} if any(sign in given for sign in ("==", "!=", "<", ">", " in ")) else {"column": given}
+
+
+class Slicing(Record):
+    """Rows that are looked at apart: each value or bin of a column, those where a condition holds, or pictures by how they look."""
+
+    column: str | None = Field(default=None, description="a column of the data: each of its values, or bins of numbers")
+    where: str | None = Field(default=None, description="a condition: `age >= 60 and sex == 'F'`")
+    image: Literal["brightness", "contrast", "blur"] | None = Field(
+        default=None, description="how pictures look: of the column named under `column`, or of the only picture"
+    )
+    bins: int | tuple[float, ...] | None = Field(
+        default=None, description="of numbers: how many bins of equally many rows, or the edges between bins"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.where is None) == (self.column is None and self.image is None):
+            raise ValueError("say a `column`, an `image` property, or a condition under `where`")
+        if self.where is not None and self.bins is not None:
+            raise ValueError("a condition has no bins")
+        if isinstance(self.bins, int) and self.bins < 2:
+            raise ValueError("`bins` are at least 2")
+        if isinstance(self.bins, tuple) and list(self.bins) != sorted(set(self.bins)):
+            raise ValueError("the edges under `bins` rise from one to the next")
+        return self
+
+
+Sliced = Annotated[Slicing, BeforeValidator(_sliced)]
+
+
+class Find(Record):
+    """The search for slices that are served worse: all values and pairs (and triples) of values of these columns."""
+
+    columns: tuple[str, ...] = Field(
+        default=(), description="columns to combine; those under `slices` and `groups` if left out"
+    )
+    depth: int = Field(default=2, ge=1, le=3, description="how many conditions a slice may have")
+    least: int = Field(default=50, ge=10, description="rows that a slice must have at least")
+    most: int = Field(default=20, ge=1, description="slices that are put to the test on the other half of the rows")
+
+
+class Robustness(Record):
+    """How answers hold when inputs go bad: each corruption at each severity, on the same rows for every candidate."""
+
+    corruptions: Annotated[tuple[Ref, ...], BeforeValidator(_listed)] = Field(
+        min_length=1, description="how inputs go bad"
+    )
+    severities: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], BeforeValidator(_listed)] = Field(
+        default=(1, 2, 3, 4, 5), description="how bad, 1 to 5"
+    )
+    rows: int = Field(default=1000, ge=20, description="evaluation rows that go bad, drawn by chance")
+
+
+class Explanations(Record):
+    """Whether the candidate answers for the same reasons: parts of an input are hidden, one at a time, and answers watched."""
+
+    rows: int = Field(default=50, ge=10, description="evaluation rows that are explained, drawn by chance")
+    parts: int = Field(default=49, ge=4, le=400, description="parts of an input that are hidden one at a time, at most")
+
+
+class Shift(Record):
+    """How far two data sets lie apart, column by column: all rows of each, with what chance alone would do."""
+
+    between: tuple[str, str] = Field(description="two data sets by name: `[train, evaluation]`")
+    columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="columns to compare; those that models, slices and groups read if left out"
+    )
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.between[0] == self.between[1]:
+            raise ValueError("`between` names two different data sets")
+        return self
+
+
 class Measure(Record):
     """What is measured, and how often."""
 
@@ -206,6 +329,29 @@ class Measure(Record):
         description="what is read off while they run",
     )
     metrics: tuple[Ref, ...] = Field(default=(), description="how good their answers are")
+    slices: Annotated[tuple[Sliced, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="rows that are looked at apart: `sex`, `age >= 60`, `{column: age, bins: [25, 65]}`"
+    )
+    groups: tuple[Annotated[tuple[str, ...], BeforeValidator(_listed)], ...] = Field(
+        default=(),
+        description="columns of the groups that fairness is measured between; `[sex, race]` in a list of its own: both",
+    )
+    robustness: Robustness | None = Field(
+        default=None, description="how answers hold when inputs go bad: `{corruptions: [blur], severities: [1, 3, 5]}`"
+    )
+    explanations: Explanations | None = Field(
+        default=None, description="whether the candidate answers for the same reasons as the reference"
+    )
+    hold_back: bool = Field(
+        default=False,
+        description="state everything on either half of the rows, too: the best candidate of one half is confirmed on the other",
+    )
+    find: Find | None = Field(
+        default=None, description="search for slices that are served worse; `{}` with its defaults"
+    )
+    shift: Shift | None = Field(
+        default=None, description="how far two data sets lie apart: `{between: [train, evaluation]}`"
+    )
     rounds: Annotated[Rounds, BeforeValidator(_rounds)] = Field(
         default=Rounds(), description="how many interleaved rounds; `rounds: 5` is short for five and no more"
     )

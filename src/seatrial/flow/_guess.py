@@ -19,7 +19,8 @@ Array = NDArray[Any]
 Means = Literal["logits", "probabilities"]
 
 LABELS = ("label", "labels", "target", "targets", "y", "class", "classes", "category", "species", "outcome")
-IDS = ("id", "index", "row", "rowid", "uuid", "key")
+IDS = ("id", "index", "row", "rowid", "uuid", "key", "qsl_idx")
+MOST_TRIED = 200
 LAYOUTS = (("HW", "CHW"), ("HW", "HWC"), ("HWC", "CHW"), ("CHW", "HWC"))
 BYTE = Scale(divide=255)
 IMAGENET = Scale(divide=255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))  # as torchvision documents it
@@ -39,6 +40,10 @@ def label(columns: Mapping[str, Array], signature: Signature) -> str | None:
         if _plain(name) in LABELS and columns[name].ndim == 1:
             return name
     discrete = [name for name, values in columns.items() if values.ndim == 1 and values.dtype.kind in "OUbiu"]
+    if len(discrete) > MOST_TRIED:
+        discrete = discrete[
+            -1:
+        ]  # each is tried against all others: of very many only the last, where labels mostly stand
     spare = [name for name in discrete if None not in inputs(columns, signature, name).values()]
     if len(spare) == 1 or (spare and spare[-1] == list(columns)[-1]):
         return spare[-1]
@@ -48,7 +53,19 @@ def label(columns: Mapping[str, Array], signature: Signature) -> str | None:
 def inputs(columns: Mapping[str, Array], signature: Signature, label: str | None) -> dict[str, Guess | None]:
     """For each input of the model the columns that fit it, by name, else by shape; None where none or several do."""
     free = {name: values for name, values in columns.items() if name != label and values.dtype.kind in "biuf"}
-    return {spec.name: _input(spec, free) for spec in signature.inputs}
+    texts = {name: values for name, values in columns.items() if name != label and values.ndim == 1}
+    return {
+        spec.name: _text(spec, texts) if spec.kind is ValueKind.TEXT else _input(spec, free)
+        for spec in signature.inputs
+    }
+
+
+def _text(spec: TensorSpec, columns: Mapping[str, Array]) -> Guess | None:
+    """The column of the input's name."""
+    named = [name for name in columns if _plain(name) == _plain(spec.name)]
+    if len(named) != 1 or (spec.shape is not None and len(spec.shape) > 1):
+        return None
+    return Guess(Input(columns=(named[0],), kind=ValueKind.TEXT, shape=(1,) if spec.shape else None))
 
 
 def _input(spec: TensorSpec, columns: Mapping[str, Array]) -> Guess | None:

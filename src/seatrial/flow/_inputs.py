@@ -17,7 +17,9 @@ Array = NDArray[Any]
 
 
 def stored(wanted: Input, chunk: Mapping[str, Array]) -> Array:
-    """Rows x ... as they lie in the data: one column as it is, several joined to rows x features."""
+    """Rows x ... as they lie in the data: one column as it is, several joined to rows x features. Text as strings of NumPy."""
+    if wanted.kind is ValueKind.TEXT:
+        return _text(wanted, chunk)
     for name in wanted.columns:
         if chunk[name].dtype.kind not in "biuf":
             step = "leave it out, or store it as the numbers the model was trained with; `1,5` is a number with `decimal: ','`"
@@ -37,11 +39,26 @@ def stored(wanted: Input, chunk: Mapping[str, Array]) -> Array:
     )
 
 
+def _text(wanted: Input, chunk: Mapping[str, Array]) -> Array:
+    """One column as rows, several as rows x columns. Raises `DataError` where text is missing."""
+    for name in wanted.columns:
+        if count := sum(one is None or one != one for one in chunk[name].tolist()):
+            raise DataError(
+                f"{count} values of the column `{name}` are missing, and text that a model takes can't be",
+                where="inputs",
+                next_step="fill them in with a word that the model knows, or leave those rows out",
+            )
+    columns = [chunk[name].astype(str) for name in wanted.columns]
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+
 def ready(wanted: Input, rows: Array, name: str) -> Array:
     """Rows x ... as the model takes them. Raises `DataError` where shape, layout, scale or type don't fit."""
     where = f"inputs.{name}"
+    if wanted.kind is ValueKind.TEXT:
+        return np.ascontiguousarray(_shaped(wanted, rows, where))
     if wanted.kind is not ValueKind.DENSE:
-        raise DataError(f"{wanted.kind} inputs can't be made from columns yet; dense ones can", where=where)
+        raise DataError(f"{wanted.kind} inputs can't be made from columns yet; dense ones and text can", where=where)
     shaped = _laid_out(wanted, _shaped(wanted, rows, where), where)
     if wanted.scale is not None:
         shaped = _scaled(wanted, wanted.scale, shaped, where)

@@ -1,26 +1,47 @@
-"""Looks at a model file and its data: reads what they say of themselves, and lets the model answer the first rows."""
+"""Looks at a model file and its data: reads what they say of themselves, and lets the model answer the first rows.
+
+All of it happens in a worker with limits of time and memory, so that a file that crashes, hangs or swallows what reads it does no
+harm here.
+"""
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
+from pydantic import TypeAdapter
 
-from seatrial import catalog
+from seatrial import catalog, errors
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.messages import Order
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Session, Setting
+from seatrial.contracts.study import Limits, Measure
 from seatrial.contracts.values import Values
-from seatrial.errors import DataError, ModelError, SeatrialError
+from seatrial.errors import DataError, ModelError, SeatrialError, WorkerError
 from seatrial.flow import _guess
 from seatrial.flow._guess import Array, Guess
 
 FIRST_ROWS = 256
+ROWS_A_CALL = 32
 CHUNK_ROWS = 65_536
 MOST_CLASSES = 10_000
+LOOK_S = 60.0
+MEMORY_SHARE = 0.5
+"""Of the memory that is free: what a worker that looks may take."""
+
+
+class Answer(NamedTuple):
+    """What an output showed when the model answered: its `means`, and how many numbers it has for a row."""
+
+    means: str
+    width: int
 
 
 @dataclass
@@ -28,23 +49,32 @@ class Seen:
     """What was found out of the model and the data."""
 
     artefact: Artefact
-    columns: dict[str, Array] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
     label: str | None = None
     classes: list[Any] = field(default_factory=list)
     rows: int = 0
     guesses: dict[str, Guess | None] = field(default_factory=dict)
-    answers: dict[str, Array] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     tried: bool = False  # whether the order of the classes comes from what the model answered
+
+    __pydantic_config__ = {"ser_json_inf_nan": "constants"}
+
+
+_SEEN: TypeAdapter[Seen] = TypeAdapter(Seen)
 
 
 def by_suffix(kind: str, path: Path) -> PartInfo:
     """The part that reads files of this suffix, or a folder of such files or of folders of them."""
     suffixes = _suffixes(path)
-    for part in catalog.parts(kind).values():
-        formats = [f".{name}" for name in part.gives.get("format", ())]
-        if suffixes & {*part.gives.get("suffix", formats)}:
-            catalog.require(part)
-            return part
+    fitting = [
+        part
+        for part in catalog.parts(kind).values()
+        if suffixes & {*part.gives.get("suffix", [f".{name}" for name in part.gives.get("format", ())])}
+    ]
+    if fitting:
+        chosen = next((part for part in fitting[1:] if kind == "datasets" and _reads(part, path)), fitting[0])
+        catalog.require(chosen)
+        return chosen
     error = ModelError if kind == "subjects" else DataError
     step = f"`seatrial parts {kind}` lists what can be read"
     for part in catalog.parts(kind).values():
@@ -52,6 +82,14 @@ def by_suffix(kind: str, path: Path) -> PartInfo:
             if suffixes & set(what.split(", ")):  # what a part refuses by its suffix, and what to do instead
                 raise error(f"{path} can't be used: {reason}", next_step=step)
     raise error(f"no part reads {path}", next_step=step)
+
+
+def _reads(part: PartInfo, path: Path) -> bool:
+    """Whether a data set can make something of these files: several may have files of the same suffix."""
+    try:
+        return bool(catalog.load(part).columns(catalog.options(part, {"path": path.name}), path.parent))
+    except SeatrialError:
+        return False
 
 
 def _suffixes(path: Path) -> set[str]:
@@ -63,47 +101,126 @@ def _suffixes(path: Path) -> set[str]:
     return {one.suffix.lower() for one in below}
 
 
-def see(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None) -> Seen:
+# --- through a worker -----------------------------------------------------------------------------------------------------
+
+
+def look(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None) -> Seen:
+    """What `see` finds, in a worker. Where the model can't be run there, it is looked at without, and inputs are marked.
+
+    Raises what reading raises (`ModelError`, `DataError`), and `ModelError` where the worker doesn't survive that either.
+    """
+    settings = {"subject": subject.name, "model": str(model.absolute())}
+    if table is not None and data is not None:
+        settings |= {"table": table.name, "data": str(data.absolute())}
+    try:
+        return _asked(settings)
+    except WorkerError as error:
+        told = _brief(error)
+    try:
+        seen = _asked(settings | {"run": ""})
+    except WorkerError as error:
+        step = (
+            "try it with another file; a study can be written by hand, and `seatrial run` measures each candidate apart"
+        )
+        raise ModelError(f"{model} can't be looked at: {_brief(error)}", next_step=step) from error
+    note = f"CHECK: the model could not be tried on the first rows: {told}"
+    marked = {name: guess and replace(guess, note=note) for name, guess in seen.guesses.items()}
+    return replace(seen, guesses=marked)
+
+
+def answer(order: Order) -> dict[str, Any]:
+    """In the worker: what was seen as JSON, or the refusal in its words."""
+    asked = {"run": "yes"} | order.settings
+    try:
+        table = catalog.find("datasets", asked["table"]) if "table" in asked else None
+        data = Path(asked["data"]) if table else None
+        seen = see(catalog.find("subjects", asked["subject"]), Path(asked["model"]), table, data, bool(asked["run"]))
+    except SeatrialError as error:
+        told = {"what": error.what, "where": error.where, "next_step": error.next_step}
+        return {"refused": {"kind": type(error).__name__} | told}
+    return {"seen": json.dumps(_SEEN.dump_python(seen, mode="json"))}
+
+
+def _asked(settings: dict[str, Any]) -> Seen:
+    """One look in a worker of its own. Raises what it raised there, or a `WorkerError`."""
+    reference = Measure().executor
+    info = catalog.find("executors", reference.name)
+    with tempfile.TemporaryDirectory() as folder:
+        memory = int(MEMORY_SHARE * psutil.virtual_memory().available)
+        link = catalog.load(info).start(Path(folder) / "log", memory, catalog.options(info, reference.options))
+        try:
+            link.ask(Order(order="hello"), Limits().open)
+            told = link.ask(Order(order="look", settings=settings), LOOK_S)
+        finally:
+            link.close()
+    if refused := told.get("refused"):
+        raise getattr(errors, refused.pop("kind"))(refused.pop("what"), **refused)
+    return _SEEN.validate_python(json.loads(told["seen"]))
+
+
+def _brief(error: WorkerError) -> str:
+    return (error.what.splitlines() or [""])[0][:80].replace("`look`", "looking")
+
+
+# --- in the worker ----------------------------------------------------------------------------------------------------------
+
+
+def see(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, run: bool = True) -> Seen:
+    """Read the model and the first rows, and let it answer them unless told not to."""
     artefact: Artefact = catalog.load(subject).read(catalog.options(subject, {"path": model.name}), model.parent)
     seen = Seen(artefact)
-    if table is not None and data is not None:
-        _look_at_rows(seen, table, data)
+    if table is None or data is None:
+        return seen
+    columns = _look_at_rows(seen, table, data)
     with_guesses = {name: guess for name, guess in seen.guesses.items() if guess}
-    if with_guesses and len(with_guesses) == len(seen.guesses):
-        _let_it_answer(seen, with_guesses)
+    if run and with_guesses and len(with_guesses) == len(seen.guesses):
+        _let_it_answer(seen, columns, with_guesses)
     return seen
 
 
-def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> None:
+def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> dict[str, Array]:
+    """The first rows of all columns that can be read."""
     part, options = catalog.load(table), catalog.options(table, {"path": data.name})
-    for name in part.columns(options, data.parent):
-        try:
-            seen.columns[name] = next(iter(part.chunks(options, data.parent, [name], FIRST_ROWS)))[name]
-        except DataError:
-            continue  # a column that can't be read as an array feeds no model; it is offered nowhere
-    seen.label = _guess.label(seen.columns, seen.artefact.signature)
-    seen.guesses = _guess.inputs(seen.columns, seen.artefact.signature, seen.label)
-    counted = [seen.label or next(iter(seen.columns), "")]
+    columns = _readable(part, options, data.parent, list(part.columns(options, data.parent)))
+    seen.columns = list(columns)
+    seen.label = _guess.label(columns, seen.artefact.signature)
+    seen.guesses = _guess.inputs(columns, seen.artefact.signature, seen.label)
+    counted = [seen.label or next(iter(columns), "")]
     classes: set[Any] = set()
     for chunk in part.chunks(options, data.parent, counted, CHUNK_ROWS):
         seen.rows += len(chunk[counted[0]])
         if seen.label and len(classes) <= MOST_CLASSES:
             classes.update(chunk[seen.label].tolist())
-    seen.classes = sorted(classes) if len(classes) <= MOST_CLASSES else []
+    plain = len(classes) <= MOST_CLASSES and all(isinstance(one, str | int | float) for one in classes)
+    seen.classes = sorted(classes) if plain else []  # what a study can't write (bytes, dates) stays unsaid
+    return columns
 
 
-def _let_it_answer(seen: Seen, guesses: dict[str, Guess]) -> None:
+def _readable(part: Any, options: Any, folder: Path, names: list[str]) -> dict[str, Array]:
+    """The first rows of those columns that can be read as arrays; others feed no model and are offered nowhere."""
+    try:
+        first = next(iter(part.chunks(options, folder, names, FIRST_ROWS)))
+    except DataError:
+        if len(names) < 2:
+            return {}
+        middle = len(names) // 2  # a few that can't be read among many are found by halving
+        halves = (_readable(part, options, folder, half) for half in (names[:middle], names[middle:]))
+        return {name: column for half in halves for name, column in half.items()}
+    return {name: first[name] for name in names}
+
+
+def _let_it_answer(seen: Seen, columns: Mapping[str, Array], guesses: dict[str, Guess]) -> None:
     """Run the first rows, if a runtime is here: outputs show whether they are probabilities, and bytes their scale."""
     session = _session(seen.artefact)
     if session is None:
         return
+    truth = _truth(seen, columns)
     try:
-        guesses = _guess.scaled(
-            guesses, seen.columns, _truth(seen), lambda rows: _chosen(_predict(session, seen, rows))
-        )
+        guesses = _guess.scaled(guesses, columns, truth, lambda rows: _chosen(_predict(session, seen, rows)))
         seen.guesses = dict(guesses)
-        seen.answers = _predict(session, seen, _guess.values(guesses, seen.columns))
-        _order_classes(seen)
+        answers = _predict(session, seen, _guess.values(guesses, columns))
+        seen.answers = {name: Answer(_guess.means(name, one), _width(one)) for name, one in answers.items()}
+        _order_classes(seen, answers, truth)
     except Exception as error:  # noqa: BLE001 - a runtime may raise anything; the draft then says less
         seen.guesses = {
             name: Guess(guess.input, f"CHECK: the model didn't take these rows: {str(error).splitlines()[0][:80]}")
@@ -113,12 +230,15 @@ def _let_it_answer(seen: Seen, guesses: dict[str, Guess]) -> None:
         session.close()
 
 
-def _order_classes(seen: Seen) -> None:
+def _width(answers: Array) -> int:
+    return int(answers.reshape(len(answers), -1).shape[1])
+
+
+def _order_classes(seen: Seen, answers: Mapping[str, Array], truth: Array | None) -> None:
     """Put classes that are words into the order of the outputs that chose them, where the first rows show it."""
-    truth = _truth(seen)
     if truth is None or all(isinstance(one, int) for one in seen.classes):
         return
-    chosen = _chosen(seen.answers)
+    chosen = _chosen(answers)
     order = _guess.assigned(chosen, truth[: len(chosen)], len(seen.classes))
     if order is not None:
         seen.classes, seen.tried = [seen.classes[index] for index in order], True
@@ -135,12 +255,12 @@ def _session(artefact: Artefact) -> Session | None:
 
 
 def _predict(session: Session, seen: Seen, values: Values) -> dict[str, Array]:
-    """Answers to all of these rows, in calls of as many rows as the file takes."""
+    """Answers to all of these rows, some at a time: a large batch of images would fill the memory."""
     count = len(next(iter(values.values())))
-    step = seen.artefact.signature.fixed_batch or count
+    step = seen.artefact.signature.fixed_batch or ROWS_A_CALL
     pieces = [
         session.predict({name: value[start : start + step] for name, value in values.items()})
-        for start in range(0, count - step + 1, step)
+        for start in range(0, count, step)
     ]
     return {name: np.concatenate([np.asarray(piece[name]) for piece in pieces]) for name in pieces[0]}
 
@@ -151,10 +271,10 @@ def _chosen(answers: Mapping[str, Array]) -> Array:
     return np.asarray(np.argmax(found[0], axis=1))
 
 
-def _truth(seen: Seen) -> Array | None:
+def _truth(seen: Seen, columns: Mapping[str, Array]) -> Array | None:
     if seen.label is None or not seen.classes:
         return None
-    return np.array([seen.classes.index(value) for value in seen.columns[seen.label].tolist()])
+    return np.array([seen.classes.index(value) for value in columns[seen.label].tolist()])
 
 
 def runtimes(artefact: Artefact) -> Iterator[PartInfo]:

@@ -23,11 +23,10 @@ SMALL_COLUMN_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Pick:
-    """Rows of one data set: their numbers (None: all), their labels and groups as stored, whether a draw chose them."""
+    """Rows of one data set: their numbers (None: all), their groups as stored, whether a draw chose them."""
 
     source: DataSet
     rows: NDArray[np.int64] | None
-    label: Array | None
     group: Array | None
 
     @property
@@ -54,26 +53,35 @@ class DataSet:
                 error.what, where=f"data `{self.name}`, {error.where}", next_step=error.next_step
             ) from error
 
+    def names(self) -> list[str]:
+        """Its columns."""
+        return list(self._part.columns(self._options, self.folder))
+
     def pick(self, roles: Sequence[Role]) -> Pick:
         """The rows that have one of these roles."""
         small, stated = self.small(), self.data.roles
-        label, group = (small.get(column) if column else None for column in (self.data.label, self.data.group))
+        group = small.get(self.data.group) if self.data.group else None
         if stated.all is not None:
-            return Pick(self, None, label, group)
+            return Pick(self, None, group)
         rows = role_indices(small, self.data, roles, self.name)
-        return Pick(self, rows, *(None if column is None else column[rows] for column in (label, group)))
+        return Pick(self, rows, None if group is None else group[rows])
 
     def small(self) -> dict[str, Array]:
-        """Label, group and role columns, whole; for a draw by row also the number of rows, as `""`."""
+        """Group and role columns, whole; for a draw by row also the number of rows, as `""`."""
         if self._small is None:
-            names = [name for name in (self.data.label, self.data.group, self.data.roles.column) if name]
-            counted = names or list(self._part.columns(self._options, self.folder))[:1]
+            names = [name for name in (self.data.group, self.data.roles.column) if name]
+            counted = names or [
+                next(iter(self.data.answers), "") or next(iter(self._part.columns(self._options, self.folder)))
+            ]
             if not names and self.data.roles.draw is None:
                 self._small = {}
                 return self._small
-            pieces: list[Mapping[str, Array]] = list(self.chunks(counted, SMALL_COLUMN_ROWS))
-            self._small = {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
-            self._small[""] = np.arange(sum(len(piece[counted[0]]) for piece in pieces))
+            count, pieces = 0, {name: list[Array]() for name in names}
+            for chunk in self.chunks(counted, SMALL_COLUMN_ROWS):
+                count += len(chunk[counted[0]])
+                for name, kept in pieces.items():
+                    kept.append(chunk[name])
+            self._small = {name: np.concatenate(kept) for name, kept in pieces.items()} | {"": np.arange(count)}
         return self._small
 
 
@@ -91,3 +99,11 @@ def chosen(pick: Pick, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
             low, high = np.searchsorted(pick.rows, [start, start + length])
             yield {name: values[pick.rows[low:high] - start] for name, values in chunk.items()}
         start += length
+
+
+def count(pick: Pick) -> int:
+    """How many rows were picked."""
+    if pick.rows is not None:
+        return len(pick.rows)
+    names = [next(iter(pick.source.data.answers), "") or pick.source.names()[0]]
+    return sum(len(chunk[names[0]]) for chunk in pick.source.chunks(names, SMALL_COLUMN_ROWS))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from seatrial.contracts.messages import ArrayRef
+from seatrial.errors import StoreError
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
@@ -19,20 +20,35 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def written(folder: Path, suffix: str = "") -> Iterator[tuple[IO[bytes], list[Path]]]:
-    """A file that appears whole or not at all: temporary, synchronised, renamed to the one path put into the list."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".partial-", suffix=suffix)
-    target: list[Path] = []
+    """A file that appears whole or not at all: temporary, synchronised, renamed to the one path put into the list.
+
+    Raises `StoreError` where the disk is full or the folder can't be written.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".partial-", suffix=suffix)
+        target: list[Path] = []
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield file, target
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(target[0])
+            _synchronise(folder)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        with os.fdopen(handle, "w+b") as file:
-            yield file, target
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(target[0])
-        _synchronise(folder)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{folder} can't be written: {error.strerror or error}",
+            next_step="check the disk's space and the folder's rights; what was measured is kept, and the next run goes on from there",
+        ) from error
 
 
 def save(folder: Path, array: Array) -> ArrayRef:
@@ -78,6 +94,59 @@ def load(ref: ArrayRef, start: int = 0, stop: int | None = None) -> Array:
         offset = len(_header(dtype, ref.shape)) + start * row * dtype.itemsize
         flat = np.fromfile(file, dtype, (stop - start) * row, offset=offset)
     return flat.reshape(stop - start, *ref.shape[1:])
+
+
+class Column:
+    """A kept array that is read as far as it is asked for: a slice of rows, or rows by number."""
+
+    PIECE = 1 << 20
+
+    def __init__(self, ref: ArrayRef) -> None:
+        self.ref = ref
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array."""
+        return self.ref.shape
+
+    @property
+    def dtype(self) -> Any:
+        """As of an array."""
+        import numpy as np
+
+        return np.dtype(self.ref.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """As of an array."""
+        return len(self.ref.shape)
+
+    def __len__(self) -> int:
+        return self.ref.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """Rows of a slice without a step, or with these rising numbers."""
+        import numpy as np
+
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            return load(self.ref, start, max(start, stop))
+        found = []
+        for start in range(0, len(self), self.PIECE):
+            low, high = np.searchsorted(rows, [start, start + self.PIECE])
+            if high > low:
+                found.append(load(self.ref, start, start + self.PIECE)[rows[low:high] - start])
+        return np.concatenate(found) if found else load(self.ref, 0, 0)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """All of it."""
+        whole = load(self.ref)
+        return whole if dtype is None else whole.astype(dtype)
+
+    def tolist(self) -> list[Any]:
+        """All of it, as a list."""
+        listed: list[Any] = load(self.ref).tolist()
+        return listed
 
 
 def pack(content: Any, folder: Path) -> Any:

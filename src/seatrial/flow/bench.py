@@ -14,20 +14,27 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from seatrial import catalog
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order
-from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting
+from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
-from seatrial.flow import arrays
-from seatrial.flow.quiet import Watcher, pin
+from seatrial.flow import alone, arrays, environment, timed
+from seatrial.flow.answering import answering
+from seatrial.flow.quiet import Watcher, pin, quietest
 
 WINDOWS = 3
 TOLERANCE = 0.10
 MOST_WINDOWS = 20
+EXAMPLES = 8
+"""Rows that a conversion sees."""
 OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory")
 """How frameworks say it in errors that are no MemoryError."""
 
@@ -41,7 +48,9 @@ class Bench:
         self._setting = Setting()
         self._opening: dict[str, float] = {}
         self._order = Order(order="hello")
+        self._allowed = sorted(os.sched_getaffinity(0))
         self._queries: dict[tuple[Any, ...], list[Any]] = {}
+        self._repeats: dict[str, float | None] = {}
 
     def answer(self, line: str) -> str:
         """One order in JSON to one answer in JSON. Whatever goes wrong is an answer too."""
@@ -56,21 +65,41 @@ class Bench:
             return _failure(_state(error), _message(error), getattr(error, "next_step", ""))
 
     def _hello(self, order: Order) -> dict[str, Any]:
-        return {"pid": os.getpid(), "python": platform.python_version(), "machine": platform.node()}
+        said = {"pid": os.getpid(), "python": platform.python_version(), "machine": platform.node()}
+        said["seatrial"] = environment.version("seatrial")
+        if "packages" in order.settings:  # whoever isn't on this machine has to be told of it
+            said["environment"] = environment.look(order.settings["packages"])
+            said["memory_available"] = psutil.virtual_memory().available
+        return said
+
+    def _look(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow import _look
+
+        return _look.answer(order)
 
     def _make(self, order: Order) -> dict[str, Any]:
         assert order.part is not None
         assert order.artefact is not None
         part, options = _part("variants", order)
         values = {name: arrays.load(ref) for name, ref in order.values.items()} or None
-        making = Making(Path(order.folder), order.seed, values, order.settings.get("rows_hash"))
-        began = time.perf_counter()
-        artefact = part.make(order.artefact, making, options)
-        seconds = time.perf_counter() - began
-        if artefact != order.artefact:
-            lineage = artefact.lineage.model_copy(update={"seconds": seconds})
-            artefact = artefact.model_copy(update={"lineage": lineage})
-        return {"artefact": artefact.model_dump(mode="json")}
+        train = Training(**arrays.unpack(order.train)) if order.train else None
+        making = Making(
+            Path(order.folder),
+            order.seed,
+            values,
+            order.settings.get("rows_hash"),
+            train=train,
+            labels=arrays.unpack(order.settings.get("labels")),
+            answer=answering(order, values),
+        )
+        return _made(part.make, order.artefact, making, options)
+
+    def _convert(self, order: Order) -> dict[str, Any]:
+        assert order.artefact is not None
+        part, options = _part("conversions", order)
+        values = {name: arrays.load(ref, 0, EXAMPLES) for name, ref in order.values.items()} or None
+        making = Making(Path(order.folder), order.seed, examples=values)
+        return _made(part.convert, order.artefact, making, options)
 
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
@@ -95,7 +124,7 @@ class Bench:
         queries, samples = self._feed(order, part)
         windows: list[float] = []
         while len(windows) < MOST_WINDOWS:
-            events = part.drive(self._open_session(), queries, samples, options)
+            events = getattr(part, "warm", part.drive)(self._open_session(), queries, samples, options)
             took = sorted(events.done - events.issued)
             windows.append(float(took[len(took) // 2]) / 1e9)
             last = windows[-WINDOWS:]
@@ -106,25 +135,42 @@ class Bench:
     def _block(self, order: Order) -> dict[str, Any]:
         """One timed block of a load, then what the meters read; without a load only what they read."""
         assert self._order.artefact is not None
-        events, disturbance = None, {}
+        events, disturbance, checks = None, {}, {}
         if order.part is not None:
             part, options = _part("loads", order)
+            if "round" in type(options).model_fields:
+                options = options.model_copy(update={"round": order.seed})
             queries, samples = self._feed(order, part)
-            pin(order.settings.get("cores"))
+            pin(self._cores(order.settings))
             with Watcher(self._setting.threads, self._setting.device) as watcher:
                 events = part.drive(self._open_session(), queries, samples, options)
-            disturbance = watcher.seen()
+            disturbance = watcher.seen(events.slept / 1e9)
+            checks = self._checks(order, queries, events)
         probe = Probe(events, self._opening, self._order.artefact)
         readings = {
             name: catalog.load(catalog.find("meters", name, Path(order.base))).read(probe) for name in order.meters
         }
-        return {"readings": arrays.pack(readings, Path(order.folder)), "disturbance": disturbance}
+        return {"readings": arrays.pack(readings, Path(order.folder)), "disturbance": disturbance} | checks
+
+    def _cores(self, settings: Mapping[str, Any]) -> list[int] | None:
+        """The processors that were chosen, or the `quietest` so many, chosen by whom can see them."""
+        count = settings.get("quietest")
+        return quietest(count, among=self._allowed) if count else settings.get("cores")
+
+    def _checks(self, order: Order, queries: list[Any], events: Events) -> dict[str, Any]:
+        """Whether the timed answers are the session's, each time; whether inputs that come again are faster, once a load."""
+        assert order.part is not None
+        session, load = self._open_session(), order.part.name
+        found: dict[str, Any] = {"rubbish": timed.rubbish(session, queries, events.kept)}
+        if load not in self._repeats:
+            found["repeats"] = self._repeats[load] = timed.repeats(session, queries)
+        return found
 
     def _predict(self, order: Order) -> dict[str, Any]:
         """Answer rows in batches; the outputs go to files."""
         start, stop = order.rows or (0, next(iter(order.values.values())).shape[0])
         session = self._open_session()
-        names = list(session.predict(_slice(order.values, start, start + 1)))
+        names = _numeric(session.predict(_slice(order.values, start, start + 1)))
         pieces: dict[str, list[Any]] = {name: [] for name in names}
         for first in range(start, stop, order.samples):
             last = min(first + order.samples, stop)
@@ -132,9 +178,12 @@ class Bench:
             _check_rows(answers, last - first)
             for name, collected in pieces.items():
                 collected.append(answers[name])
+        differs = alone.check(
+            pieces, range(start, stop), order.samples, lambda row: session.predict(_slice(order.values, row, row + 1))
+        )
         folder = Path(order.folder)
         outputs = {name: arrays.save_chunks(folder, collected).model_dump() for name, collected in pieces.items()}
-        return {"outputs": outputs}
+        return {"outputs": outputs, "alone": differs}
 
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
@@ -178,8 +227,27 @@ def _part(kind: str, order: Order) -> tuple[Any, Any]:
     return catalog.load(info), catalog.options(info, order.part.options)
 
 
+def _made(make: Callable[..., Artefact], given: Artefact, making: Making, options: Any) -> dict[str, Any]:
+    """What a part made of an artefact, with the seconds that it took."""
+    began = time.perf_counter()
+    artefact = make(given, making, options)
+    seconds = time.perf_counter() - began
+    if artefact != given:
+        lineage = artefact.lineage.model_copy(update={"seconds": seconds})
+        artefact = artefact.model_copy(update={"lineage": lineage})
+    return {"artefact": artefact.model_dump(mode="json")}
+
+
 def _slice(values: Mapping[str, ArrayRef], start: int, stop: int) -> dict[str, Any]:
     return {name: arrays.load(ref, start, stop) for name, ref in values.items()}
+
+
+def _numeric(answers: Mapping[str, Any]) -> list[str]:
+    """Names of the outputs that hold numbers: those of text (scikit-learn's chosen class) say nothing that these don't."""
+    names = [name for name, answer in answers.items() if answer.dtype.kind not in "OUS"]
+    if not names:
+        raise ModelError(f"no output holds numbers: {', '.join(answers)}", next_step="export the model with its scores")
+    return names
 
 
 def _check_rows(answers: Mapping[str, Any], rows: int) -> None:

@@ -1,13 +1,15 @@
 """Compares two files of outputs that were made elsewhere: the whole paired analysis without running a model.
 
-A study of two candidates is put together in code, its metrics are counted over the files' rows, and the verdict and the
-reports are made as for any other study. Every finding that comes from the files has the origin `imported`.
+What people don't say of the files is found out, and a study of two candidates is put together in code, which could as well be run: its
+models are outputs made elsewhere, as `flow.elsewhere` reads them. Its metrics are counted over the rows that are held already, and
+the verdict and the reports are made as for any other study. Every finding that comes from the files has the origin `imported`.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import re
 import secrets
 import time
@@ -22,27 +24,29 @@ from pydantic import ValidationError
 from seatrial import catalog
 from seatrial.contracts.candidate import Candidate, PartRef
 from seatrial.contracts.dossier import Dossier, Entry, Run
-from seatrial.contracts.finding import Finding, Origin, State, missing
+from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.plan import Levels, Plan, Planned
-from seatrial.contracts.protocols import Batch
-from seatrial.contracts.study import Data, Grid, Measure, Model, Output, Reference, Study
+from seatrial.contracts.quality import Batch
+from seatrial.contracts.recorded import Recorded, made_elsewhere
+from seatrial.contracts.study import Data, Grid, Measure, Model, Output, Reference, Study, classes_of
 from seatrial.contracts.verdict import Verdict
 from seatrial.errors import StudyError
 from seatrial.flow._look import by_suffix
-from seatrial.flow._match import Matched, Means, match
+from seatrial.flow._match import Matched, Means, Table, match
 from seatrial.flow._meaning import meaning
+from seatrial.flow.counted import Asked, Judged, Pieces, count
 from seatrial.flow.decide import decide, requirements_read
+from seatrial.flow.elsewhere import DECIDED, PLAIN_CLASSES, as_imported
 from seatrial.flow.environment import version
 from seatrial.flow.keep import home
 from seatrial.flow.publish import publish
-from seatrial.flow.quality import PIECE, attributed, batches, distinct, tried, without
+from seatrial.flow.quality import PIECE, Answers, attributed, batches, distinct
+from seatrial.flow.stated import state, without
 from seatrial.flow.trial import now
 
 NAMES = ("reference", "candidate")
 OUTPUT = "outputs"
-ELSEWHERE, UNKNOWN = "predictions", "unknown"
-DECIDED = "predicted"  # what metrics may accept: no number for each class, only the class
 NOTHING_ASKED = "Nothing was required, so nothing is decided: set a margin (`--margin 0.5pp`) to have the drop judged."
 PIECE_CELLS, HELD_CELLS = 2**22, 2**24
 
@@ -74,7 +78,7 @@ def compare(
     task = catalog.find("tasks", reading.task)
     made = match(reference, candidate, reading.label, reading.key, reading.columns)
     output = meaning(made, task, reading.means, reading.classes)
-    plan = _plan(reference, candidate, reading, output, require, confidence)
+    plan = _plan(reference, candidate, reading, made, output, require, confidence)
     findings = tuple(_findings(plan, made, task))
     stamp = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     dossier = Dossier(
@@ -124,25 +128,62 @@ def _verdict(plan: Plan, findings: Sequence[Finding]) -> Verdict:
 # --- the study that this is ---------------------------------------------------------------------------------------------------
 
 
+class _StandIn(NamedTuple):
+    """What stands for outputs made elsewhere: the form in which they arrive and the runtime that takes it and runs nothing."""
+
+    form: PartInfo
+    runtime: PartInfo
+
+    def candidate(self, model: str) -> Candidate:
+        """A candidate of that model, on whatever device and in whatever precision it was."""
+        known = {aspect: self.runtime.only(aspect) for aspect in ("device", "precision")}
+        stated = {aspect: value for aspect, value in known.items() if value}
+        return Candidate(model=model, runtime=PartRef(name=self.runtime.name), **stated)
+
+
+def _stand_in() -> _StandIn:
+    runtime = next(part for part in catalog.parts("runtimes").values() if made_elsewhere(part))
+    for form in catalog.parts("subjects").values():
+        if any(runtime.takes("format", given) for given in form.gives.get("format", (form.name,))):
+            return _StandIn(form, runtime)
+    raise StudyError(f"no subject gives what {runtime.name} takes")
+
+
 def _plan(
-    reference: Path, candidate: Path, reading: Reading, output: Output, require: Sequence[PartRef], confidence: float
+    reference: Path,
+    candidate: Path,
+    reading: Reading,
+    made: Matched,
+    output: Output,
+    require: Sequence[PartRef],
+    confidence: float,
 ) -> Plan:
-    """A plan of two candidates, as a study file would have asked for."""
+    """A plan of two candidates, as a study file beside the reference would have asked for."""
     files = dict(zip(NAMES, (reference, candidate), strict=True))
+    folder, stand_in = reference.parent, _stand_in()
+    labelled = next((path for path in files.values() if reading.label in Table(path).names), reference)
+    candidates = {name: stand_in.candidate(name) for name in NAMES}
     study = Study(
         name=f"{candidate.name} against {reference.name}",
         description="two files of outputs made elsewhere; no model was run",
         models={
             name: Model(
-                forms={ELSEWHERE: {"path": str(path)}},
+                forms={stand_in.form.name: _recorded(path, folder, reading, made)},
                 task=PartRef(name=reading.task),
                 inputs={},
                 outputs={OUTPUT: output},
             )
             for name, path in files.items()
         },
-        data={name: _data(path, reading.label) for name, path in files.items()},
-        candidates=(Grid(model=NAMES, runtime=(PartRef(name=ELSEWHERE),), device=(UNKNOWN,), precision=(UNKNOWN,)),),
+        data={"rows": Data.model_validate({"from": _source(labelled, folder), "label": reading.label})},
+        candidates=(
+            Grid(
+                model=NAMES,
+                runtime=(PartRef(name=stand_in.runtime.name),),
+                device=tuple({one.device for one in candidates.values()}),
+                precision=tuple({one.precision for one in candidates.values()}),
+            ),
+        ),
         reference=Reference(model=NAMES[0]),
         measure=Measure(loads=(), meters=(), metrics=tuple(PartRef(name=one.name) for one in metrics(reading.task))),
         require=tuple(require),
@@ -151,9 +192,9 @@ def _plan(
     labels = [path.stem for path in files.values()]
     planned = tuple(
         Planned(
-            candidate=Candidate(model=name, runtime=PartRef(name=ELSEWHERE), device=UNKNOWN, precision=UNKNOWN),
+            candidate=candidates[name],
             label=label if len(set(labels)) > 1 else name,
-            form=ELSEWHERE,
+            form=stand_in.form.name,
             reference=name == NAMES[0],
             eligible=name != NAMES[0],
         )
@@ -161,13 +202,26 @@ def _plan(
     )
     return Plan(
         study=study,
-        folder=str(reference.parent),
+        folder=str(folder),
         file=str(reference),
         candidates=planned,
         dropped=(),
         levels=Levels(gate=1 - 2 * (1 - confidence)),
         rounds=(1, 1),
     )
+
+
+def _recorded(path: Path, folder: Path, reading: Reading, made: Matched) -> dict[str, Any]:
+    """One file as a study would name it."""
+    source = Recorded.model_validate(
+        {"from": _source(path, folder), "columns": made.columns, "key": reading.key, "decided": made.decided}
+    )
+    return source.model_dump(mode="json", exclude_defaults=True)
+
+
+def _source(path: Path, folder: Path) -> dict[str, Any]:
+    """The data set that reads a file, its path told from the study's folder."""
+    return {by_suffix("datasets", path).name: {"path": os.path.relpath(path, folder)}}
 
 
 def metrics(task: str) -> list[PartInfo]:
@@ -179,11 +233,6 @@ def _asks(part: PartInfo) -> bool:
     return any(field.is_required() for field in catalog.options_type(catalog.load(part)).model_fields.values())
 
 
-def _data(path: Path, label: str | None) -> Data:
-    part = by_suffix("datasets", path)
-    return Data.model_validate({"from": {part.name: {"path": str(path)}}, "label": label})
-
-
 # --- what is found ------------------------------------------------------------------------------------------------------------
 
 
@@ -191,28 +240,39 @@ def _findings(plan: Plan, made: Matched, task: PartInfo) -> Iterator[Finding]:
     """All findings of both candidates; those that a requirement reads are stated at the level that decides, too."""
     read = {what for what, _ in requirements_read(plan)}
     levels = [plan.levels.describe, *([plan.levels.gate] if read else [])]
-    rows = _rows(plan, made, task)
+    rows, judged = _rows(plan, made, task), Judged()
+    metrics = [Asked(catalog.find("metrics", ref.name), ref.options) for ref in plan.study.measure.metrics]
+    readable = [one for one in metrics if not made.decided or one.info.takes("answers", DECIDED)]
+    alone = [one for one in readable if not one.info.paired]
+    reference = count(alone, _side(rows, True), judged, dealt=True)
     for planned in plan.candidates:
-        for ref in plan.study.measure.metrics:
-            info = catalog.find("metrics", ref.name)
-            if planned.reference and info.paired:
-                continue
-            found = _of_metric(info, made, _side(rows(), planned.reference), levels)
-            for one in distinct(attributed(found, info, planned.candidate.id, plan.reference.candidate.id)):
-                if one.level in (None, levels[0]) or one.what in read:
-                    yield one if one.value is None else one.model_copy(update={"origin": Origin.IMPORTED})
+        asked, pieces = (alone if planned.reference else readable), _side(rows, planned.reference)
+        own = reference if planned.reference else count(asked, pieces, judged, dealt=True)
+        stated = list(state(asked, pieces, judged, own, None if planned.reference else reference, levels))
+        for info in (
+            one.info for one in metrics if one not in readable and not (planned.reference and one.info.paired)
+        ):
+            stated += [(info, one) for one in without(info, PLAIN_CLASSES, State.UNSUPPORTED)]
+        found = [
+            one
+            for info, each in stated
+            for one in attributed([each], info, planned.candidate.id, plan.reference.candidate.id)
+        ]
+        for one in distinct(found):
+            if one.level in (None, levels[0]) or one.what in read:
+                yield from as_imported([one])
 
 
-def _of_metric(info: PartInfo, made: Matched, pieces: Iterator[Batch], levels: list[float]) -> list[Finding]:
-    if made.decided and not info.takes("answers", DECIDED):
-        return without(info, "the files hold predicted classes, no number for each class", State.UNSUPPORTED)
-    return tried(info, {}, pieces, levels)
+def _side(rows: Callable[[], Iterator[Batch]], reference: bool) -> Pieces:
+    """The candidate's pieces, or the reference's own."""
 
+    def pieces() -> Iterator[tuple[int, Batch]]:
+        start = 0
+        for batch in rows():
+            yield start, replace(batch, answers=batch.reference or {}, reference=None) if reference else batch
+            start += len(next(iter(batch.answers.values())))
 
-def _side(pieces: Iterator[Batch], reference: bool) -> Iterator[Batch]:
-    """The candidate's batches, or the reference's own."""
-    for batch in pieces:
-        yield replace(batch, answers=batch.reference or {}, reference=None) if reference else batch
+    return pieces
 
 
 def _rows(plan: Plan, made: Matched, task: PartInfo) -> Callable[[], Iterator[Batch]]:
@@ -220,14 +280,14 @@ def _rows(plan: Plan, made: Matched, task: PartInfo) -> Callable[[], Iterator[Ba
     part, outputs = catalog.load(task), plan.study.models[NAMES[0]].outputs
     truth = None if made.truth is None else part.labels(made.truth, outputs)
     own, other = (_taking(side, made.decided, part, outputs) for side in (made.candidate, made.reference))
-    count = len(made.reference)
+    total = len(made.reference)
     width = len(outputs[OUTPUT].classes) if made.decided else made.reference[:1].size
     piece = max(1, min(PIECE, PIECE_CELLS // width))
 
     def pieces() -> Iterator[Batch]:
-        return batches(part, outputs, count, own, other, truth, piece)
+        return batches(total, own, other, truth, classes_of(outputs), piece)
 
-    if count * width > HELD_CELLS:
+    if total * width > HELD_CELLS:
         for _ in pieces():
             pass  # outputs that the task can't read are refused here, not by each metric
         return pieces
@@ -235,12 +295,12 @@ def _rows(plan: Plan, made: Matched, task: PartInfo) -> Callable[[], Iterator[Ba
     return lambda: iter(held)
 
 
-def _taking(side: Any, decided: bool, task: Any, outputs: dict[str, Output]) -> Callable[[int, int], dict[str, Any]]:
-    """Rows of one file as outputs of a model; a predicted class as 1 for that class and 0 for the others."""
+def _taking(side: Any, decided: bool, task: Any, outputs: dict[str, Output]) -> Answers:
+    """Answers of rows of one file; a predicted class as 1 for that class and 0 for the others."""
     if not decided:
-        return lambda start, stop: {OUTPUT: side[start:stop]}
-    chosen, width = task.labels(side, outputs), len(outputs[OUTPUT].classes)
-    return lambda start, stop: {OUTPUT: (chosen[start:stop, None] == np.arange(width)).astype(np.float32)}
+        return lambda start, stop: task.answers({OUTPUT: side[start:stop]}, outputs)
+    chosen, order = task.labels(side, outputs), np.arange(len(outputs[OUTPUT].classes))
+    return lambda start, stop: task.answers({OUTPUT: (chosen[start:stop, None] == order).astype(np.float32)}, outputs)
 
 
 def _told(made: Matched, output: Output, files: tuple[Path, Path]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def open_trial(voyage: Voyage, trial: Trial) -> bool:
         _warm(voyage, trial)
         _predict(voyage, trial)
     except WorkerError as error:
-        _failed(voyage, trial, error)
+        failed(voyage, trial, error)
     return trial.failure is None
 
 
@@ -47,7 +47,7 @@ def verify(voyage: Voyage, trial: Trial) -> None:
             error.state = State.REFUSED
             raise error
     except WorkerError as error:
-        _failed(voyage, trial, error)
+        failed(voyage, trial, error)
 
 
 def close_all(trials: Iterable[Trial]) -> None:
@@ -56,7 +56,8 @@ def close_all(trials: Iterable[Trial]) -> None:
         trial.close()
 
 
-def _failed(voyage: Voyage, trial: Trial, error: WorkerError) -> None:
+def failed(voyage: Voyage, trial: Trial, error: WorkerError) -> None:
+    """End a trial; what would come out the same next time is kept."""
     trial.fail(error)
     assert trial.failure is not None
     if trial.failure.state in FOR_GOOD:
@@ -89,7 +90,8 @@ def _warm(voyage: Voyage, trial: Trial) -> None:
         brief = {name: value for name, value in WARM.items() if name in options}
         settings = brief | {"cores": quietest(trial.planned.candidate.threads)}
         answer = trial.link.ask(
-            session_order(voyage, trial, "warm", part=load, settings=settings), voyage.plan.study.measure.limits.open
+            session_order(voyage, trial, "warm", part=voyage.ready(load), settings=settings),
+            voyage.plan.study.measure.limits.open,
         )
         trial.steady[load.name] = answer["stable"]
 
@@ -102,7 +104,7 @@ def _predict(voyage: Voyage, trial: Trial) -> None:
         kept = [body for _, body in voyage.keeper.all(PREDICTION, f"{trial.prediction_key}/")]
         sample = _ask(voyage, trial, (0, min(SAMPLE_ROWS, rows))) if kept else {}
         same = next((body for body in kept if _agree(sample, body)), None)
-        trial.prediction = same or _ask(voyage, trial, (0, rows))
+        trial.prediction = same | {"alone": sample.get("alone")} if same else _ask(voyage, trial, (0, rows))
         voyage.measured += same is None
         voyage.reused += same is not None
         voyage.keeper.put((PREDICTION, trial.kept_prediction, trial.prediction))
@@ -113,7 +115,7 @@ def _ask(voyage: Voyage, trial: Trial, rows: tuple[int, int]) -> dict[str, Any]:
     order = session_order(voyage, trial, "predict", rows=rows, samples=trial.planned.candidate.batch)
     answer = trial.link.ask(order, voyage.plan.study.measure.limits.predict)
     outputs = {name: {"$array": ref} for name, ref in answer["outputs"].items()}
-    return {"outputs": outputs, "at": now()}
+    return {"outputs": outputs, "alone": answer.get("alone"), "at": now()}
 
 
 def _agree(sample: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:

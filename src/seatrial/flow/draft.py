@@ -15,15 +15,15 @@ from seatrial.contracts.artefact import Artefact, TensorSpec
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.study import Input
+from seatrial.contracts.values import ValueKind
 from seatrial.flow import _guess
-from seatrial.flow._guess import Array
-from seatrial.flow._look import Seen, by_suffix, runtimes, see
+from seatrial.flow._look import Answer, Seen, by_suffix, look, runtimes
 from seatrial.flow._yaml import flow, word
+from seatrial.flow.read import FILL_IN
 
 ENOUGH_TO_DRAW = 1_000  # from here on a tenth of the rows is set apart to calibrate with
 BATCH = 32
 LOWER = ("bf16",)  # precisions worth a candidate of their own on a processor
-FILL_IN = "FILL_IN"
 SORTED = "CHECK: classes in the order of the outputs; here they are sorted"
 ORDERED = "CHECK: classes in the order of the outputs, as the model's answers to the first rows suggest"
 
@@ -42,13 +42,19 @@ def draft(model: Path, data: Path | None = None, folder: Path = Path()) -> tuple
     """
     subject = by_suffix("subjects", model)
     table = None if data is None else by_suffix("datasets", data)
-    seen = see(subject, model, table, data)
+    return written(subject, model, table, data, folder, look(subject, model, table, data))
+
+
+def written(
+    subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, folder: Path, seen: Seen
+) -> tuple[str, list[str]]:
+    """The text, and what is left to fill in, of what was seen."""
     name = re.sub(r"\W+", "_", model.stem).strip("_") or "model"
     calibrated = seen.rows >= ENOUGH_TO_DRAW
-    here = list(runtimes(seen.artefact))
+    here = list(_runtimes(seen.artefact))
     inputs, outputs = [_input(one, seen) for one in seen.artefact.signature.inputs], list(_outputs(seen))
     task = _task([line.text for line in outputs])
-    written = {
+    said = {
         "name": word(name),
         "forms": flow({subject.name: {"path": _relative(model, folder)}}),
         "task": word(task),
@@ -59,7 +65,7 @@ def draft(model: Path, data: Path | None = None, folder: Path = Path()) -> tuple
         "reference": _reference(here),
         "metrics": ", ".join(_metrics(task)),
     }
-    text = _template().render(written)
+    text = _template().render(said)
     return text, re.findall(r"# FILL IN: (.*)", text)
 
 
@@ -71,7 +77,8 @@ def _input(spec: TensorSpec, seen: Seen) -> Line:
     if guess is None:
         shape = "x".join("any" if size is None else str(size) for size in spec.shape or ()) or "one number"
         there = f"; the data has: {', '.join(seen.columns)}" if seen.columns else ""
-        text = flow({spec.name: {"columns": FILL_IN, "dtype": spec.dtype}})[1:-1]
+        kind = {"dtype": spec.dtype} if spec.kind is ValueKind.DENSE else {"kind": str(spec.kind)}
+        text = flow({spec.name: {"columns": FILL_IN} | kind})[1:-1]
         return Line(text, f"FILL IN: the columns of the input `{spec.name}` ({spec.dtype}, a row is {shape}){there}")
     given = guess.input.model_dump(mode="json", exclude_defaults=True)
     if len(guess.input.columns) == 1:
@@ -85,7 +92,7 @@ def _scale_note(wanted: Input) -> str:
 
 def _outputs(seen: Seen) -> Iterator[Line]:
     """The one output that has a number for each class; others stay unsaid."""
-    specs = [spec for spec in seen.artefact.signature.outputs if spec.dtype.startswith(("float", "bfloat"))]
+    specs = [spec for spec in seen.artefact.signature.outputs if _a_number_a_class(spec)]
     named = [spec for spec in specs if "prob" in spec.name.lower()]
     spec = next(iter(named or specs), None)
     if spec is None:
@@ -94,10 +101,10 @@ def _outputs(seen: Seen) -> Iterator[Line]:
             f"{FILL_IN}: {{means: logits}}", f"FILL IN: which output holds a number for each class; there are: {names}"
         )
         return
-    answers = seen.answers.get(spec.name)
-    stated: dict[str, Any] = {"means": _guess.means(spec.name, answers)}
-    width = _width(spec, answers)
-    note = "" if answers is not None else f"CHECK: {stated['means']} by the name alone"
+    answer = seen.answers.get(spec.name)
+    stated: dict[str, Any] = {"means": answer.means if answer else _guess.means(spec.name, None)}
+    width = _width(spec, answer)
+    note = "" if answer is not None else f"CHECK: {stated['means']} by the name alone"
     if (seen.classes and width in (len(seen.classes), None)) or (width == 1 and len(seen.classes) == 2):
         stated["classes"] = seen.classes
         note = note or ("" if _counted(seen.classes) else ORDERED if seen.tried else SORTED)
@@ -107,9 +114,15 @@ def _outputs(seen: Seen) -> Iterator[Line]:
     yield Line(flow({spec.name: stated})[1:-1], note)
 
 
-def _width(spec: TensorSpec, answers: Array | None) -> int | None:
-    if answers is not None:
-        return int(answers.reshape(len(answers), -1).shape[1])
+def _a_number_a_class(spec: TensorSpec) -> bool:
+    """Whether a row of this output can be scores of classes: fractions along one axis; maps and boxes have more."""
+    long = [size for size in spec.shape or () if size != 1]
+    return spec.dtype.startswith(("float", "bfloat")) and len(long) <= 1
+
+
+def _width(spec: TensorSpec, answer: Answer | None) -> int | None:
+    if answer is not None:
+        return answer.width
     return spec.shape[-1] if spec.shape else None
 
 
@@ -158,6 +171,17 @@ def _candidates(artefact: Artefact, runtimes: Sequence[PartInfo], calibrated: bo
         for precision in LOWER:
             if precision in part.accepts.get("precision", ()):
                 yield flow({"runtime": part.name, "precision": precision, "batch": batch})
+
+
+def _runtimes(artefact: Artefact) -> Iterator[PartInfo]:
+    """What runs the model as it is, then the first that runs what each conversion makes of it."""
+    told = list(runtimes(artefact))
+    for part in catalog.parts("conversions").values():
+        if part.takes("format", artefact.format) and not catalog.absent(part):
+            made = (artefact.model_copy(update={"format": one}) for one in part.gives.get("format", ()))
+            first = next((runtime for one in made for runtime in runtimes(one)), None)
+            told += [first] if first is not None and first not in told else []
+    yield from told
 
 
 def _as_is() -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +44,23 @@ def look(packages: list[str]) -> dict[str, Any]:
 
 
 def fingerprint(environment: dict[str, Any]) -> str:
-    """What must be the same for a measurement to stand: processor, cores, kernel, Python."""
-    return digest([environment[key] for key in ("cpu", "cpu_features", "cores", "kernel", "python")])
+    """What must be the same for a measurement to stand: processor, cores, kernel, Python; of another machine its host, too."""
+    known = [environment[key] for key in ("cpu", "cpu_features", "cores", "kernel", "python")]
+    return digest([*known, environment["host"]] if "host" in environment else known)
 
 
 def version(package: str) -> str:
-    """The installed version, or `not installed`."""
+    """The installed version, or `not installed`. A package may be called otherwise than what it is imported as."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        called = _distributions().get(package)
+        return importlib.metadata.version(called[0]) if called else "not installed"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def _processor() -> tuple[str, set[str]]:

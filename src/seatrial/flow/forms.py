@@ -3,79 +3,134 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial import catalog
+from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import ArrayRef, Order
+from seatrial.contracts.part import PartInfo
 from seatrial.contracts.plan import Planned
 from seatrial.contracts.record import digest
+from seatrial.contracts.recorded import made_elsewhere
 from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
 from seatrial.flow.keep import FORM
 from seatrial.flow.making import Maker, differ
 from seatrial.flow.trial import Voyage, now
 
+DIFFERENCE = "forms.difference"
 ROWS = 256
 BATCH = 64
+
+
+class _Way(NamedTuple):
+    """How a model gets to its runtimes: `planned` is a candidate that goes it. `native` is the form as it arrived."""
+
+    name: str
+    planned: Planned
+
+    @property
+    def native(self) -> _Way:
+        return _Way(self.planned.form, self.planned.model_copy(update={"conversion": None}))
 
 
 def prove_forms(
     voyage: Voyage, maker: Maker, values: Mapping[str, Mapping[str, ArrayRef]]
 ) -> dict[tuple[str, str], Finding]:
-    """For each model that is used in several forms: the forms that are refused, with the reason. All that was found is noted."""
-    refused = {}
+    """Which ways are refused, by model and `Planned.route`, with the reason. All that was found is noted.
+
+    Every form, and every form that was converted, is compared with the one that the reference takes; what was converted is
+    compared with the form as it arrived, too, where anything here can run that.
+    """
+    refused: dict[tuple[str, str], Finding] = {}
     for model, inputs in values.items():
-        used = list(dict.fromkeys(one.form for one in voyage.plan.candidates if one.candidate.model == model))
-        approved = voyage.plan.reference
-        main = approved.form if approved.candidate.model == model else used[0]
-        for form in (form for form in used if form != main):
-            found = _compare(voyage, maker, model, main, form, inputs)
+        for one, other in _pairs(voyage, model):
+            made = maker.start(other.planned, inputs)
+            if isinstance(made, Finding):
+                refused.setdefault((model, other.name), made)
+                continue
+            if unproved := _unproved(voyage, maker, one, other, inputs):
+                voyage.findings.append(unproved)
+                continue
+            found = _compare(voyage, maker, one, other, inputs)
             voyage.findings.append(found)
             if found.state is not State.OK:
-                refused[model, form] = missing("run", found.state, found.note)
+                refused.setdefault((model, other.name), missing("run", found.state, found.note))
     return refused
 
 
-def _compare(voyage: Voyage, maker: Maker, model: str, main: str, form: str, inputs: Mapping[str, ArrayRef]) -> Finding:
-    tolerance = voyage.plan.study.models[model].tolerance
-    hashes = [maker.base(model, one).hash for one in (main, form)]
-    key = digest([*hashes, {name: ref.hash for name, ref in inputs.items()}, voyage.fingerprint])
+def _pairs(voyage: Voyage, model: str) -> list[tuple[_Way, _Way]]:
+    """What is compared: the first is held to be the model, the second has to prove that it is the same."""
+    ways: dict[str, _Way] = {}
+    for one in (voyage.plan.reference, *voyage.plan.candidates):
+        if one.candidate.model == model and not made_elsewhere(voyage.find("runtimes", one.candidate.runtime.name)):
+            ways.setdefault(one.route, _Way(one.route, one))
+    known = list(ways.values())
+    pairs = [(way.native, way) for way in known if way.planned.conversion] + [(known[0], way) for way in known[1:]]
+    return list({(one.name, other.name): (one, other) for one, other in pairs}.values())
+
+
+def _unproved(voyage: Voyage, maker: Maker, main: _Way, way: _Way, inputs: Mapping[str, ArrayRef]) -> Finding | None:
+    """That nothing here can tell whether they are the same: said, and not held against the second."""
+    made = maker.start(main.planned, inputs)
+    if isinstance(made, Finding):
+        state, reason = made.state, made.note
+    elif main.name == way.native.name and (why := _nothing_runs(voyage, made.format)):
+        state, reason = why
+    else:
+        return None
+    note = f"`{way.name}` was not compared with `{main.name}`: {reason}; it is used unproved"
+    return missing(DIFFERENCE, state, note, at=_at(way), measured_at=now())
+
+
+def _at(way: _Way) -> dict[str, Any]:
+    return {"model": way.planned.candidate.model, "form": way.name}
+
+
+def _compare(voyage: Voyage, maker: Maker, main: _Way, way: _Way, inputs: Mapping[str, ArrayRef]) -> Finding:
+    model, at = way.planned.candidate.model, _at(way)
+    both = (maker.start(one.planned, inputs) for one in (main, way))
+    artefacts = [made for made in both if isinstance(made, Artefact)]
+    content = [*(one.hash for one in artefacts), {name: ref.hash for name, ref in inputs.items()}, voyage.fingerprint]
+    key = digest([*content, *_anew(voyage, main, way)])
     kept = voyage.keeper.get(FORM, key)
     if kept is None:
-        voyage.tell("forms", label=model, note=f"{form} against {main}")
+        voyage.tell("forms", label=model, note=f"{way.name} against {main.name}")
         try:
-            one, other = (_answers(voyage, maker, model, each, inputs) for each in (main, form))
+            one, other = (
+                _answers(voyage, each, artefact, inputs) for each, artefact in zip((main, way), artefacts, strict=True)
+            )
             difference, scale = differ(one, other)
         except WorkerError as error:
-            return missing(
-                "forms.difference",
-                State(error.state),
-                f"`{form}` could not be tried: {error.what}",
-                at=_at(model, form),
-            )
+            return missing(DIFFERENCE, State(error.state), f"`{way.name}` could not be tried: {error.what}", at=at)
         except SeatrialError as error:
-            return missing(
-                "forms.difference", State.REFUSED, f"`{form}` is not the same model: {error.what}", at=_at(model, form)
-            )
+            return missing(DIFFERENCE, State.REFUSED, f"`{way.name}` is not the same model: {error.what}", at=at)
         kept = {"difference": difference, "scale": scale, "at": now()}
         voyage.measured += 1
         voyage.keeper.put((FORM, key, kept))
     else:
         voyage.reused += 1
-    return _finding(model, form, main, tolerance, kept)
+    tolerance = voyage.plan.study.models[model].tolerance
+    rows = min(ROWS, next(iter(inputs.values())).shape[0])
+    return _finding(at, way.name, main.name, tolerance, rows, kept)
 
 
-def _answers(voyage: Voyage, maker: Maker, model: str, form: str, inputs: Mapping[str, ArrayRef]) -> dict[str, Any]:
-    """The first rows' outputs of the untouched model in this form, in full precision, on one runtime that takes it."""
-    artefact = maker.base(model, form)
-    runtime = _runtime(voyage, model, form, artefact.format)
-    link = voyage.start(f"form {model} {form}")
+def _anew(voyage: Voyage, *ways: _Way) -> list[str]:
+    """What makes the key of this run its own, where a runtime says that what it runs may change without a sign."""
+    used = [voyage.find("runtimes", way.planned.candidate.runtime.name) for way in ways]
+    return [voyage.run] if any("reuse" in runtime.cannot for runtime in used) else []
+
+
+def _answers(voyage: Voyage, way: _Way, artefact: Artefact, inputs: Mapping[str, ArrayRef]) -> dict[str, Any]:
+    """The first rows' outputs of the model without a variant, in full precision, on one runtime that takes it."""
+    runtime = _runtime(voyage, way, artefact.format)
+    link = voyage.start(f"form {way.planned.candidate.model} {way.name}")
     try:
         limits, folder, base = voyage.plan.study.measure.limits, str(voyage.keeper.arrays), str(voyage.folder)
         common: dict[str, Any] = {"base": base, "values": dict(inputs), "folder": folder}
-        setting = {"device": "cpu", "precision": "fp32", "threads": 1, "batch": BATCH}
+        setting = _usual(voyage.find("runtimes", runtime.name)) | {"threads": 1, "batch": BATCH}
         link.ask(Order(order="open", part=runtime, artefact=artefact, setting=setting, **common), limits.open)
         rows = (0, min(ROWS, next(iter(inputs.values())).shape[0]))
         answer = link.ask(Order(order="predict", rows=rows, samples=BATCH, **common), limits.predict)
@@ -84,34 +139,56 @@ def _answers(voyage: Voyage, maker: Maker, model: str, form: str, inputs: Mappin
     return {name: arrays.load(ArrayRef(**ref)) for name, ref in answer["outputs"].items()}
 
 
-def _runtime(voyage: Voyage, model: str, form: str, format: str) -> PartRef:
+def _runtime(voyage: Voyage, way: _Way, format: str) -> PartRef:
     """A runtime of the study that takes the form without options, else any that is installed."""
-    planned: list[Planned] = [
-        one for one in voyage.plan.candidates if one.form == form and one.candidate.model == model
+    model = way.planned.candidate.model
+    plain = [
+        one.candidate.runtime.name
+        for one in voyage.plan.candidates
+        if one.route == way.name and one.candidate.model == model
     ]
-    plain = [one.candidate.runtime.name for one in planned]
     for name in [*plain, *catalog.parts("runtimes")]:
         info = voyage.find("runtimes", name)
-        if info.takes("format", format) and not catalog.absent(info):
+        if _runs(info, format) and not catalog.absent(info):
             return PartRef(name=name)
     raise WorkerFailed(f"no installed runtime takes {format}")
 
 
-def _at(model: str, form: str) -> dict[str, Any]:
-    return {"model": model, "form": form}
+def _runs(runtime: PartInfo, format: str) -> bool:
+    if made_elsewhere(runtime) or not runtime.takes("format", format):
+        return False
+    return catalog.load(runtime).absent(_usual(runtime)["device"]) is None
 
 
-def _finding(model: str, form: str, main: str, tolerance: float, kept: Mapping[str, Any]) -> Finding:
+def _usual(runtime: PartInfo) -> dict[str, Any]:
+    """The processor and full precision, or what a runtime takes that knows of one device or precision alone."""
+    usual = (("device", "cpu"), ("precision", "fp32"))
+    return {aspect: runtime.only(aspect) or value for aspect, value in usual}
+
+
+def _nothing_runs(voyage: Voyage, format: str) -> tuple[State, str] | None:
+    """Why no runtime can run this format here; None where one can."""
+    names = {*catalog.parts("runtimes"), *(one.candidate.runtime.name for one in voyage.plan.candidates)}
+    able = [info for name in sorted(names) if _runs(info := voyage.find("runtimes", name), format)]
+    if not able:
+        return State.UNSUPPORTED, f"no runtime takes {format}"
+    if all(catalog.absent(info) for info in able):
+        step = f"`{able[0].install()}` adds one"
+        return State.NOT_INSTALLED, f"no runtime that takes {format} is installed ({step})"
+    return None
+
+
+def _finding(at: dict[str, Any], name: str, main: str, tolerance: float, rows: int, kept: Mapping[str, Any]) -> Finding:
     equal = kept["difference"] <= tolerance * max(1.0, kept["scale"])
     return Finding(
-        what="forms.difference",
-        at=_at(model, form),
+        what=DIFFERENCE,
+        at=at,
         value=kept["difference"],
         better="lower",
-        n=ROWS,
+        n=rows,
         unit_of_replication="rows",
         method=f"largest absolute difference of outputs from the form `{main}`; tolerance {tolerance:g} of the largest output",
         state=State.OK if equal else State.REFUSED,
-        note="" if equal else f"`{form}` is not the same model as `{main}`: outputs differ by {kept['difference']:.3g}",
+        note="" if equal else f"`{name}` is not the same model as `{main}`: outputs differ by {kept['difference']:.3g}",
         measured_at=kept["at"],
     )

@@ -23,8 +23,8 @@ from seatrial.contracts.study import STORE
 from seatrial.errors import StoreError
 from seatrial.flow import arrays
 
-ROUND, PREDICTION, FACTS, REFUSAL = "round", "prediction", "facts", "refusal"
-ARTEFACT, FORM, RUN = "artefact", "form", "run"
+ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
+ARTEFACT, FORM, STEP, RUN = "artefact", "form", "step", "run"
 ABANDONED_S = 3600.0
 
 
@@ -79,10 +79,10 @@ def runs(home: Path) -> list[Run]:
     if not (home / "runs").is_dir():
         return []
     store = Keeper(home.parent).store
-    found = [Run(**body) for _, body in store.all(RUN) if body is not None]
-    return sorted(
-        (run for run in found if (run_folder(home, run.id) / "dossier.json").exists()), key=lambda run: run.id
-    )
+    found = [
+        Run(**body) for _, body in store.all(RUN) if body is not None
+    ]  # in the order of keeping: clocks are set back
+    return [run for run in found if (run_folder(home, run.id) / "dossier.json").exists()]
 
 
 def load(home: Path, run: str = "latest") -> Dossier:

@@ -15,17 +15,27 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
-from seatrial.contracts.finding import Finding
+from seatrial.contracts.candidate import Candidate
+from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Watch
+from seatrial.contracts.recorded import made_elsewhere
 from seatrial.contracts.verdict import Outcome
-from seatrial.flow import environment, rows
+from seatrial.flow import elsewhere, rows
+from seatrial.flow._sampling import prepare_sampling
+from seatrial.flow.afterwards import fit_steps, recall_steps
+from seatrial.flow.changed import changes
+from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
-from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL, ROUND, Keeper, sweep
-from seatrial.flow.making import Maker
+from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, STEP, Keeper, sweep
+from seatrial.flow.making import Maker, fits_anew
+from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
+from seatrial.flow.sensitivity import layers
+from seatrial.flow.shifted import shift_findings
+from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.trial import Trial, Voyage, now, trial
 from seatrial.numerics.stopping import looks
@@ -52,27 +62,28 @@ def measure(
     """Measure what isn't kept yet, and state all findings. Ctrl-C keeps what is done. Raises a `SeatrialError` when
     nothing can be measured at all (no rows, an unreadable model)."""
     sweep(keeper.home)
-    surroundings = environment.look(_packages(plan))
     deadline = None if budget is None else time.monotonic() + budget
-    voyage = Voyage(plan, keeper, run, watch, environment.fingerprint(surroundings), deadline)
+    voyage = Voyage(plan, keeper, run, watch, "", deadline)
+    surroundings = voyage.look(_packages(plan))
     trials: list[Trial] = []
-    labels: dict[str, Any] = {}
+    judged: dict[str, Judged] = {}
     interrupted = False
     try:
         data = _rows(voyage)
-        labels = {model: one.evaluation.labels for model, one in data.items()}
+        judged = _judged(voyage, data)
+        voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
         trials = _trials(voyage, data)
         if fresh:
             _forget(voyage, trials)
-        _recall(voyage, trials)
-        _sail(voyage, trials, labels)
+        _recall(voyage, trials, judged, data)
+        _sail(voyage, trials, judged, data)
     except KeyboardInterrupt:
         interrupted = True
         voyage.tell("note", note="interrupted: what is done is kept")
     finally:
         close_all(trials)
     return Measured(
-        findings=(*voyage.findings, *_environment_findings(surroundings), *statements(voyage, trials, labels)),
+        findings=(*voyage.findings, *_environment_findings(surroundings), *statements(voyage, trials, judged)),
         artefacts={one.artefact.hash: one.artefact for one in trials},
         artefact_of={one.id: one.artefact.hash for one in trials},
         environment=surroundings,
@@ -86,6 +97,7 @@ def _packages(plan: Plan) -> list[str]:
     folder = Path(plan.folder)
     used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
     used |= {("variants", one.candidate.variant.name) for one in plan.candidates}
+    used |= {("conversions", one.conversion.name) for one in plan.candidates if one.conversion}
     return sorted(
         {"seatrial", "numpy"} | {need for kind, name in used for need in catalog.find(kind, name, folder).needs}
     )
@@ -96,11 +108,39 @@ def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
     prepared = {}
     for model in dict.fromkeys(one.candidate.model for one in voyage.plan.candidates):
         voyage.tell("rows", label=model)
-        prepared[model] = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays)
-        for role, part in (("evaluation", prepared[model].evaluation), ("calibration", prepared[model].calibration)):
+        run = any(not _made_elsewhere(voyage, one) for one in voyage.plan.candidates if one.candidate.model == model)
+        train = any(fits_anew(voyage, one) for one in voyage.plan.candidates if one.candidate.model == model)
+        one = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, run, train)
+        prepared[model] = one
+        for role, part in (("evaluation", one.evaluation), ("calibration", one.calibration), ("training", one.train)):
             if part is not None:
                 voyage.findings.append(_rows_finding(model, role, part, prepared[model].problems))
     return prepared
+
+
+def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged]:
+    """The rows that judge each model: their labels, slices, weights and clusters. Which values have no slice is noted."""
+    where = voyage.plan.study, voyage.folder, voyage.keeper.arrays
+    sliced, sampling = prepare_slices(*where), prepare_sampling(*where)
+    voyage.findings.extend(
+        Finding(what="rows.unsliced", at={"number": at}, value=sentence, method="as found", measured_at=now())
+        for at, sentence in enumerate(sliced.left_out)
+    )
+    study, folder, cache = where
+    return {
+        model: Judged(
+            sliced,
+            sampling,
+            one.evaluation.labels,
+            tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
+            study.measure.hold_back,
+        )
+        for model, one in data.items()
+    }
+
+
+def _made_elsewhere(voyage: Voyage, planned: Planned) -> bool:
+    return made_elsewhere(voyage.find("runtimes", planned.candidate.runtime.name))
 
 
 def _rows_finding(model: str, role: str, part: rows.Rows, problems: tuple[str, ...]) -> Finding:
@@ -135,47 +175,95 @@ def _trial(
 ) -> Trial | None:
     candidate = planned.candidate
     mine = data[candidate.model]
+    if _made_elsewhere(voyage, planned):
+        return _imported(voyage, planned, maker.base(candidate.model, planned.form), mine.evaluation)
     rows.check_fit(mine.evaluation, maker.base(candidate.model, planned.form).signature)
     calibration = mine.calibration
-    artefact = refused.get((candidate.model, planned.form)) or maker.artefact(
-        planned, calibration.inputs if calibration else {}, calibration.rows_hash if calibration else None
+    artefact = refused.get((candidate.model, planned.route)) or maker.artefact(
+        planned,
+        calibration.inputs if calibration else {},
+        calibration.rows_hash if calibration else None,
+        mine.train,
+        calibration.labels if calibration else None,
     )
     if isinstance(artefact, Finding):
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
+    voyage.findings.extend(layers(artefact, candidate.id))
     return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash)
 
 
+def _imported(voyage: Voyage, planned: Planned, artefact: Artefact, judged: rows.Rows) -> Trial | None:
+    """A trial whose outputs were made elsewhere: they are taken as they lie, so nothing can be done to the model first."""
+    candidate, study = planned.candidate, voyage.plan.study
+    if candidate.variant != Candidate.model_fields["variant"].default:
+        why = f"the outputs were made elsewhere: {candidate.variant} can't be applied to them"
+        voyage.findings.append(missing("run", State.UNSUPPORTED, why, candidate=candidate.id, measured_at=now()))
+        return None
+    voyage.tell("predict", label=planned.label, note="made elsewhere")
+    made = trial(voyage, planned, artefact, {}, judged.rows_hash)
+    taken = elsewhere.read(
+        artefact,
+        study.models[candidate.model],
+        voyage.folder,
+        voyage.keeper.arrays,
+        judged.n,
+        lambda name: rows.judged_column(study, voyage.folder, name),
+    )
+    made.decided = elsewhere.recorded(artefact).decided
+    made.prediction = {
+        "outputs": {name: {"$array": ref.model_dump()} for name, ref in taken.outputs.items()},
+        "at": now(),
+    }
+    voyage.keeper.put((PREDICTION, made.kept_prediction, made.prediction))
+    voyage.findings.append(elsewhere.note_of(made.id, candidate.model, taken, artefact.hash, now()))
+    return made
+
+
 def _forget(voyage: Voyage, trials: list[Trial]) -> None:
-    for one in trials:
+    for one in _run(trials):
         voyage.keeper.forget(ROUND, f"{one.rounds_key}/")
         voyage.keeper.forget(PREDICTION, f"{one.prediction_key}/")
+        for shelf in (CHANGED, STEP):
+            voyage.keeper.forget(shelf, f"{one.prediction_key}/")
         for shelf in (FACTS, REFUSAL):
             voyage.keeper.forget(shelf, one.key)
         one.rounds.clear()
 
 
-def _recall(voyage: Voyage, trials: list[Trial]) -> None:
+def _run(trials: list[Trial]) -> list[Trial]:
+    """Those that are run here."""
+    return [one for one in trials if not one.imported]
+
+
+def _recall(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: dict[str, rows.ModelRows]) -> None:
     """What is kept of each candidate beside its rounds."""
-    for one in trials:
+    for one in _run(trials):
+        changes = judged[one.planned.candidate.model].changes
+        one.asked = tuple(change.key for change in changes)
+        recall_changes(voyage, one, changes)
         one.prediction = voyage.keeper.get(PREDICTION, one.kept_prediction)
         one.facts = voyage.keeper.get(FACTS, one.key)
         refusal = voyage.keeper.get(REFUSAL, one.key)
         one.failure = Finding.model_validate(refusal) if refusal else None
         voyage.reused += len(one.rounds) + (one.prediction is not None)
+        recall_steps(voyage, one, data[one.planned.candidate.model])
 
 
-def _sail(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> None:
+def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: dict[str, rows.ModelRows]) -> None:
     """Open what isn't finished, cohort by cohort, the reference in each, and measure its rounds."""
     least, most = voyage.plan.rounds
-    reference = reference_of(trials)
+    reference = reference_of(_run(trials))
     pending = [one for one in trials if one.failure is None and one.unfinished(reference, least)]
     if least < most:
         pending = [one for one in trials if one.failure is None and one.unfinished(reference, most)]
-        pending = [] if not pending or _settled(voyage, trials, pending, labels) else pending
+        pending = [] if not pending or _settled(voyage, trials, pending, judged) else pending
     pending = [one for one in pending if one is not reference] or pending
     while pending and not voyage.out_of_time():
         cohort = _cohort(voyage, pending, reference)
+        for one in cohort:
+            fit_steps(voyage, one, data[one.planned.candidate.model])
+        cohort = [one for one in cohort if one.link is not None]
         others = [one for one in cohort if one is not reference] or cohort
         already = min((len(one.pairs(reference)) for one in others), default=0)
         moments = [moment - already for moment in looks(least, most)]
@@ -183,10 +271,11 @@ def _sail(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> None:
             voyage,
             cohort,
             most - already,
-            lambda index: index in moments and _settled(voyage, trials, others, labels),  # noqa: B023
+            lambda index: index in moments and _settled(voyage, trials, others, judged),  # noqa: B023
         )
         for one in cohort:
             verify(voyage, one)
+            answer_changes(voyage, one, judged[one.planned.candidate.model].changes)
         close_all(others)
 
 
@@ -195,7 +284,7 @@ def _cohort(voyage: Voyage, pending: list[Trial], reference: Trial | None) -> li
     cohort: list[Trial] = []
     if reference is not None and reference.failure is None and (reference.link or open_trial(voyage, reference)):
         cohort.append(reference)
-    budget = MEMORY_SHARE * psutil.virtual_memory().available
+    budget = MEMORY_SHARE * (voyage.memory_available or psutil.virtual_memory().available)
     while pending and not voyage.out_of_time():
         if len(cohort) > 1 and sum(one.memory for one in cohort) + max(one.memory for one in cohort) > budget:
             break
@@ -205,9 +294,9 @@ def _cohort(voyage: Voyage, pending: list[Trial], reference: Trial | None) -> li
     return cohort
 
 
-def _settled(voyage: Voyage, trials: list[Trial], asked: list[Trial], labels: dict[str, Any]) -> bool:
+def _settled(voyage: Voyage, trials: list[Trial], asked: list[Trial], judged: dict[str, Judged]) -> bool:
     """Whether every requirement on each of these candidates is settled by what is known now."""
-    verdict = decide(voyage.plan, statements(voyage, trials, labels))
+    verdict = decide(voyage.plan, statements(voyage, trials, judged))
     outcomes = [verdict.of(one.id) for one in asked if one.failure is None and one.planned.eligible]
     return all(one is not None and one.outcome is not Outcome.OPEN for one in outcomes)
 
@@ -216,7 +305,8 @@ def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:
     flat = {key: value for key, value in surroundings.items() if not isinstance(value, dict)}
     flat |= {f"packages.{name}": version for name, version in surroundings["packages"].items()}
     words = {key: ", ".join(value) if isinstance(value, list) else value for key, value in flat.items()}
+    at = {"machine": surroundings["host"]} if "host" in surroundings else {}
     return [
-        Finding(what=f"environment.{key}", value=value, method="as found", measured_at=now())
+        Finding(what=f"environment.{key}", at=at, value=value, method="as found", measured_at=now())
         for key, value in words.items()
     ]

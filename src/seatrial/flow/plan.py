@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import product
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 from seatrial import catalog
 from seatrial.contracts.candidate import Candidate, PartRef, labels
@@ -18,6 +19,7 @@ from seatrial.contracts.rows import Role
 from seatrial.contracts.study import Grid, Reference, Study
 from seatrial.errors import StudyError
 from seatrial.flow._roles import offers
+from seatrial.flow.machines import LOCAL, reached
 from seatrial.flow.read import Source
 
 QUICK_ROUNDS = 3
@@ -53,7 +55,8 @@ def make_plan(source: Source, only: Sequence[str] = (), quick: bool = False) -> 
         Planned(
             candidate=candidate,
             label=names[candidate.id],
-            form=possible.form(candidate),
+            form=possible.way(candidate).form,
+            conversion=possible.way(candidate).conversion,
             reference=candidate is reference,
             eligible=candidate is not reference or study.reference.eligible,
         )
@@ -86,11 +89,24 @@ def _asked(source: Source) -> list[Candidate]:
             f"the study asks for {count} candidates; at most {MOST_CANDIDATES} can be planned", where=where
         )
     found: dict[str, Candidate] = {}
+    machine = reached(source.study.measure.executor, source.folder)
     for grid in grids:
         for model, *rest in product(*_axes(grid, source.study)):
-            candidate = Candidate(model=model, **dict(zip(_DIMENSIONS, rest, strict=True)))
+            candidate = _filled(
+                Candidate(model=model, **dict(zip(_DIMENSIONS, rest, strict=True))), grid, source.folder, machine
+            )
             found.setdefault(candidate.id, candidate)
     return list(found.values())
+
+
+def _filled(candidate: Candidate, grid: Grid, folder: Path, machine: str) -> Candidate:
+    """Device and precision that a block leaves out are those that the runtime takes, where it takes one alone; the machine
+    is the one that the executor reaches."""
+    if "machine" not in grid.model_fields_set:
+        candidate = candidate.model_copy(update={"machine": machine})
+    runtime = catalog.find("runtimes", candidate.runtime.name, folder)
+    left_out = [aspect for aspect in ("device", "precision") if aspect not in grid.model_fields_set]
+    return candidate.model_copy(update={aspect: only for aspect in left_out if (only := runtime.only(aspect))})
 
 
 def _axes(grid: Grid, study: Study) -> list[Sequence[object]]:
@@ -106,29 +122,39 @@ class _Possible:
 
     def __init__(self, study: Study, folder: Path) -> None:
         self._study, self._folder = study, folder
+        self._machine_reached = reached(study.measure.executor, folder)
         self._absent: dict[tuple[str, str], str] = {}
-        self._forms: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._ways: dict[tuple[str, str, str], _Way] = {}
 
     def why_not(self, candidate: Candidate) -> str:
         """The reason in words; empty when it can run as far as can be known without trying."""
         return next(filter(None, self._reasons(candidate)), "")
 
-    def form(self, candidate: Candidate) -> str:
-        """The form of its model that, after the variant, its runtime takes."""
-        return self._form(candidate)[0]
+    def way(self, candidate: Candidate) -> _Way:
+        """The form of its model that, converted where need be and after the variant, its runtime takes; or why there is none."""
+        key = (candidate.model, candidate.variant.name, candidate.runtime.name)
+        if key not in self._ways:
+            runtime, variant = self._find("runtimes", candidate.runtime), self._find("variants", candidate.variant)
+            self._ways[key] = self._fitting(candidate.model, variant, runtime)
+        return self._ways[key]
 
     def _reasons(self, candidate: Candidate) -> Iterator[str]:
         runtime, variant = self._find("runtimes", candidate.runtime), self._find("variants", candidate.variant)
-        yield from _not_installed(runtime)
-        yield from _not_installed(variant)
+        if self._machine_reached == LOCAL:  # what another machine has is found out there
+            yield from _not_installed(runtime)
+            yield from _not_installed(variant)
         for part in (runtime, variant):
             for aspect, value in (("device", candidate.device), ("precision", candidate.precision)):
                 yield from _not_taken(part, aspect, value)
         yield from self._machine(candidate)
-        yield self._form(candidate)[1]
-        if "calibrate" in variant.accepts.get("rows", ()) and not self._calibrating:
+        yield self.way(candidate).reason
+        rows = variant.accepts.get("rows", ())
+        if "calibrate" in rows and "none" not in rows and not self._calibrating:
             yield f"{variant.name} needs rows to calibrate with: give a data set `roles: calibrate`, or draw some for it"
-        yield self._not_here(runtime, candidate.device)
+        if "train" in variant.accepts.get("rows", ()) and not self._training:
+            yield f"{variant.name} needs rows to train with: give a data set `roles: train`, or draw some for it"
+        if self._machine_reached == LOCAL:
+            yield self._not_here(runtime, candidate.device)
 
     def _find(self, kind: str, ref: PartRef) -> PartInfo:
         return catalog.find(kind, ref.name, self._folder)
@@ -137,9 +163,13 @@ class _Possible:
     def _calibrating(self) -> bool:
         return any(offers(data.roles, Role.CALIBRATE) for data in self._study.data.values())
 
+    @cached_property
+    def _training(self) -> bool:
+        return any(offers(data.roles, Role.TRAIN) for data in self._study.data.values())
+
     def _machine(self, candidate: Candidate) -> Iterator[str]:
         executor = self._find("executors", self._study.measure.executor)
-        if candidate.machine not in executor.gives.get("machine", ("local",)):
+        if candidate.machine != self._machine_reached:
             yield f"the executor `{executor.name}` doesn't reach the machine `{candidate.machine}`"
         if candidate.instances > 1 and "instances" not in executor.gives:
             yield f"the executor `{executor.name}` runs one instance, not {candidate.instances}"
@@ -150,32 +180,65 @@ class _Possible:
             self._absent[key] = catalog.load(runtime).absent(device) or ""
         return self._absent[key]
 
-    def _form(self, candidate: Candidate) -> tuple[str, str]:
-        """The form, or the reason why none fits."""
-        key = (candidate.model, candidate.variant.name, candidate.runtime.name)
-        if key not in self._forms:
-            runtime, variant = self._find("runtimes", candidate.runtime), self._find("variants", candidate.variant)
-            self._forms[key] = self._fitting(candidate.model, variant, runtime)
-        return self._forms[key]
-
-    def _fitting(self, model: str, variant: PartInfo, runtime: PartInfo) -> tuple[str, str]:
-        """The first form, in the runtime's order of formats and then the study's, that the variant and the runtime take."""
-        forms = {name: self._find("subjects", PartRef(name=name)) for name in self._study.models[model].forms}
-        fitting: list[tuple[int, str]] = []
+    def _fitting(self, model: str, variant: PartInfo, runtime: PartInfo) -> _Way:
+        """The first form, in the runtime's order of formats and then the study's, that the variant and the runtime take as it
+        is; else the first that they take after one conversion, in that order and then the conversions'."""
+        stated = self._study.models[model]
+        forms = {name: self._find("subjects", PartRef(name=name)) for name in stated.forms}
+        fitting: list[tuple[int, _Way]] = []
         reasons: list[str] = []
         for name, subject in forms.items():
             for given in subject.gives.get("format", (name,)):
-                if not variant.takes("format", given):
-                    reasons.append(f"{variant.name} doesn't take {given}")
-                elif not runtime.takes("format", made := _made(variant, given)):
-                    reasons.append(f"{runtime.name} doesn't take {made}")
-                elif gone := next(_not_installed(subject), ""):
-                    reasons.append(gone)
-                else:
-                    fitting.append((_place(runtime, made), name))
+                _try(_Way(name), given, variant, runtime, subject, fitting, reasons)
+        if not fitting:
+            for name, conversion, given, made in self._conversions(forms, stated.conversions):
+                info = self._find("conversions", conversion)
+                way = _Way(name, conversion)
+                _try(way, made, variant, runtime, info, fitting, reasons, f", which {conversion.name} makes of {given}")
         if fitting:
-            return min(fitting, key=lambda one: one[0])[1], ""
-        return "", f"no form of {model} fits: {'; '.join(dict.fromkeys(reasons))}"
+            return min(fitting, key=lambda one: one[0])[1]
+        return _Way(reason=f"no form of {model} fits: {'; '.join(dict.fromkeys(reasons))}")
+
+    def _conversions(
+        self, forms: dict[str, PartInfo], stated: Sequence[PartRef]
+    ) -> Iterator[tuple[str, PartRef, str, str]]:
+        """Each form with each conversion that takes its format: those that the study names, else all; from and to which format."""
+        known = stated or [PartRef(name=name) for name in catalog.parts("conversions")]
+        for name, subject in forms.items():
+            for conversion in known:
+                info = self._find("conversions", conversion)
+                for given in subject.gives.get("format", (name,)):
+                    if info.takes("format", given) and not catalog.absent(subject):
+                        yield from ((name, conversion, given, made) for made in info.gives.get("format", ()))
+
+
+class _Way(NamedTuple):
+    """How a model gets to a runtime: its form, and what converts it; or the reason why it doesn't."""
+
+    form: str = ""
+    conversion: PartRef | None = None
+    reason: str = ""
+
+
+def _try(
+    way: _Way,
+    given: str,
+    variant: PartInfo,
+    runtime: PartInfo,
+    needed: PartInfo,
+    fitting: list[tuple[int, _Way]],
+    reasons: list[str],
+    origin: str = "",
+) -> None:
+    """Note the way, with the runtime's place for it, where the variant and the runtime take this format; else note why not."""
+    if not variant.takes("format", given):
+        reasons.append(f"{variant.name} doesn't take {given}{origin}")
+    elif not runtime.takes("format", made := _made(variant, given)):
+        reasons.append(f"{runtime.name} doesn't take {made}{origin}")
+    elif gone := next(_not_installed(needed), ""):
+        reasons.append(gone)
+    else:
+        fitting.append((_place(runtime, made), way))
 
 
 def _made(variant: PartInfo, given: str) -> str:
@@ -293,7 +356,7 @@ def _levels(study: Study, kept: Sequence[Candidate], reference: Candidate) -> Le
 def _estimate(study: Study, folder: Path, planned: Sequence[Planned], rounds: int) -> float:
     """Seconds, by the constants at the top of this file and what the loads say of their blocks. An estimate, no promise."""
     blocks = sum(_block_seconds(load, folder) + BETWEEN_BLOCKS_S for load in study.measure.loads)
-    made = {(one.candidate.model, str(one.candidate.variant), one.form) for one in planned}
+    made = {(one.candidate.model, str(one.candidate.variant), one.route) for one in planned}
     return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds * blocks), 1)
 
 

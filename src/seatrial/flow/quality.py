@@ -2,56 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from seatrial import catalog
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.part import PartInfo
-from seatrial.contracts.protocols import Batch
-from seatrial.contracts.study import Model, Output
-from seatrial.contracts.values import Values
-from seatrial.errors import SeatrialError, Unsupported
+from seatrial.contracts.quality import Batch
+from seatrial.contracts.study import Output, classes_of
+from seatrial.errors import SeatrialError
 from seatrial.flow import arrays
+from seatrial.flow.counted import Asked, Counted, Judged, Pieces, count
+from seatrial.flow.found import EXCESS, HURT, LABEL_UNITS, found, losses, searched
+from seatrial.flow.stated import state, without
 from seatrial.flow.trial import Trial, Voyage, now
+from seatrial.numerics.regression import centre
 
 PIECE = 65_536
 
-Take = Callable[[int, int], Values]
-"""Outputs by name of the rows from one number up to another."""
+Answers = Callable[[int, int], Mapping[str, Any]]
+"""Answers in the task's terms of the rows from one number up to another."""
 
 
 def quality_findings(
-    voyage: Voyage, trial: Trial, reference: Trial | None, labels: Any, levels: Iterable[float]
+    voyage: Voyage, trial: Trial, reference: Trial | None, judged: Judged, levels: Sequence[float]
 ) -> list[Finding]:
-    """What the study's metrics make of a candidate's outputs, at each level; paired ones against the reference's outputs."""
-    model = voyage.plan.study.models[trial.planned.candidate.model]
-    found: list[Finding] = []
-    for ref in voyage.plan.study.measure.metrics:
-        info = voyage.find("metrics", ref.name)
-        other = reference if info.paired else None
-        if info.paired and (reference is None or reference is trial):
-            continue
-        if info.paired and (other is None or other.prediction is None):
-            stated = without(info, "the reference gave no outputs to compare with")
-        else:
-            stated = tried(info, ref.options, _batches(voyage, model, trial, other, labels), levels)
-        found += attributed(stated, info, trial.id, reference.id if reference else None)
-    return distinct(found)
+    """What the study's metrics make of a candidate's outputs, at each level; paired ones against the reference's outputs.
 
-
-def tried(info: PartInfo, given: dict[str, Any], batches: Iterable[Batch], levels: Iterable[float]) -> list[Finding]:
-    """A metric's findings from these batches, at each level.
-
-    A metric that raises, ours or the user's, leaves its findings missing and the study goes on.
+    Outputs don't change while rounds go on: what was stated of them before is stated again.
     """
+    assert trial.prediction is not None
+    other = reference if reference is not trial else None
+    known = (trial.id, _hashes(trial), _hashes(other), tuple(levels))
+    if known not in judged.known:
+        judged.known[known] = _quality(voyage, trial, other, judged, levels)
+    return list(judged.known[known])
+
+
+def _quality(
+    voyage: Voyage, trial: Trial, reference: Trial | None, judged: Judged, levels: Sequence[float]
+) -> list[Finding]:
+    metrics = [Asked(voyage.find("metrics", ref.name), ref.options) for ref in voyage.plan.study.measure.metrics]
+    alone = [one for one in metrics if not one.info.paired]
+    paired = [one for one in metrics if one.info.paired] if reference is not None else []
+    counts, lost = _reference_counts(voyage, reference, alone, judged)
+    theirs = reference if counts is not None else None
+    asked = [*alone, *paired] if theirs is not None else alone
+    stated = [(one.info, each) for one in paired if theirs is None for each in without(one.info, lost)]
     try:
-        return list(_stated(info, given, batches, levels))
+        own = count(asked, pieces_of(voyage, trial, theirs, judged), judged, dealt=theirs is not None)
+        stated += state(asked, pieces_of(voyage, trial, theirs, judged), judged, own, counts, levels)
     except SeatrialError as error:
-        return without(info, error.what, State.UNSUPPORTED if isinstance(error, Unsupported) else State.FAILED)
-    except Exception as error:  # noqa: BLE001 - it becomes a finding
-        return without(info, f"it raised {type(error).__name__}: {error}")
+        stated += [(one.info, each) for one in asked for each in without(one.info, error.what)]
+    against = reference.id if reference else None
+    made = [one for info, each in stated for one in attributed([each], info, trial.id, against)]
+    return distinct([*made, *_searched(voyage, trial, theirs, judged, max(levels))])
+
+
+def _searched(voyage: Voyage, trial: Trial, reference: Trial | None, judged: Judged, level: float) -> Iterator[Finding]:
+    """Slices that nobody named, where the study asks for a search."""
+    find = voyage.plan.study.measure.find
+    if find is None or not judged.sliced.searched or judged.labels is None:
+        return
+    try:
+        errs, theirs = losses(pieces_of(voyage, trial, reference, judged)())
+        if "searched" not in judged.known:
+            judged.known["searched"] = searched(judged.sliced, judged.sampling, len(errs))
+        made = found(
+            judged.known["searched"], find, errs, theirs, level, LABEL_UNITS if judged.labels.dtype.kind == "f" else ""
+        )
+    except SeatrialError as error:
+        made = [missing(f"{what}.count", State.FAILED, error.what) for what in (EXCESS, HURT)]
+    by = {"candidate": trial.id, "measured_at": now()}
+    for one in made:
+        yield one.model_copy(update=by | {"against": reference.id if one.against and reference else None})
+
+
+def _reference_counts(
+    voyage: Voyage, reference: Trial | None, asked: Sequence[Asked], judged: Judged
+) -> tuple[Counted | None, str]:
+    """The counts of the reference's answers, made once; or why there are none."""
+    if reference is None or reference.prediction is None:
+        return None, "the reference gave no outputs to compare with"
+    key = ("counted", reference.id, _hashes(reference))
+    if key not in judged.known:
+        try:
+            judged.known[key] = count(asked, pieces_of(voyage, reference, None, judged), judged, dealt=True), ""
+        except SeatrialError as error:
+            judged.known[key] = None, f"the reference's answers can't be read: {error.what}"
+    found: tuple[Counted | None, str] = judged.known[key]
+    return found
 
 
 def attributed(stated: Iterable[Finding], info: PartInfo, candidate: str, reference: str | None) -> list[Finding]:
@@ -66,49 +107,69 @@ def distinct(found: Iterable[Finding]) -> list[Finding]:
 
 
 def batches(
-    task: Any, outputs: Mapping[str, Output], rows: int, own: Take, other: Take | None, labels: Any, piece: int = PIECE
+    rows: int,
+    own: Answers,
+    other: Answers | None,
+    labels: Any,
+    classes: tuple[str, ...],
+    piece: int = PIECE,
+    about: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Iterator[Batch]:
-    """Rows in pieces, as metrics count them: answers of `own` and `other` (the reference) in the task's terms."""
-    classes = next((tuple(map(str, output.classes)) for output in outputs.values() if output.classes), ())
+    """Rows in pieces, as metrics count them: answers of `own` and `other` (the reference)."""
     for start in range(0, max(rows, 1), piece):
         stop = start + piece
         yield Batch(
-            answers=task.answers(own(start, stop), outputs),
+            answers=own(start, stop),
             labels=None if labels is None else labels[start:stop],
-            reference=None if other is None else task.answers(other(start, stop), outputs),
+            reference=None if other is None else other(start, stop),
             classes=classes,
+            about=about or {},
         )
 
 
-def without(info: PartInfo, note: str, state: State = State.FAILED) -> list[Finding]:
-    """Each finding that the metric would have given, missing and why."""
-    return [missing(what, state, note) for what in info.gives.get("finding", (info.name,))]
+def about(outputs: Mapping[str, Output], labels: Any) -> dict[str, tuple[float, ...]]:
+    """What holds for all rows: the predicted quantiles, and near what labels that are numbers lie (the mean of the first rows)."""
+    levels = next((output.quantiles for output in outputs.values() if output.quantiles), ())
+    numbers = labels is not None and labels.dtype.kind == "f"
+    return ({"quantiles": levels} if levels else {}) | ({"centre": centre(labels[:PIECE])} if numbers else {})
 
 
-def _stated(
-    info: PartInfo, given: dict[str, Any], batches: Iterable[Batch], levels: Iterable[float]
-) -> Iterator[Finding]:
-    metric, options = catalog.load(info), catalog.options(info, given)
-    state = None
-    for batch in batches:
-        counted = metric.count(batch, options)
-        state = counted if state is None else metric.merge(state, counted)
-    for level in levels:
-        yield from metric.findings(state, level, options)
-
-
-def _batches(voyage: Voyage, model: Model, trial: Trial, other: Trial | None, labels: Any) -> Iterator[Batch]:
-    """The rows of a trial, and of the reference where there is one, from their kept outputs."""
+def pieces_of(voyage: Voyage, trial: Trial, reference: Trial | None, judged: Judged) -> Pieces:
+    """A trial's answers in pieces, over and over, with the reference's where there is one."""
     assert trial.prediction is not None
-    task = catalog.load(voyage.find("tasks", model.task.name))
-    outputs = _refs(trial.prediction)
-    theirs = _refs(other.prediction) if other and other.prediction else None
-    rows = next(iter(outputs.values())).shape[0]
-    yield from batches(task, model.outputs, rows, _taking(outputs), _taking(theirs) if theirs else None, labels)
+    rows = next(iter(_refs(trial.prediction).values())).shape[0]
+    own, other = _answers(voyage, trial), None if reference is None else _answers(voyage, reference)
+    outputs = voyage.plan.study.models[trial.planned.candidate.model].outputs
+    classes, fixed = classes_of(outputs), about(outputs, judged.labels)
+
+    def pieces() -> Iterator[tuple[int, Batch]]:
+        for number, batch in enumerate(batches(rows, own, other, judged.labels, classes, about=fixed)):
+            yield number * PIECE, batch
+
+    return pieces
 
 
-def _taking(refs: Mapping[str, ArrayRef]) -> Take:
-    return lambda start, stop: {name: arrays.load(ref, start, stop) for name, ref in refs.items()}
+def _answers(voyage: Voyage, trial: Trial) -> Answers:
+    """A trial's kept outputs in the task's terms, by what its own model says of them."""
+    assert trial.prediction is not None
+    model = voyage.plan.study.models[trial.planned.candidate.model]
+    task, refs = catalog.load(voyage.find("tasks", model.task.name)), _refs(trial.prediction)
+
+    def answers(start: int, stop: int) -> Mapping[str, Any]:
+        raw = {name: arrays.load(ref, start, stop) for name, ref in refs.items()}
+        made: Mapping[str, Any] = task.answers(raw, model.outputs)
+        for step in trial.fitted:
+            made = step.apply(made, slice(start, stop))
+        return made
+
+    return answers
+
+
+def _hashes(trial: Trial | None) -> tuple[str, ...]:
+    """What a trial answered, by content."""
+    if trial is None or trial.prediction is None:
+        return ()
+    return tuple(ref.hash for ref in _refs(trial.prediction).values())
 
 
 def _refs(prediction: Mapping[str, Any]) -> dict[str, ArrayRef]:

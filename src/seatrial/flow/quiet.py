@@ -34,9 +34,12 @@ class Watcher:
         after = _run_delay()
         self._delay = after - self._delay if after is not None and self._delay is not None else None
 
-    def seen(self) -> dict[str, Any]:
-        """CPU and delay as shares of wall time, and the reason why the block counts as disturbed, empty when it doesn't."""
-        cpu = self._cpu / self._wall
+    def seen(self, slept: float = 0.0) -> dict[str, Any]:
+        """CPU and delay as shares of wall time, and the reason why the block counts as disturbed, empty when it doesn't.
+
+        `slept` are seconds for which the load itself let the processor go: CPU is its share of the rest.
+        """
+        cpu = self._cpu / max(self._wall - slept, 1e-9)
         delay = None if self._delay is None else self._delay / 1e9 / self._wall
         reasons = []
         if self._device == "cpu" and self._threads == 1 and cpu < LEAST_CPU_SHARE:
@@ -46,9 +49,9 @@ class Watcher:
         return {"seconds": self._wall, "cpu_share": cpu, "delay_share": delay, "reason": "; ".join(reasons)}
 
 
-def quietest(count: int, seconds: float = 0.05) -> list[int]:
-    """The `count` processors of those we may use that were least busy over a short look."""
-    allowed = sorted(os.sched_getaffinity(0))
+def quietest(count: int, seconds: float = 0.05, among: list[int] | None = None) -> list[int]:
+    """The `count` processors `among` these, else of those we may use, that were least busy over a short look."""
+    allowed = among or sorted(os.sched_getaffinity(0))
     if count >= len(allowed):
         return allowed
     before = _busy()

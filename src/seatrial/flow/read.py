@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,11 @@ from seatrial.flow._schema import schema_json
 __all__ = ["Source", "read", "schema_json"]
 
 
+FILL_IN = "FILL_IN"
+"""What a draft writes where only the owner knows."""
+FILL_STEP = "the comment in that line says what belongs there"
+
+
 @dataclass(frozen=True)
 class Source:
     """A study as it was read: the `folder` its paths start from, and the place `file:line:column` of each value by path."""
@@ -41,6 +47,8 @@ def read(file: Path) -> Source:
     """Read and check a study. Raises `StudyError`, whose `problems` hold one line a fault."""
     text = _yaml.load(_content(file), str(file))
     folder = file.resolve().parent
+    if unfilled := list(_unfilled(text.content, text)):
+        _refuse(unfilled, text.file)
     study, found = _typed(text)
     found += [fault for part in _named_parts(text.content) for fault in _part_faults(part, text, folder)]
     if study is not None:
@@ -53,8 +61,12 @@ def read(file: Path) -> Source:
 
 def _content(file: Path) -> str:
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe that nobody writes to would wait for ever
+            raise StudyError(
+                f"{file} is no file that could be read: a folder, a pipe or a device", next_step="name a study file"
+            )
         with file.open("rb") as stream:
-            content = stream.read(_yaml.MOST_BYTES + 1)  # a device or a pipe has no size that could be asked
+            content = stream.read(_yaml.MOST_BYTES + 1)  # some files (of /proc) don't say their size
         if len(content) > _yaml.MOST_BYTES:
             raise StudyError(f"a study has at most {_yaml.MOST_BYTES} bytes", where=str(file))
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -65,6 +77,19 @@ def _content(file: Path) -> str:
         raise StudyError(f"there is no study {file}", next_step=step) from error
     except (OSError, ValueError) as error:
         raise StudyError(f"the study can't be read: {error}", where=str(file)) from error
+
+
+def _unfilled(content: Any, text: _yaml.Text, path: _yaml.Path = ()) -> Iterator[Fault]:
+    """Places that a drafted study leaves to its owner."""
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            if key == FILL_IN:
+                yield Fault(
+                    text.where((*path, key), key=True), f"`{FILL_IN}` stands where a name is missing", FILL_STEP
+                )
+            yield from _unfilled(value, text, (*path, key))
+    elif content == FILL_IN:
+        yield Fault(text.where(path), f"`{FILL_IN}` stands where something is missing", FILL_STEP)
 
 
 def _typed(text: _yaml.Text) -> tuple[Study | None, list[Fault]]:

@@ -13,25 +13,29 @@ from typing import Any
 
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
-from seatrial.contracts.finding import Finding, State
+from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import Order
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Round
-from seatrial.errors import WorkerError
-from seatrial.flow import arrays
+from seatrial.errors import WorkerError, WorkerFailed
+from seatrial.flow import arrays, timed
+from seatrial.flow.crew import failed
+from seatrial.flow.elsewhere import NO_PAIR, NOT_RUN
 from seatrial.flow.keep import ROUND
-from seatrial.flow.quality import without
 from seatrial.flow.quiet import quietest
+from seatrial.flow.stated import without
 from seatrial.flow.trial import Trial, Voyage, now
 
 ATTEMPTS = 3
 LEAST_CLEAN = 3
+SPEEDUP = "speedup"
 
 
 def measure_rounds(voyage: Voyage, cohort: list[Trial], count: int, settled: Callable[[int], bool]) -> None:
     """Up to `count` rounds of this cohort, until `settled(rounds)` or the budget is spent. Failures leave the cohort."""
     name = uuid.uuid4().hex[:12]
     seed = voyage.plan.study.measure.seed
+    measured = max((len(trial.rounds) for trial in cohort), default=0)  # no schedule of arrivals is used twice
     for index in range(count):
         if voyage.out_of_time() or settled(index):
             return
@@ -41,9 +45,9 @@ def measure_rounds(voyage: Voyage, cohort: list[Trial], count: int, settled: Cal
         for place, trial in enumerate(order):
             voyage.tell("round", label=trial.planned.label, done=index * len(order) + place, total=count * len(order))
             try:
-                bodies.append((trial, _one_round(voyage, trial)))
+                bodies.append((trial, _one_round(voyage, trial, measured + index)))
             except WorkerError as error:
-                trial.fail(error)
+                failed(voyage, trial, error)
         for trial, body in bodies:
             body |= {"pair": f"{name}/{index:04d}", "at": now()}
             trial.rounds[body["pair"]] = body
@@ -51,25 +55,37 @@ def measure_rounds(voyage: Voyage, cohort: list[Trial], count: int, settled: Cal
         voyage.measured += len(bodies)
 
 
-def _one_round(voyage: Voyage, trial: Trial) -> dict[str, Any]:
+def _one_round(voyage: Voyage, trial: Trial, number: int) -> dict[str, Any]:
     """Every load once, and what is read off beside them."""
     cores = quietest(trial.planned.candidate.threads)
-    loads = {ref.name: _block(voyage, trial, ref, cores) for ref in voyage.plan.study.measure.loads}
+    loads = {
+        ref.name: _block(voyage, trial, voyage.ready(ref), cores, number) for ref in voyage.plan.study.measure.loads
+    }
     beside = _ask(voyage, trial, None, cores)["readings"]
     return {"loads": loads, "beside": beside, "steady": dict(trial.steady)}
 
 
-def _block(voyage: Voyage, trial: Trial, load: PartRef, cores: list[int]) -> dict[str, Any]:
+def _block(voyage: Voyage, trial: Trial, load: PartRef, cores: list[int], number: int) -> dict[str, Any]:
     """One block, repeated while something disturbs it; the last attempt stands, with its disturbance."""
+    seen: dict[str, Any] = {}
     for attempt in range(1, ATTEMPTS + 1):  # noqa: B007
-        answer = _ask(voyage, trial, load, cores)
+        answer = _ask(voyage, trial, load, cores, number)
+        if answer.get("rubbish"):
+            raise _not_its_answers(answer["rubbish"])
+        seen |= {"repeats": answer["repeats"]} if "repeats" in answer else {}
         if not answer["disturbance"]["reason"]:
             break
         cores = quietest(trial.planned.candidate.threads)
-    return {"readings": answer["readings"], "disturbance": answer["disturbance"], "attempts": attempt}
+    return {"readings": answer["readings"], "disturbance": answer["disturbance"], "attempts": attempt} | seen
 
 
-def _ask(voyage: Voyage, trial: Trial, load: PartRef | None, cores: list[int]) -> dict[str, Any]:
+def _not_its_answers(why: str) -> WorkerError:
+    error = WorkerFailed(why)
+    error.state = State.REFUSED
+    return error
+
+
+def _ask(voyage: Voyage, trial: Trial, load: PartRef | None, cores: list[int], number: int = 0) -> dict[str, Any]:
     assert trial.link is not None
     order = Order(
         order="block",
@@ -79,6 +95,7 @@ def _ask(voyage: Voyage, trial: Trial, load: PartRef | None, cores: list[int]) -
         meters=tuple(ref.name for ref in meters(voyage, load.name if load else "")),
         folder=str(voyage.keeper.arrays),
         settings={"cores": cores},
+        seed=number,
     )
     return trial.link.ask(order, voyage.plan.study.measure.limits.block)
 
@@ -89,21 +106,27 @@ def meters(voyage: Voyage, load: str) -> list[PartRef]:
 
 
 def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels: Iterable[float]) -> list[Finding]:
-    """What the meters make of a candidate's rounds, at each level."""
+    """What the meters make of a candidate's rounds, at each level; missing, with the reason, what can't be had of it."""
+    if trial.imported:
+        return _not_run(voyage, trial)
     if not trial.rounds:
         return []
     found = []
     for load in ["", *(ref.name for ref in voyage.plan.study.measure.loads)]:
         rounds = _paired(trial, reference, load)
+        own = [body["loads"][load] for body in trial.rounds.values()] if load else []
+        cached = timed.cached(own, load, trial.id, max(body["at"] for body in trial.rounds.values()))
         clean = [one for one in rounds if not one.disturbed]
         disturbed = len(clean) < min(LEAST_CLEAN, len(rounds))
         for ref in meters(voyage, load):
             info = voyage.find("meters", ref.name)
             chosen = [_reading_of(ref.name, one) for one in (rounds if disturbed else clean)]
-            stated = _tried(info, ref, chosen, load, levels)
+            stated = _had(_tried(info, ref, chosen, load, levels), info, trial, reference, load)
             found += [
-                _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load) for one in stated
+                timed.doubted(_signed(one, info.name, info.version, trial, reference, rounds, disturbed, load), cached)
+                for one in stated
             ]
+        found += cached
     return list({(one.key, one.level): one for one in found}.values())
 
 
@@ -116,11 +139,38 @@ def _tried(info: PartInfo, ref: PartRef, rounds: list[Round], load: str, levels:
         return without(info, f"it raised {type(error).__name__}: {error}")
 
 
+def _not_run(voyage: Voyage, trial: Trial) -> list[Finding]:
+    """All that the meters would have found of a candidate whose outputs were made elsewhere."""
+    found = []
+    for load in ["", *(ref.name for ref in voyage.plan.study.measure.loads)]:
+        for info in (voyage.find("meters", ref.name) for ref in meters(voyage, load)):
+            fields: dict[str, Any] = {"at": {"load": load} if load else {}, "candidate": trial.id, "measured_at": now()}
+            fields |= {"part": info.name, "part_version": info.version}
+            found += [one.model_copy(update=fields) for one in without(info, NOT_RUN, State.UNSUPPORTED)]
+    return list({one.key: one for one in found}.values())
+
+
+def _had(stated: list[Finding], info: PartInfo, trial: Trial, reference: Trial | None, load: str) -> list[Finding]:
+    """What was stated, less what the runtime says that it can't know of its model, and with how its times are to be read."""
+    found = []
+    for one in stated:
+        gap = trial.runtime.cannot.get(one.what)
+        found.append(missing(one.what, State.UNSUPPORTED, gap[1], at=one.at) if gap else one)
+    found += [
+        missing(what, State.UNSUPPORTED, gap[1], at={"load": load} if load else {})
+        for what in info.gives.get("finding", ())
+        if (gap := trial.runtime.cannot.get(what)) and what not in [one.what for one in found]
+    ]
+    if SPEEDUP in info.gives.get("finding", ()) and reference is not None and reference.imported:
+        found.append(missing(SPEEDUP, State.UNSUPPORTED, NO_PAIR, at={"load": load}))
+    return found
+
+
 def _paired(trial: Trial, reference: Trial | None, load: str) -> list[Round]:
     """A candidate's rounds of one load, each with the reference's reading in the same round of the same cohort."""
     others = {} if reference is None or reference is trial else reference.rounds
     paired = []
-    for index, (pair, body) in enumerate(sorted(trial.rounds.items(), key=lambda item: item[1]["at"])):
+    for index, (pair, body) in enumerate(trial.rounds.items()):  # as they were kept: clocks may be set back
         other = others.get(pair)
         reasons = [_disturbance(one, load) for one in (body, other) if one]
         paired.append(Round(index, _reading(body, load), _reading(other, load) if other else None, any(reasons)))
@@ -158,9 +208,17 @@ def _signed(
         "part_version": version,
         "measured_at": max(body["at"] for body in trial.rounds.values()),
     }
+    if timing := ", ".join(trial.runtime.gives.get("timing", ())) if load and one.value is not None else "":
+        update["method"] = f"{one.method}; {timing}" if one.method else timing
     if one.state is State.OK and disturbed:
         out = sum(round_.disturbed for round_ in rounds)
-        update |= {"state": State.DISTURBED, "note": f"the machine did other things in {out} of {len(rounds)} rounds"}
+        update |= {
+            "state": State.DISTURBED,
+            "note": timed.joined(f"the machine did other things in {out} of {len(rounds)} rounds", one.note),
+        }
     elif one.state is State.OK and not all(body["steady"].get(load, True) for body in trial.rounds.values()):
-        update |= {"state": State.UNSTABLE, "note": "it had not become steady when the rounds began"}
+        update |= {
+            "state": State.UNSTABLE,
+            "note": timed.joined("it had not become steady when the rounds began", one.note),
+        }
     return one.model_copy(update=update)

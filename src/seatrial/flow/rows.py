@@ -1,75 +1,100 @@
 """Between plan and measure: rows of the data sets become model inputs in files, with the roles that the study gives them.
 
-Memory is bounded by a chunk of rows; labels, groups and one hash a row are held for all rows.
+Memory is bounded by a chunk of rows; held for all rows are groups as stored and, of models that are run here, one hash of 8 bytes a row for
+each input.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Signature
+from seatrial.contracts.candidate import PartRef, Ref
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.rows import EVALUATION, Role
-from seatrial.contracts.study import Model, Study
+from seatrial.contracts.study import Input, Model, Study
+from seatrial.contracts.values import ValueKind
 from seatrial.errors import DataError
 from seatrial.flow import _inputs, arrays
 from seatrial.flow._inputs import Array
-from seatrial.flow._picks import DataSet, Pick, chosen
+from seatrial.flow._labels import labels
+from seatrial.flow._picks import DataSet, Pick, chosen, count
 from seatrial.flow._roles import offers
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of some roles: each input as a file (rows x ...), class indices or values of the label, group columns by name.
+    """Rows of some roles: each input as a file (rows x ...), class indices or values of the label, group columns by name, and
+    the columns that a step after the model asks for.
 
     `rows_hash` speaks of the columns used, as stored: the same whatever files and row groups they lie in.
     """
 
     inputs: dict[str, ArrayRef]
-    labels: Array | None
+    labels: arrays.Column | None
     n: int
     rows_hash: str
     groups: dict[str, Array] = field(default_factory=dict)
+    columns: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelRows:
-    """The rows one model is judged on and, where a data set has them, the rows it may be calibrated with."""
+    """The rows one model is judged on and, where a data set has them, the rows it may be calibrated with.
+
+    `train` are the rows that it may be fitted to anew, read only where a variant asks for them.
+    """
 
     evaluation: Rows
     calibration: Rows | None
     problems: tuple[str, ...] = ()
+    train: Rows | None = None
 
 
-def prepare(study: Study, folder: Path, model_name: str, cache: Path) -> ModelRows:
-    """Read what a model needs, in the roles that judge and calibrate; arrays are kept under `cache` by their content.
+def prepare(
+    study: Study, folder: Path, model_name: str, cache: Path, run: bool = True, train: bool = False
+) -> ModelRows:
+    """Read what a model needs, in the roles that judge and calibrate (and `train`); arrays are kept under `cache` by their content.
+
+    A model that isn't `run` here, because its outputs were made elsewhere, needs no inputs: only labels and groups are read.
 
     Raises `DataError` for rows that can't be read or don't fit, and where rows of both roles are the same.
     """
     model = study.models[model_name]
     sets = [DataSet(name, data, folder) for name, data in study.data.items()]
     judged = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
-    calibrating = [one.pick((Role.CALIBRATE,)) for one in sets if offers(one.data.roles, Role.CALIBRATE)]
-    calibrating = [pick for pick in calibrating if pick.rows is None or len(pick.rows)]
-    evaluation, tally = _collect(judged, model, folder, cache)
-    if not calibrating:
-        return ModelRows(evaluation, None, tuple(tally.problems()))
-    calibration, other = _collect(calibrating, model, folder, cache)
+    if not run:
+        return ModelRows(_unfed(judged, model, folder, cache), None)
+    asked = _asked(study)
+    evaluation, tally = _collect(judged, model, folder, cache, asked)
     problems = tally.problems()
-    problems += [f"calibration: {problem}" for problem in other.problems() if problem not in problems]
-    _no_group_in_both(evaluation, calibration)
-    if (shared := np.isin(other.row_hashes(), tally.row_hashes())).any():
-        problems.append(_told_or_refused(shared, calibrating))
-        calibration, _ = _collect(_without(calibrating, shared), model, folder, cache)
-    return ModelRows(evaluation, calibration, tuple(problems))
+
+    def fitting(role: Role, what: str) -> Rows | None:
+        """The rows of a role to fit with, none of which judges."""
+        picks = [one.pick((role,)) for one in sets if offers(one.data.roles, role)]
+        picks = [pick for pick in picks if pick.rows is None or len(pick.rows)]
+        if not picks:
+            return None
+        made, other = _collect(picks, model, folder, cache, asked)
+        problems.extend(f"{what}: {problem}" for problem in other.problems() if problem not in problems)
+        _no_group_in_both(evaluation, made, role)
+        if (shared := np.isin(other.row_hashes(), tally.row_hashes())).any():
+            problems.append(_told_or_refused(shared, picks, what))
+            made, _ = _collect(_without(picks, shared), model, folder, cache, asked)
+        return replace(made, rows_hash=_with_columns(made))
+
+    calibration = fitting(Role.CALIBRATE, "calibration")
+    trained = fitting(Role.TRAIN, "training") if train else None
+    return ModelRows(evaluation, calibration, tuple(problems), trained)
 
 
 def check_fit(rows: Rows, signature: Signature) -> None:
@@ -87,10 +112,11 @@ def check_fit(rows: Rows, signature: Signature) -> None:
         )
     for name, ref in rows.inputs.items():
         spec, shape = wanted[name], ref.shape[1:]
-        if spec.dtype != ref.dtype:
-            step = f"say `dtype: {spec.dtype}`"
+        given = "string" if np.dtype(ref.dtype).kind == "U" else ref.dtype
+        if spec.dtype != given:
+            step = "say `kind: text`" if spec.dtype == "string" else f"say `dtype: {spec.dtype}`"
             raise DataError(
-                f"the model takes {spec.dtype}, the study gives {ref.dtype}", where=f"inputs.{name}", next_step=step
+                f"the model takes {spec.dtype}, the study gives {given}", where=f"inputs.{name}", next_step=step
             )
         if spec.shape is not None and not _fits(shape, spec.shape):
             asked = "x".join("any" if size is None else str(size) for size in spec.shape) or "one number"
@@ -142,7 +168,30 @@ class _Tally:
         return [sentence for name, look in self.looks.items() for sentence in look.sentences(name)]
 
 
-def _collect(picks: Sequence[Pick], model: Model, folder: Path, cache: Path) -> tuple[Rows, _Tally]:
+def _asked(study: Study) -> list[str]:
+    """Columns that some variant names as its `group`, or the variant that it is `of`."""
+    named = [name for grid in study.candidates for ref in grid.variant for name in _groups_of(ref)]
+    return sorted(set(named))
+
+
+def _groups_of(ref: PartRef) -> Iterator[str]:
+    if named := ref.options.get("group"):
+        yield str(named)
+    if inner := ref.options.get("of"):
+        yield from _groups_of(TypeAdapter(Ref).validate_python(inner))
+
+
+def _with_columns(rows: Rows) -> str:
+    """The hash of rows that something is fitted to: of the columns, too, that a variant names."""
+    if not rows.columns:
+        return rows.rows_hash
+    lines = [f"{name} {hashlib.sha256(_bytes(column)).hexdigest()}" for name, column in sorted(rows.columns.items())]
+    return hashlib.sha256("\n".join([rows.rows_hash, *lines]).encode()).hexdigest()
+
+
+def _collect(
+    picks: Sequence[Pick], model: Model, folder: Path, cache: Path, asked: Sequence[str] = ()
+) -> tuple[Rows, _Tally]:
     """Inputs, labels and groups of the picked rows, data set after data set."""
     if not model.inputs:
         step = "state under `inputs` which columns each input of the model comes from"
@@ -154,62 +203,74 @@ def _collect(picks: Sequence[Pick], model: Model, folder: Path, cache: Path) -> 
             inputs[name] = arrays.save_chunks(cache, _pieces(picks, model, name, tally))
         except ValueError as error:
             raise DataError(f"data sets don't fit together: {error}", where=f"inputs.{name}") from error
-    n = next(iter(inputs.values())).shape[0]
+    n = _some(next(iter(inputs.values())).shape[0], picks)
+    labels = _labels(picks, model, folder, tally, cache)
+    groups = _groups(picks, tally)
+    columns = {name: _column(picks, name) for name in asked}
+    return Rows(inputs, labels, n, tally.digest(n), groups, columns), tally
+
+
+def _column(picks: Sequence[Pick], name: str) -> Array:
+    """A column of the picked rows as words. Raises `DataError` where a data set hasn't got it."""
+    for pick in picks:
+        if name not in (there := pick.source.names()):
+            where = f"data `{pick.source.name}`"
+            raise DataError(
+                f"there is no column `{name}`", where=where, next_step=f"its columns are {', '.join(there)}"
+            )
+    return np.concatenate([chunk[name] for pick in picks for chunk in chosen(pick, [name])]).astype(str)
+
+
+def _unfed(picks: Sequence[Pick], model: Model, folder: Path, cache: Path) -> Rows:
+    """Labels and groups of the picked rows, and how many there are."""
+    tally = _Tally()
+    labels = _labels(picks, model, folder, tally, cache)
+    n = _some(sum(count(pick) for pick in picks) if labels is None else len(labels), picks)
+    groups = _groups(picks, tally)
+    return Rows({}, labels, n, tally.digest(n), groups)
+
+
+def _some(n: int, picks: Sequence[Pick]) -> int:
     if n == 0:
         names = ", ".join(f"`{pick.source.name}`" for pick in picks)
         raise DataError("the roles leave no rows", where=f"data {names}")
-    labels = _labels(picks, model, folder, tally)
-    groups = _groups(picks, tally)
-    return Rows(inputs, labels, n, tally.digest(n), groups), tally
+    return n
+
+
+def judged_column(study: Study, folder: Path, name: str) -> Array:
+    """A column of the rows that candidates are judged on, as stored, in their order. Raises `DataError`."""
+    sets = [DataSet(one, data, folder) for one, data in study.data.items()]
+    picks = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
+    return np.concatenate([chunk[name] for pick in picks for chunk in chosen(pick, [name])])
 
 
 def _pieces(picks: Sequence[Pick], model: Model, name: str, tally: _Tally) -> Iterator[Array]:
     """One input, a chunk of rows at a time."""
     wanted = model.inputs[name]
-    look = tally.looks.setdefault(name, _inputs.Look(wanted))
+    look = None if wanted.kind is ValueKind.TEXT else tally.looks.setdefault(name, _inputs.Look(wanted))
+    width = _width(picks, wanted) if look is None else 0
     for pick in picks:
         for chunk in chosen(pick, wanted.columns):
             for column in wanted.columns:
                 tally.column(column, chunk[column])
             stored = _inputs.stored(wanted, chunk)
             ready = _inputs.ready(wanted, stored, name)
-            look.see(stored, ready)
+            if look is not None:
+                look.see(stored, ready)
             tally.rows.setdefault(name, []).append(_row_hashes(ready))
-            yield ready
+            yield ready if look is not None else ready.astype(f"<U{width}")
 
 
-def _labels(picks: Sequence[Pick], model: Model, folder: Path, tally: _Tally) -> Array | None:
+def _width(picks: Sequence[Pick], wanted: Input) -> int:
+    """Letters of the longest text: an array of text has one width, so rows are read once before."""
+    chunks = (chunk for pick in picks for chunk in chosen(pick, wanted.columns))
+    return max((_inputs.stored(wanted, chunk).dtype.itemsize // 4 for chunk in chunks), default=1)
+
+
+def _labels(picks: Sequence[Pick], model: Model, folder: Path, tally: _Tally, cache: Path) -> arrays.Column | None:
     """Labels in the task's terms, where every data set has them."""
-    stored = [pick.label for pick in picks]
-    if any(label is None for label in stored):
-        unlabelled = [pick.source.name for pick in picks if pick.label is None]
-        if len(unlabelled) < len(picks):
-            raise DataError("this data set has no `label`, others have", where=f"data `{unlabelled[0]}`")
-        return None
-    task: Callable[..., Array] = catalog.load(catalog.find("tasks", model.task.name, folder)).labels
-    made = []
-    for pick, label in zip(picks, stored, strict=True):
-        assert label is not None
-        tally.column("label", label)
-        _none_missing(label, f"data `{pick.source.name}`, column `{pick.source.data.label}`")
-        try:
-            made.append(task(label, model.outputs))
-        except DataError as error:
-            where = f"data `{pick.source.name}`, column `{pick.source.data.label}`"
-            raise DataError(error.what, where=where, next_step=error.next_step) from error
-    return np.concatenate(made)
-
-
-def _none_missing(label: Array, where: str) -> None:
-    """Raises `DataError` for labels that are NaN or None: how many, and where the first stands."""
-    if label.dtype.kind == "O":
-        missing = np.array([one is None or one != one for one in label.reshape(-1)]).reshape(label.shape)
-    else:
-        missing = np.isnan(label) if label.dtype.kind == "f" else np.zeros(label.shape, bool)
-    if count := int(missing.sum()):
-        what = f"{count} of {missing.size} labels are missing (not a number), the first in row {int(missing.argmax())}"
-        step = "leave those rows out or label them: a row without a right answer judges nothing"
-        raise DataError(what, where=where, next_step=step)
+    task = catalog.load(catalog.find("tasks", model.task.name, folder)).labels
+    return labels(picks, task, model.outputs, tally.column, cache)
 
 
 def _groups(picks: Sequence[Pick], tally: _Tally) -> dict[str, Array]:
@@ -226,27 +287,27 @@ def _groups(picks: Sequence[Pick], tally: _Tally) -> dict[str, Array]:
 # --- what must not be in both -----------------------------------------------------------------------------------------------
 
 
-def _no_group_in_both(evaluation: Rows, calibration: Rows) -> None:
-    for name, values in calibration.groups.items():
+def _no_group_in_both(evaluation: Rows, fitting: Rows, role: Role) -> None:
+    for name, values in fitting.groups.items():
         shared = set(map(str, evaluation.groups.get(name, ()))) & set(map(str, values))
         if shared:
             raise DataError(
-                f"{len(shared)} groups of `{name}` have rows both to judge on and to calibrate with",
+                f"{len(shared)} groups of `{name}` have rows both to judge on and to {role} with",
                 next_step="keep each group in one of them, or draw the roles by group",
             )
 
 
-def _told_or_refused(shared: NDArray[np.bool_], calibrating: Sequence[Pick]) -> str:
+def _told_or_refused(shared: NDArray[np.bool_], picks: Sequence[Pick], role: str) -> str:
     """Equal rows that a draw parted are left out and told; equal rows that the study gave are refused."""
     count, total = int(shared.sum()), len(shared)
-    what = f"{count} of {total} calibration rows are equal to rows that judge"
-    if count == total or not all(pick.drawn for pick in calibrating):
+    what = f"{count} of {total} {role} rows are equal to rows that judge"
+    if count == total or not all(pick.drawn for pick in picks):
         raise DataError(
             f"{what}: a model fitted to the rows it is judged on would look better than it is",
-            where="data " + ", ".join(f"`{pick.source.name}`" for pick in calibrating),
+            where="data " + ", ".join(f"`{pick.source.name}`" for pick in picks),
             next_step="take them out of one of the two",
         )
-    return f"{what}; they were left out of the calibration"
+    return f"{what}; they were left out of the {role}"
 
 
 def _without(picks: Sequence[Pick], left_out: NDArray[np.bool_]) -> list[Pick]:
@@ -256,8 +317,7 @@ def _without(picks: Sequence[Pick], left_out: NDArray[np.bool_]) -> list[Pick]:
         assert pick.rows is not None
         stays = ~left_out[start : start + len(pick.rows)]
         start += len(pick.rows)
-        columns = (None if column is None else column[stays] for column in (pick.label, pick.group))
-        kept.append(Pick(pick.source, pick.rows[stays], *columns))
+        kept.append(Pick(pick.source, pick.rows[stays], None if pick.group is None else pick.group[stays]))
     return kept
 
 
@@ -277,6 +337,9 @@ def _bytes(values: Array) -> bytes:
 
 
 def _row_hashes(rows: Array) -> NDArray[np.uint64]:
-    """64 bits of each row's BLAKE2b."""
+    """64 bits of each row's BLAKE2b; of text, of its letters, however wide the array is."""
+    if rows.dtype.kind == "U":
+        encoded = (_bytes(row) for row in rows.reshape(len(rows), -1))
+        return np.frombuffer(b"".join(hashlib.blake2b(one, digest_size=8).digest() for one in encoded), np.uint64)
     digests = b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in np.ascontiguousarray(rows))
     return np.frombuffer(digests, np.uint64)

@@ -5,22 +5,26 @@ Every quantity is stated at the level for readers; those that a requirement read
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.plan import Plan
+from seatrial.flow.alone import SAME
+from seatrial.flow.counted import Judged
 from seatrial.flow.decide import requirements_read
+from seatrial.flow.elsewhere import NOT_RUN, as_imported, undecided
 from seatrial.flow.quality import quality_findings
+from seatrial.flow.robust import changed_findings
 from seatrial.flow.rounds import speed_findings
-from seatrial.flow.trial import Trial, Voyage
+from seatrial.flow.trial import Trial, Voyage, now
 from seatrial.numerics.stopping import level_at_look, looks
 
 
-def statements(voyage: Voyage, trials: list[Trial], labels: dict[str, Any]) -> list[Finding]:
-    """All findings about candidates, from what is known now. `labels` by model."""
+def statements(voyage: Voyage, trials: list[Trial], judged: Mapping[str, Judged]) -> list[Finding]:
+    """All findings about candidates, from what is known now. `judged` are the rows that judge, by model."""
     read = {what for what, _ in requirements_read(voyage.plan)}
     reference = reference_of(trials)
-    return [finding for one in trials for finding in _of_one(voyage, one, reference, labels, read)]
+    return [finding for one in trials for finding in _of_one(voyage, one, reference, judged, read)]
 
 
 def reference_of(trials: list[Trial]) -> Trial | None:
@@ -34,7 +38,7 @@ def level_over_rounds(plan: Plan, level: float) -> float:
 
 
 def _of_one(
-    voyage: Voyage, one: Trial, reference: Trial | None, labels: dict[str, Any], read: set[str]
+    voyage: Voyage, one: Trial, reference: Trial | None, judged: Mapping[str, Judged], read: set[str]
 ) -> list[Finding]:
     if one.failure is not None and one.failure.state is State.REFUSED:
         return [*_executed(one), one.failure]  # its figures are those of something else
@@ -42,28 +46,77 @@ def _of_one(
     over_rounds = [level_over_rounds(voyage.plan, level) for level in levels]
     stated = speed_findings(voyage, one, reference, over_rounds)
     if one.prediction is not None:
-        stated += quality_findings(voyage, one, reference, labels[one.planned.candidate.model], levels)
-    shown = [finding for finding in stated if finding.what in read or finding is _nearest(finding, stated, levels[0])]
-    return [*shown, *_executed(one), *_end(one)]
+        found = quality_findings(voyage, one, reference, judged[one.planned.candidate.model], levels)
+        stated += sourced(voyage, found, one, reference)
+        rows = judged[one.planned.candidate.model]
+        if rows.changes and not one.imported:
+            stated += changed_findings(voyage, one, reference, rows.changes, rows.labels, levels)
+    nearest = {id(finding) for finding in _nearest(stated, levels[0])}
+    shown = [finding for finding in stated if finding.what in read or id(finding) in nearest]
+    return [*shown, *_executed(one), *_with_the_batch(one), *_end(one)]
 
 
-def _nearest(finding: Finding, stated: list[Finding], level: float) -> Finding:
+def sourced(voyage: Voyage, found: list[Finding], one: Trial, reference: Trial | None) -> list[Finding]:
+    """What was found from outputs, with their origin: what rests on outputs made elsewhere is imported, paired or not."""
+    other = reference if reference is not one else None
+    metrics = {
+        info.name: info for info in (voyage.find("metrics", ref.name) for ref in voyage.plan.study.measure.metrics)
+    }
+    made = []
+    for finding in found:
+        sides = [one] + ([other] if other and finding.against else [])
+        kept = [finding]
+        if any(side.decided for side in sides):
+            kept = undecided(kept, metrics)
+        made += as_imported(kept) if any(side.imported for side in sides) else kept
+    return made
+
+
+def _nearest(stated: list[Finding], level: float) -> Iterable[Finding]:
     """Of all statements of the same quantity the one whose level is nearest to this."""
-    return min((one for one in stated if one.key == finding.key), key=lambda one: abs((one.level or level) - level))
+    found: dict[str, Finding] = {}
+    for one in stated:
+        key = one.key
+        if key not in found or abs((one.level or level) - level) < abs((found[key].level or level) - level):
+            found[key] = one
+    return found.values()
 
 
 def _executed(one: Trial) -> list[Finding]:
     """What really ran, as the session found out."""
+    if one.imported:
+        fields = {"candidate": one.id, "measured_at": now()}
+        return [missing(f"executed.{name}", State.UNSUPPORTED, NOT_RUN, **fields) for name in ("device", "precision")]
     if one.facts is None:
         return []
     fields = {"candidate": one.id, "method": "read from the session", "measured_at": one.facts["at"]}
     return [Finding(what=f"executed.{name}", value=one.facts[name], **fields) for name in ("device", "precision")]
 
 
+def _with_the_batch(one: Trial) -> list[Finding]:
+    """By how much answers change with the batch, where they do."""
+    alone = (one.prediction or {}).get("alone")
+    if one.prediction is None or not alone or alone["difference"] <= SAME * max(1.0, alone["scale"]):
+        return []
+    return [
+        Finding(
+            what="batch.difference",
+            value=alone["difference"],
+            better="lower",
+            n=alone["rows"],
+            unit_of_replication="rows",
+            method=f"largest absolute difference of outputs of rows answered alone and in batches of {one.planned.candidate.batch}",
+            note=f"answers change with the batch, by up to {alone['difference']:.3g} where the largest is {alone['scale']:.3g}",
+            candidate=one.id,
+            measured_at=one.prediction["at"],
+        )
+    ]
+
+
 def _end(one: Trial) -> list[Finding]:
     """How it ended, where it didn't end well."""
     if one.failure is not None:
         return [one.failure]
-    if one.rounds and one.prediction:
+    if one.prediction and (one.rounds or one.imported):
         return []
     return [missing("run", State.TOO_FEW, "the run ended before this candidate was measured", candidate=one.id)]

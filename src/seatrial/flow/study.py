@@ -6,6 +6,7 @@ import datetime
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seatrial.contracts.dossier import Dossier, Entry, Run
@@ -14,12 +15,15 @@ from seatrial.contracts.plan import Plan
 from seatrial.contracts.progress import Event, Watch, silent
 from seatrial.flow.decide import decide
 from seatrial.flow.environment import version
+from seatrial.flow.held_back import held_back
 from seatrial.flow.keep import Keeper, keep_dossier
+from seatrial.flow.machines import on as placed
 from seatrial.flow.measure import Measured, measure
 from seatrial.flow.plan import make_plan
 from seatrial.flow.publish import publish
 from seatrial.flow.read import read
 from seatrial.flow.trial import now
+from seatrial.flow.trust import trusting
 
 
 def run(
@@ -29,28 +33,34 @@ def run(
     only: Sequence[str] = (),
     budget: float | None = None,
     fresh: bool = False,
+    trust: Sequence[str] = (),
+    on: str | None = None,
     watch: Watch = silent,
 ) -> Dossier:
     """Carry out a study and return its dossier, whose reports lie in `.seatrial/runs/<id>` beside the study file.
 
     `quick` takes fewer rounds, `only` keeps candidates whose id or label matches, `budget` stops measuring after so many
-    seconds, `fresh` measures again what is kept. Raises a `SeatrialError` when the study can't be carried out at all.
+    seconds, `fresh` measures again what is kept, `trust` lets files with these hashes through that are refused otherwise,
+    `on` is another machine (`ssh://user@host`). Raises a `SeatrialError` when the study can't be carried out at all.
     """
     source = read(Path(file))
+    source = replace(source, study=trusting(source.study, trust, source.folder))
+    source = replace(source, study=placed(source.study, on, source.folder))
     plan = make_plan(source, only, quick)
     watch(Event(stage="plan", plan=plan))
     keeper = Keeper(source.folder, source.study.store)
     begun, clock = now(), time.monotonic()
     name = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     measured = measure(plan, keeper, name, watch, budget, fresh)
+    findings = (*measured.findings, *held_back(plan, measured.findings))
     watch(Event(stage="decide"))
-    verdict = decide(plan, measured.findings)
+    verdict = decide(plan, findings)
     dossier = Dossier(
         run=_run(name, plan, measured, begun, time.monotonic() - clock),
         study=source.study.model_dump(mode="json"),
         candidates=_entries(plan, measured),
         dropped=plan.dropped,
-        findings=measured.findings,
+        findings=findings,
         verdict=verdict,
         environment=measured.environment,
         artefacts=measured.artefacts,

@@ -11,6 +11,7 @@ from typing import Any
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import ArrayRef, Order
 from seatrial.contracts.part import PartInfo
@@ -18,9 +19,12 @@ from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Event, Stage, Watch
 from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
+from seatrial.contracts.recorded import made_elsewhere
 from seatrial.errors import WorkerError
+from seatrial.flow import environment
 from seatrial.flow.environment import version
 from seatrial.flow.keep import ROUND, Keeper
+from seatrial.flow.machines import LOCAL, reached
 
 START_S = 60.0
 
@@ -38,6 +42,34 @@ class Voyage:
     measured: int = 0
     reused: int = 0
     findings: list[Finding] = field(default_factory=list)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    memory_available: int | None = None
+
+    @property
+    def machine(self) -> str:
+        """The machine on which workers run."""
+        return reached(self.plan.study.measure.executor, self.folder)
+
+    def version(self, package: str) -> str:
+        """The package's version where workers run."""
+        return self.versions.get(package, "not asked") if self.versions else version(package)
+
+    def look(self, packages: list[str]) -> dict[str, Any]:
+        """The environment in which workers run. Of another machine a worker there tells, and this is what keys are made of."""
+        machine = self.machine
+        if machine == LOCAL:
+            found = environment.look(packages)
+        else:
+            self.tell("open", label=machine)
+            link = self.start(machine)
+            try:
+                answer = link.ask(Order(order="hello", settings={"packages": packages}), START_S)
+            finally:
+                link.close()
+            found = answer["environment"] | {"host": machine}
+            self.versions, self.memory_available = found["packages"], answer["memory_available"]
+        self.fingerprint = environment.fingerprint(found)
+        return found
 
     @property
     def folder(self) -> Path:
@@ -47,6 +79,16 @@ class Voyage:
     def find(self, kind: str, name: str) -> PartInfo:
         """A part of the catalogue, or a local file of the study."""
         return catalog.find(kind, name, self.folder)
+
+    def ready(self, load: PartRef) -> PartRef:
+        """A load with what its options name in the study's folder read into them, so that workers need no file of it."""
+        info = self.find("loads", load.name)
+        prepare = getattr(catalog.load(info), "prepare", None)
+        if prepare is None:
+            return load
+        return PartRef(
+            name=load.name, options=prepare(catalog.options(info, load.options), self.folder).model_dump(mode="json")
+        )
 
     def tell(self, stage: Stage, label: str = "", done: int = 0, total: int = 0, note: str = "") -> None:
         """Tell whoever watches."""
@@ -89,6 +131,15 @@ class Trial:
     link: Link | None = None
     failure: Finding | None = None
     steady: dict[str, bool] = field(default_factory=dict)
+    decided: bool = False
+    asked: tuple[str, ...] = ()
+    changed: dict[str, Any] = field(default_factory=dict)
+    fitted: tuple[Any, ...] = ()
+
+    @property
+    def imported(self) -> bool:
+        """Whether its outputs were made elsewhere, so that nothing is run."""
+        return made_elsewhere(self.runtime)
 
     @property
     def id(self) -> str:
@@ -101,12 +152,16 @@ class Trial:
         return f"{self.prediction_key}/b{self.planned.candidate.batch}t{self.planned.candidate.threads}"
 
     def pairs(self, reference: Trial | None) -> set[str]:
-        """The rounds in which this candidate and the reference were both measured (its own, where there is no reference)."""
-        return set(self.rounds) & set(reference.rounds) if reference else set(self.rounds)
+        """The rounds in which this candidate and the reference were both measured (its own, where no reference is run)."""
+        return set(self.rounds) & set(reference.rounds) if reference and not reference.imported else set(self.rounds)
 
     def unfinished(self, reference: Trial | None, rounds: int) -> bool:
-        """Whether anything is still to be measured: outputs, facts or rounds."""
-        return self.prediction is None or self.facts is None or len(self.pairs(reference)) < rounds
+        """Whether anything is still to be measured: outputs, steps after them, answers to changed inputs, facts or rounds. Nothing is, of what was made elsewhere."""
+        if self.imported:
+            return False
+        answered = self.prediction is not None and all(key in self.changed for key in self.asked)
+        answered = answered and len(self.fitted) == len(self.artefact.after)
+        return not answered or self.facts is None or len(self.pairs(reference)) < rounds
 
     def close(self) -> None:
         """Let the worker go."""
@@ -128,12 +183,14 @@ def trial(
     """A trial with what was kept of it. Its keys change with the artefact, rows, parts, options, versions and machine."""
     candidate, measure = planned.candidate, voyage.plan.study.measure
     runtime = voyage.find("runtimes", candidate.runtime.name)
-    versions = {package: version(package) for package in runtime.needs}
+    versions = {package: voyage.version(package) for package in runtime.needs}
     how = [str(candidate.runtime), runtime.version, candidate.device, versions, voyage.fingerprint]
+    if "reuse" in runtime.cannot:  # what it runs may change without a sign, so each run measures it anew
+        how.append(voyage.run)
     key = digest([artefact.hash, *how, candidate.precision, candidate.threads, candidate.batch, candidate.instances])
     parts = [
         (str(ref), voyage.find(kind, ref.name).version)
-        for kind, refs in (("loads", measure.loads), ("meters", measure.meters))
+        for kind, refs in (("loads", map(voyage.ready, measure.loads)), ("meters", measure.meters))
         for ref in refs
     ]
     made = Trial(

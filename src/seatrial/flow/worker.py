@@ -2,6 +2,7 @@
 
 `python -m seatrial.flow.worker [bytes of memory]`. One order a line on standard input, one answer a line on a copy of standard
 output that is taken before anything else is imported; what a runtime prints goes to the log. It dies with its parent.
+What was printed before that (by a preloaded library) is ended by an empty line, so that it doesn't stick to the first answer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ def main() -> None:
 
     from seatrial.flow import bench
 
+    answers.write("\n")
     bench.settle(memory=int(sys.argv[1]) if len(sys.argv) > 1 else None)
     at_work = bench.Bench()
     for line in orders:

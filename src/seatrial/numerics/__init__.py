@@ -9,4 +9,6 @@ ratios.py         paired ratios of few rounds
 stopping.py       looking more than once without fooling oneself
 classes.py        accuracy, precision, recall, F1 from a confusion matrix
 losses.py         log-loss, Brier, KL, top-k, and the mean of a skewed loss
+robustness.py     accuracy on corrupted rows, and whether a candidate falls farther than its reference
+shift.py          how far two data sets lie apart
 """

@@ -1,6 +1,10 @@
 """The shape of every uncertain number: a value, its bounds, their confidence, and how they were got."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Interval(NamedTuple):
@@ -16,6 +20,25 @@ class Interval(NamedTuple):
     high: float | None
     level: float
     method: str
+
+
+class Intervals(NamedTuple):
+    """Many values of one kind with their bounds: arrays of one shape, NaN for a value or bound that there isn't.
+
+    `method` is one text, or an array of texts of the same shape. `level` is None for values without bounds.
+    """
+
+    value: "NDArray[np.float64]"
+    low: "NDArray[np.float64]"
+    high: "NDArray[np.float64]"
+    level: float | None
+    method: "str | NDArray[np.object_]"
+
+
+def alone(value: "NDArray[np.float64]") -> Intervals:
+    """Values without bounds."""
+    none = value * float("nan")
+    return Intervals(value, none, none, None, "")
 
 
 def tail(level: float) -> float:

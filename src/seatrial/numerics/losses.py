@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seatrial.numerics.betas import student_quantiles
 from seatrial.numerics.distributions import student_quantile
-from seatrial.numerics.interval import Interval, tail
+from seatrial.numerics.interval import Interval, Intervals, alone, tail
+from seatrial.numerics.proportions import proportions
 
 FLOOR = 1e-15  # probabilities below it count as it
+ALIKE = 1e-10  # a share of the mean square that sums of squares can't tell from no spread
 
 
 class Moments(NamedTuple):
@@ -68,6 +71,55 @@ def mean_interval(moments: Moments, level: float = 0.95) -> Interval:
     skewness = m3 / n / (m2 / n) ** 1.5
     low, high = mean - error * _hall(t, skewness, n), mean - error * _hall(-t, skewness, n)
     return Interval(mean, low, high, level, f"Hall's skewness-corrected t interval, {n} rows")
+
+
+def mean_intervals(
+    sums: ArrayLike, n: ArrayLike, level: float | None = 0.95, least: float = -math.inf, most: float | None = None
+) -> Intervals:
+    """`mean_interval` of many samples at once, from the sums of values, squares and cubes, shape (..., 3), over n values each.
+
+    `least` is the smallest value that there can be. Where all values are alike (their spread is below 1e-5 of their size,
+    which sums of squares don't show), a t interval has no width and would claim certainty. Then at least all but a share u
+    have this value, where u is the upper bound of a share seen in none of n; `most`, the largest value that there can be,
+    is what those others may have. NaN for bounds where n is 1, or `most` isn't known; for n = 0 there is no value either.
+    With `level` None the means alone.
+    """
+    of, rows = np.asarray(sums, np.float64), np.asarray(n, np.float64)
+    safe = np.where(rows > 0, rows, 1.0)
+    mean = np.where(rows > 0, of[..., 0] / safe, np.nan)
+    if level is None:
+        return alone(mean)
+    m2 = np.maximum(0.0, of[..., 1] - safe * mean**2)
+    m3 = of[..., 2] - 3.0 * mean * of[..., 1] + 2.0 * safe * mean**3
+    spread = (rows > 1) & (m2 > ALIKE * of[..., 1])
+    low, high = np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
+    if spread.any():
+        low[spread], high[spread] = _hall_bounds(rows[spread], mean[spread], m2[spread], m3[spread], level)
+    alike = (rows > 1) & ~spread
+    others = np.asarray(proportions(0.0, np.where(alike, safe, 1.0), level).high)
+    if most is not None:
+        low = np.where(alike, mean - (mean - max(least, 0.0)) * others, low)
+        high = np.where(alike, mean + others * np.maximum(0.0, most - mean), high)
+    method = np.full(mean.shape, "Hall's skewness-corrected t interval", object)
+    method[alike] = "rows that are all alike: " + (
+        "there are no bounds" if most is None else "bounds allow for others, as many as can go unseen"
+    )
+    method[rows == 1] = "one row: its uncertainty is unknown"
+    return Intervals(mean, np.maximum(low, least), high, level, method)
+
+
+def _hall_bounds(
+    n: NDArray[np.float64], mean: NDArray[np.float64], m2: NDArray[np.float64], m3: NDArray[np.float64], level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Hall's bounds, never inside the mean (they can be with two or three rows)."""
+    t, error = -student_quantiles(tail(level), n - 1.0), np.sqrt(m2 / (n - 1.0) / n)
+    a = m3 / n / (m2 / n) ** 1.5 / (3.0 * np.sqrt(n))
+    safe = np.where(np.abs(a) < 1e-7, 1.0, a)
+    up, down = (
+        np.where(np.abs(a) < 1e-7, x - a / 2.0, (np.cbrt(1.0 + 3.0 * safe * (x - safe / 2.0)) - 1.0) / safe)
+        for x in (t, -t)
+    )
+    return np.minimum(mean, mean - error * up), np.maximum(mean, mean - error * down)
 
 
 def _hall(t: float, skewness: float, n: int) -> float:

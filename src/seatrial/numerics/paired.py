@@ -7,8 +7,13 @@ groups use a cluster bootstrap.
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from seatrial.numerics.distributions import binomial_cdf, normal_quantile
-from seatrial.numerics.interval import Interval, tail
+from seatrial.numerics.interval import Interval, Intervals, alone, tail
+
+Floats = NDArray[np.float64]
 
 
 def tango(lost: int, gained: int, n: int, level: float = 0.95) -> Interval:
@@ -48,6 +53,49 @@ def _score(drop: float, lost: int, gained: int, n: int) -> float:
     variance = n * (2.0 * share + drop * (1.0 - drop))
     distance = lost - gained - n * drop
     return distance / math.sqrt(variance) if variance > 0.0 else math.copysign(math.inf, distance)
+
+
+def tangos(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, level: float | None = 0.95) -> Intervals:
+    """`tango` of many counts at once, one shape; NaN where n is 0. `ValueError` for counts that do not fit n.
+
+    With `level` None the drops alone.
+    """
+    lost, gained, n = (np.asarray(x, np.float64) for x in (lost, gained, n))
+    if (np.minimum(lost, gained) < 0).any() or (lost + gained > n * (1.0 + 1e-9)).any():
+        raise ValueError("paired counts must fit the rows")
+    safe = np.where(n > 0, n, 1.0)
+    if level is None:
+        return alone(np.where(n > 0, (lost - gained) / safe, np.nan))
+    z = -normal_quantile(tail(level))
+    low, high = -_uppers(gained, lost, safe, z), _uppers(lost, gained, safe, z)
+    value = (lost - gained) / safe
+    found = [np.where(n > 0, x, np.nan) for x in (value, np.minimum(low, value), np.maximum(high, value))]
+    return Intervals(found[0], found[1], found[2], level, "Tango score interval for paired proportions")
+
+
+def _uppers(lost: Floats, gained: Floats, n: Floats, z: float) -> Floats:
+    """`_upper`, for all counts together."""
+    inside, outside = (lost - gained) / n, np.ones(n.shape)
+    for _ in range(100):
+        middle = (inside + outside) / 2.0
+        if ((middle == inside) | (middle == outside)).all():
+            break
+        kept = _scores(middle, lost, gained, n) >= -z
+        inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)
+    return inside
+
+
+def _scores(drop: Floats, lost: Floats, gained: Floats, n: Floats) -> Floats:
+    """`_score`, for all counts together."""
+    b = (2.0 * n - lost + gained) * drop - lost - gained
+    c = -gained * drop * (1.0 - drop)
+    root = np.sqrt(np.maximum(0.0, b * b - 8.0 * n * c))
+    away = np.where(root + b > 0.0, root + b, 1.0)
+    share = np.where(b <= 0.0, (root - b) / (4.0 * n), -2.0 * c / away)
+    variance = n * (2.0 * share + drop * (1.0 - drop))
+    distance = lost - gained - n * drop
+    certain = np.copysign(np.inf, distance)
+    return np.where(variance > 0.0, distance / np.sqrt(np.where(variance > 0.0, variance, 1.0)), certain)
 
 
 def mcnemar(lost: int, gained: int) -> float:

@@ -7,8 +7,12 @@ independent and need a cluster bootstrap instead. Counts need not be whole: effe
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seatrial.numerics.betas import beta_quantiles
 from seatrial.numerics.distributions import beta_quantile, normal_quantile
-from seatrial.numerics.interval import Interval, tail
+from seatrial.numerics.interval import Interval, Intervals, alone, tail
 
 # The least threshold at which the worst coverage at nominal 0.95, over all p and n up to 1,000, stays above 0.93.
 _SMALL_CELL = 14
@@ -41,6 +45,39 @@ def proportion(successes: float, n: float, level: float = 0.95) -> Interval:
     At nominal 0.95 the coverage never falls below 0.93, whatever the true share (checked exactly for n up to 1,000).
     """
     return (clopper_pearson if min(successes, n - successes) < _SMALL_CELL else wilson)(successes, n, level)
+
+
+def proportions(successes: ArrayLike, n: ArrayLike, level: float | None = 0.95) -> Intervals:
+    """`proportion` of many counts at once; shapes are broadcast. NaN where n is 0; `ValueError` for impossible counts.
+
+    With `level` None the shares alone.
+    """
+    hits, rows = (np.array(x, np.float64) for x in np.broadcast_arrays(successes, n))
+    if not ((hits >= 0) & (hits <= rows)).all():
+        raise ValueError("successes must lie between 0 and n")
+    there = rows > 0
+    safe = np.where(there, rows, 1.0)
+    share = np.array(np.where(there, hits / safe, np.nan))
+    if level is None:
+        return alone(share)
+    z, outside = -normal_quantile(tail(level)), tail(level)
+    shrink = 1.0 + z * z / safe
+    centre = (share + z * z / (2.0 * safe)) / shrink
+    half = z / shrink * np.sqrt(share * (1.0 - share) / safe + (z / (2.0 * safe)) ** 2)
+    low, high = np.array(np.minimum(centre - half, share)), np.array(np.maximum(centre + half, share))
+    small = there & (np.minimum(hits, safe - hits) < _SMALL_CELL)
+    low[small], high[small] = _exact(hits[small], safe[small], outside)
+    low, high = np.array(np.where(hits == 0, 0.0, low)), np.array(np.where(hits == safe, 1.0, high))
+    low[~there], high[~there] = np.nan, np.nan
+    named = np.where(small, "Clopper-Pearson exact interval", "Wilson score interval").astype(object)
+    return Intervals(share, low, high, level, named)
+
+
+def _exact(hits: NDArray[np.float64], rows: NDArray[np.float64], outside: float) -> tuple[NDArray[np.float64], ...]:
+    """Clopper-Pearson's bounds; those at 0 and n mean nothing here."""
+    some, most = np.where(hits > 0, hits, 1.0), np.where(hits < rows, rows - hits, 1.0)
+    both = beta_quantiles(outside, np.concatenate([some, most]), np.concatenate([rows - hits + 1.0, hits + 1.0]))
+    return both[: len(hits)], 1.0 - both[len(hits) :]
 
 
 def _check(successes: float, n: float) -> None:

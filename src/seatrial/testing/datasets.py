@@ -28,14 +28,15 @@ ROWS = 11
 def exam(part: PartInfo, write: Write | None = None) -> None:
     """Try a data set on rows of its own. `write` is needed for kinds of file that the exam can't write. Raises `AssertionError`."""
     module = catalog.load(part)
-    write = write or _writer(part)
+    own = OWN.get(part.name)
+    write = write or (own[0] if own else _writer(part))
     with TemporaryDirectory() as name:
-        folder, columns = Path(name), _carried(part)
+        folder, columns = Path(name), own[1]() if own else _carried(part)
         options = module.Options(**write(folder, columns))
         _describes(module, options, folder, columns)
         for rows in (1, 4, ROWS, 10 * ROWS):
             _gives_back(module, options, folder, columns, rows)
-        _says_what_is_wrong(module, options, folder)
+        _says_what_is_wrong(module, options, folder, list(columns))
 
 
 def sample() -> dict[str, np.ndarray[Any, Any]]:
@@ -104,6 +105,50 @@ WRITERS: Mapping[str, Write] = {
 }
 
 
+def logged() -> dict[str, np.ndarray[Any, Any]]:
+    """What an accuracy log of LoadGen holds: answers in the order in which queries were made, not that of the samples."""
+    random = np.random.default_rng(0)
+    answers = random.normal(size=(ROWS, 3)).astype(np.float32)
+    return {"qsl_idx": random.permutation(ROWS), "seq_id": np.arange(ROWS), "output": answers}
+
+
+def write_loadgen_log(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns as LoadGen writes them."""
+    rows = [
+        f'{{ "seq_id" : {seq}, "qsl_idx" : {index}, "data" : "{answer.tobytes().hex().upper()}" }}'
+        for index, seq, answer in zip(*(columns[name] for name in ("qsl_idx", "seq_id", "output")), strict=True)
+    ]
+    (folder / "mlperf_log_accuracy.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+    return {"path": "mlperf_log_accuracy.json"}
+
+
+def exported() -> dict[str, np.ndarray[Any, Any]]:
+    """What trtexec exports: output tensors, printed with six significant digits."""
+    random = np.random.default_rng(0)
+    return {
+        "boxes": random.integers(-9999, 9999, (ROWS, 4, 3)) / 100.0,
+        "logits": random.integers(-999, 999, (ROWS, 5)) / 10.0,
+    }
+
+
+def write_trtexec(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns as trtexec writes its outputs."""
+    tensors = [
+        f'{{ "name" : "{name}"\n  , "dimensions" : "{"x".join(map(str, values.shape))}"\n'
+        f'  , "values" : [ {", ".join(f"{one:g}" for one in values.reshape(-1))} ]\n  }}'
+        for name, values in columns.items()
+    ]
+    (folder / "outputs.json").write_text("[\n  " + "\n, ".join(tensors) + "\n]\n")
+    return {"path": "outputs.json"}
+
+
+OWN: Mapping[str, tuple[Write, Callable[[], dict[str, np.ndarray[Any, Any]]]]] = {
+    "loadgen_log": (write_loadgen_log, logged),
+    "trtexec": (write_trtexec, exported),
+}
+"""Data sets whose columns are those of one kind of file."""
+
+
 def _carried(part: PartInfo) -> dict[str, np.ndarray[Any, Any]]:
     """Of the sample what such files can hold: all of it, unless the part says `GIVES = {"columns": ("numbers", "text")}`."""
     held = {"numbers": ("count", "height", "sure"), "text": ("name",), "images": ("image",)}
@@ -133,11 +178,14 @@ def _describes(module: Any, options: Any, folder: Path, columns: Mapping[str, An
     told = module.columns(options, folder)
     assert set(told) == set(columns), f"columns() names {sorted(told)}, not {sorted(columns)}"
     assert all(isinstance(words, str) and words for words in told.values()), "columns() tells each type in words"
-    assert "text" in told["name"], "a column of text is called text"
+    for name in [name for name, values in columns.items() if values.dtype.kind in "OU"]:
+        assert "text" in told[name], "a column of text is called text"
 
 
 def _gives_back(module: Any, options: Any, folder: Path, columns: Mapping[str, Any], rows: int) -> None:
-    for names in ([*columns], ["count"], ["name", next(iter(columns))]):
+    listed = list(columns)
+    single = "count" if "count" in columns else listed[len(listed) // 2]
+    for names in (listed, [single], [listed[-1], listed[0]]):
         pieces = list(module.chunks(options, folder, names, rows))
         for piece in pieces:
             assert set(piece) == set(names), f"asked for {names}, a chunk holds {sorted(piece)}"
@@ -152,13 +200,15 @@ def _gives_back(module: Any, options: Any, folder: Path, columns: Mapping[str, A
             assert np.array_equal(whole, wanted), f"`{name}` comes back with other values or in another order"
 
 
-def _says_what_is_wrong(module: Any, options: Any, folder: Path) -> None:
-    error = _refused(lambda: list(module.chunks(options, folder, ["count", "nme"], 4)), "a column that isn't there")
-    assert "nme" in str(error), "the error names the column"
-    assert "name" in error.next_step, "the next step names the nearest column"
+def _says_what_is_wrong(module: Any, options: Any, folder: Path, names: list[str]) -> None:
+    meant = names[-1]
+    wrong = meant[0] + meant[2:]
+    error = _refused(lambda: list(module.chunks(options, folder, [names[0], wrong], 4)), "a column that isn't there")
+    assert wrong in str(error), "the error names the column"
+    assert meant in error.next_step, "the next step names the nearest column"
     elsewhere = folder / "elsewhere"
     _refused(lambda: module.columns(options, elsewhere), "files that aren't there")
-    _refused(lambda: list(module.chunks(options, elsewhere, ["count"], 4)), "files that aren't there")
+    _refused(lambda: list(module.chunks(options, elsewhere, names[:1], 4)), "files that aren't there")
 
 
 def _refused(act: Callable[[], Any], what: str) -> DataError:

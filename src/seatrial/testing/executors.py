@@ -20,38 +20,38 @@ from seatrial.errors import WorkerCrashed, WorkerError, WorkerFailed, WorkerHung
 PATIENCE = 60.0
 
 
-def exam(part: PartInfo) -> None:
-    """Raises `AssertionError` where the executor doesn't do what executors do. Workers must be processes of this machine."""
-    module, options = catalog.load(part), catalog.options(part)
+def exam(part: PartInfo, given: dict[str, Any] | None = None) -> None:
+    """Raises `AssertionError` where the executor, with the `given` options, doesn't do what executors do.
+
+    Workers must be processes of this machine: one that reaches others is examined with this machine as the other one.
+    """
+    module, options = catalog.load(part), catalog.options(part, given)
     with tempfile.TemporaryDirectory() as name:
         log = Path(name) / "logs" / "worker.log"
 
-        def start() -> Any:
+        def start() -> tuple[Any, int]:
             link = module.start(log, None, options)
-            assert link.ask(Order(order="hello"), PATIENCE)["pid"]
-            return link
+            return link, link.ask(Order(order="hello"), PATIENCE)["pid"]
 
-        link = start()
+        link, pid = start()
         _expect(WorkerFailed, lambda: link.ask(Order(order="predict", values={}), PATIENCE))
         assert link.ask(Order(order="hello"), PATIENCE)["ok"], "a worker doesn't outlive an error of its part"
         link.close()
-        assert not psutil.pid_exists(link.pid), "a closed worker is still there"
+        assert not psutil.pid_exists(pid), "a closed worker is still there"
         link.close()
         for sign, error in (
             (signal.SIGSEGV, WorkerCrashed),
             (signal.SIGKILL, WorkerOutOfMemory),
             (signal.SIGSTOP, WorkerHung),
         ):
-            link = start()
-            _signalled(link, sign, error)
-            assert not psutil.pid_exists(link.pid), f"a worker is left after {sign.name}"
+            link, pid = start()
+            _signalled(link, pid, sign, error)
+            assert not psutil.pid_exists(pid), f"a worker is left after {sign.name}"
 
 
-def _signalled(link: Any, sign: signal.Signals, error: type[WorkerError]) -> None:
-    os.kill(link.pid, signal.SIGSTOP)
-    sender = threading.Thread(
-        target=lambda: (time.sleep(0.2), os.kill(link.pid, sign), os.kill(link.pid, signal.SIGCONT))
-    )
+def _signalled(link: Any, pid: int, sign: signal.Signals, error: type[WorkerError]) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    sender = threading.Thread(target=lambda: (time.sleep(0.2), os.kill(pid, sign), os.kill(pid, signal.SIGCONT)))
     if sign is not signal.SIGSTOP:
         sender.start()
     _expect(error, lambda: link.ask(Order(order="hello"), 1.0 if sign is signal.SIGSTOP else PATIENCE))

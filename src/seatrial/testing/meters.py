@@ -13,6 +13,7 @@ from seatrial import catalog
 from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
+from seatrial.contracts.glossary import term
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Probe, Round
 
@@ -63,7 +64,9 @@ def _sound(findings: list[Finding], part: PartInfo) -> None:
     for one in findings:
         where = f"{part.name}: {one.key}"
         assert one.candidate is None, f"{where} names a candidate: flow does that"
-        assert one.unit or one.better is None or one.value is None, f"{where} has no unit"
+        known = term(one.what)
+        share = known is not None and known.kind == "share"
+        assert one.unit or one.better is None or one.value is None or share, f"{where} has no unit"
         assert one.method, f"{where} doesn't say its method"
         value: Any = one.value
         assert one.low is None or one.low <= value, f"{where}: the lower bound is above the value"

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from seatrial import catalog
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartInfo
+from seatrial.flow.changes import changes
 from seatrial.testing.dossiers import sample_dossier, samples
 
 __all__ = ["check_html", "exam", "sample_dossier", "samples"]
@@ -29,6 +30,22 @@ def exam(part: PartInfo) -> None:
         assert "\x1b[2J" not in text, f"{part.name}: a label's control characters reach the report"
         if name != "hostile":
             _names_everyone(part, dossier, text)
+        if "html" in part.gives.get("suffix", ()):
+            check_html(text)
+    if "changes" in part.accepts.get("record", ()):
+        _tells_of_two_runs(part)
+
+
+def _tells_of_two_runs(part: PartInfo) -> None:
+    """What it makes of two runs: the same twice, whole, and nothing that a hostile label could do."""
+    module, options, known = catalog.load(part), catalog.options(part), samples()
+    for after in ("normal", "with care", "bare", "hostile", "imported"):
+        made = changes(known["normal"], known[after])
+        text = module.render_changes(made, options)
+        assert isinstance(text, str), f"{part.name}: a report is text, not {type(text).__name__}"
+        assert text.strip(), f"{part.name}: nothing is said of two runs (`normal` and `{after}`)"
+        assert text == module.render_changes(made, options), f"{part.name}: two renderings of two runs differ"
+        assert "\x1b[2J" not in text, f"{part.name}: control characters reach the report on two runs"
         if "html" in part.gives.get("suffix", ()):
             check_html(text)
 

@@ -8,6 +8,8 @@ exam(catalog.find("rules", "./my_rule.py"), {"what": "accuracy", "bound": 0.5})
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from seatrial import catalog
@@ -34,14 +36,32 @@ NO_EVIDENCE: list[dict[str, Any]] = [
 """What makes of a clear finding one that decides nothing."""
 
 
-def exam(part: PartInfo, given: dict[str, Any] | None = None) -> None:
+Around = Callable[[Finding], list[Finding]]
+"""Of a finding that the exam makes up, what a run would give to a rule that reads several."""
+
+
+class _Beside:
+    """A rule that is handed, for each finding, what a run would give with it."""
+
+    def __init__(self, module: Any, around: Around) -> None:
+        self._module, self._around, self.needs = module, around, module.needs
+
+    def judge(self, evidence: Evidence, options: Any) -> Judgement:
+        found = [one for finding in evidence.findings for one in self._around(finding)]
+        judgement: Judgement = self._module.judge(replace(evidence, findings=found), options)
+        return judgement
+
+
+def exam(part: PartInfo, given: dict[str, Any] | None = None, around: Around | None = None) -> None:
     """Try a rule with a limit of 0.5 on a plain number, or an ordering by one. Raises `AssertionError`.
 
-    `given` are its options, where `SAMPLE` doesn't fit them.
+    `given` are its options, where `SAMPLE` doesn't fit them; `around` is for rules that read slices, or several findings.
     """
-    module = catalog.load(part)
+    module: Any = catalog.load(part)
     known = catalog.options_type(module).model_fields
     options = catalog.options(part, given or {name: value for name, value in SAMPLE.items() if name in known})
+    if around is not None:
+        module = _Beside(module, around)
     if hasattr(module, "order"):
         _orders(module, options)
     else:

@@ -18,8 +18,9 @@ import numpy as np
 from seatrial import catalog
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Facts, Session, Setting
+from seatrial.contracts.recorded import made_elsewhere
 from seatrial.errors import SeatrialError, Unsupported
-from seatrial.testing import _models
+from seatrial.testing import _by_format, _models
 from seatrial.testing._models import Sample
 
 TOLERANCE = {"fp64": 1e-5, "fp32": 1e-5, "fp16": 5e-3, "bf16": 3e-2, "int8": 1.5e-1}
@@ -31,13 +32,26 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
     module, options = catalog.load(part), catalog.options(part)
     assert callable(getattr(module, "import_framework", None)), f"{part.name}: `import_framework()` is missing"
     module.import_framework()
+    if made_elsewhere(part):
+        _check_not_run(part, module, options)
+        return
     for setting in _settings(part, module):
         with tempfile.TemporaryDirectory() as folder:
-            own = [sample for name in part.accepts.get("format", ()) for sample in _models.samples(name, Path(folder))]
+            formats, place = part.accepts.get("format", ()), Path(folder)
+            own = [one for name in formats for one in _by_format.samples(name, place)]
             assert own or samples, f"{part.name}: no sample in its formats; bring some: exam(part, samples=[...])"
             for sample in (*own, *samples):
                 where = f"{part.name}, sample {sample.name}, {setting.device}, {setting.precision}"
                 _one(where, module, options, setting, sample)
+
+
+def _check_not_run(part: PartInfo, module: Any, options: Any) -> None:
+    """What stands for outputs made elsewhere says so, and answers no rows."""
+    for device in part.accepts.get("device", ("cpu",)):
+        assert module.absent(device) is None, f"{part.name}: accepts {device} and then misses it"
+        refused = _models.refusal(Unsupported, partial(module.open, None, Setting(device, "unknown"), options))
+        assert refused, f"{part.name}: its outputs were made elsewhere, yet it opens"
+        assert refused.what.strip(), f"{part.name}: refuses without a word"
 
 
 def check_session(where: str, session: Session, sample: Sample, setting: Setting, tolerance: float) -> Facts:
@@ -76,10 +90,11 @@ def _one(where: str, module: Any, options: Any, setting: Setting, sample: Sample
     refused = _models.refusal(Unsupported, lambda: opened.append(module.open(sample.artefact, setting, options)))
     if refused:
         assert (setting.device, setting.precision) != ("cpu", "fp32"), f"{where}: refused: {refused}"
+        assert setting.precision != "unknown", f"{where}: accepts no precision but `unknown` and refuses it: {refused}"
         assert refused.what.strip(), f"{where}: refused without a word"
         return
     (session,) = opened
-    check_session(where, session, sample, setting, TOLERANCE[setting.precision])
+    check_session(where, session, sample, setting, TOLERANCE.get(setting.precision, TOLERANCE["fp32"]))
     _check_refusals(where, session, sample)
     session.close()
     session.close()
@@ -112,7 +127,9 @@ def _check_facts(where: str, session: Session, setting: Setting) -> Facts:
     assert isinstance(facts, Facts), f"{where}: `facts()` gives a {type(facts).__name__}"
     assert facts.precision in {*TOLERANCE, "unknown"}, f"{where}: there is no precision `{facts.precision}`"
     as_asked = (facts.device, facts.precision) == (setting.device, setting.precision)
-    assert as_asked or facts.fell_back, f"{where}: ran on {facts.device} in {facts.precision} and says nothing of it"
+    finer = (facts.device, setting.precision, facts.precision) == (setting.device, "fp32", "fp64")
+    said = facts.fell_back or (finer and facts.details.get("precision"))
+    assert as_asked or said, f"{where}: ran on {facts.device} in {facts.precision} and says nothing of it"
     json.dumps(facts.details)
     return facts
 

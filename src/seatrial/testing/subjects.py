@@ -88,4 +88,31 @@ def _bring_torch(folder: Path) -> dict[str, Any]:
     return {"module": "module.py:build", "weights": "weights.safetensors", "arguments": {"width": 48}}
 
 
+def _bring_python(folder: Path) -> dict[str, Any]:
+    """A function whose file would stop everything if it were run, and a file that it loads."""
+    (folder / "score.py").write_text("def predict(features): ...\n\n\nraise SystemExit('this must not run')\n")
+    (folder / "weights.bin").write_bytes(b"weights")
+    return {"function": "score.py:predict", "files": ["weights.bin"]}
+
+
+def _bring_http(folder: Path) -> dict[str, Any]:
+    """A URL that nobody answers at: reading asks nobody."""
+    return {"url": "http://127.0.0.1:9/v1/models/it:predict", "headers": {"Authorization": "NOT_SET"}}
+
+
+def _bring_predictions(folder: Path) -> dict[str, Any]:
+    import numpy as np
+
+    np.savez(folder / "outputs.npz", logits=np.zeros((4, 3), np.float32))
+    return {"from": {"npz": {"path": "outputs.npz"}}}
+
+
+def _bring_sklearn(folder: Path) -> dict[str, Any]:
+    from seatrial.testing import _skops
+
+    _skops.skops_file(folder / "model.skops", scaled=True)
+    return {"path": "model.skops"}
+
+
 _OURS: dict[str, Bring] = {"onnx": _bring_onnx, "torch": _bring_torch}
+_OURS |= {"python": _bring_python, "http": _bring_http, "predictions": _bring_predictions, "sklearn": _bring_sklearn}

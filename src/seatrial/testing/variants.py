@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import numpy as np
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.part import PartInfo
-from seatrial.contracts.protocols import Making, Setting
+from seatrial.contracts.protocols import Making, Setting, Training
 from seatrial.errors import PartError, Unsupported
-from seatrial.testing import _models
+from seatrial.testing import _after, _by_format, _models, _skops
 from seatrial.testing._models import Sample
 
 NEARLY = 0.15
@@ -27,11 +28,17 @@ NEARLY = 0.15
 
 def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
     """Make the variant of each sample twice, look at what was made, and let a runtime answer with it."""
+    if "train" in part.accepts.get("rows", ()):
+        _exam_fitted(part)
+        return
+    if "after" in part.gives.get("step", ()):
+        _after.exam(part)
+        return
     module, options = catalog.load(part), catalog.options(part)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         formats = part.accepts.get("format", ("onnx", "torch"))
-        own = [sample for format_ in formats for sample in _models.samples(format_, folder / format_)]
+        own = [sample for format_ in formats for sample in _by_format.samples(format_, folder / format_)]
         assert own or samples, f"{part.name}: no sample in its formats; bring some: exam(part, samples=[...])"
         for sample in (*own, *samples):
             first = _make(part, module, options, sample, folder / "first" / sample.name)
@@ -41,10 +48,36 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
             _check_without_rows(part, module, options, sample, folder / "none" / sample.name)
 
 
-def _make(part: PartInfo, module: Any, options: Any, sample: Sample, folder: Path) -> Artefact:
+def _exam_fitted(part: PartInfo) -> None:
+    """Fit a model anew to rows with a role, twice: the same both times, better than chance, and refused without the rows."""
+    module, options = catalog.load(part), catalog.options(part, {"group": "town"})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sample, labels = _skops.two_classes(folder / "model.skops")
+        towns = np.where(np.arange(len(labels)) % 3 == 0, "Rye", "Ely")
+        training = Training(sample.values, labels, {"town": towns}, ("no", "yes"))
+        given = Making(folder / "first", _SEED, rows_hash="rows", train=training)
+        first = _make(part, module, options, sample, folder / "first", given)
+        second = _make(part, module, options, sample, folder / "second", replace(given, folder=folder / "second"))
+        assert first.hash == second.hash, f"{part.name}: made twice from the same, it differs"
+        assert first.lineage.rows_hash == "rows", f"{part.name}: the lineage doesn't name the rows"
+        (answers,) = _answers(first, sample).values()
+        right = float(np.mean(answers.argmax(axis=1) == labels))
+        assert right > 1 - 2 * NEARLY, f"{part.name}: answers {right:.2f} of its own training rows rightly"
+        refused = _models.refusal(
+            Unsupported, lambda: module.make(sample.artefact, Making(folder / "none", _SEED), options)
+        )
+        assert refused, f"{part.name}: made without rows to train with"
+        assert "train" in str(refused), f"{part.name}: refuses for want of rows without naming the role `train`"
+        assert refused.next_step, f"{part.name}: refuses for want of rows without a next step"
+
+
+def _make(
+    part: PartInfo, module: Any, options: Any, sample: Sample, folder: Path, making: Making | None = None
+) -> Artefact:
     """Make it, and see that files, hashes, names and lineage are as they must be."""
     before = {role: _models.sha256(file) for role, file in sample.artefact.files.items()}
-    made: Artefact = module.make(sample.artefact, _making(folder, sample), options)
+    made: Artefact = module.make(sample.artefact, making or _making(part, folder, sample), options)
     after = {role: _models.sha256(file) for role, file in sample.artefact.files.items()}
     assert before == after, f"{part.name}: changed the files of the model that it was given"
     if made == sample.artefact:
@@ -88,26 +121,34 @@ def _check_without_rows(part: PartInfo, module: Any, options: Any, sample: Sampl
 
 def _check_answers(part: PartInfo, made: Artefact, sample: Sample) -> None:
     """The first installed runtime that takes the format on the CPU answers nearly as the model did."""
-    setting = Setting()
+    answers = _answers(made, sample)
+    for name, right in sample.answers.items():
+        off = float(np.abs(answers[name] - right).max() / np.abs(right).max())
+        assert off <= NEARLY, f"{part.name}: `{name}` of {sample.name} is off by {off:.2g} of its range"
+
+
+def _answers(made: Artefact, sample: Sample) -> Any:
+    """What the first installed runtime that takes the format on the CPU answers."""
     for runtime in catalog.parts("runtimes").values():
         if not (runtime.takes("format", made.format) and runtime.takes("device", "cpu")) or catalog.absent(runtime):
             continue
-        session = catalog.load(runtime).open(made, setting, catalog.options(runtime))
+        session = catalog.load(runtime).open(made, Setting(), catalog.options(runtime))
         answers = session.predict(sample.values)
         session.close()
-        for name, right in sample.answers.items():
-            off = float(np.abs(answers[name] - right).max() / np.abs(right).max())
-            assert off <= NEARLY, f"{part.name}: `{name}` of {sample.name} is off by {off:.2g} of its range"
-        return
+        return answers
     raise PartError(f"no installed runtime takes the format {made.format}", next_step="seatrial doctor")
 
 
 _SEED = 3
 
 
-def _making(folder: Path, sample: Sample) -> Making:
+def _making(part: PartInfo, folder: Path, sample: Sample) -> Making:
     draw = np.random.default_rng(_SEED)
     calibration = {
         name: draw.standard_normal((130, *value.shape[1:])).astype(value.dtype) for name, value in sample.values.items()
     }
-    return Making(folder, _SEED, calibration, "rows")
+    given = Making(folder, _SEED, calibration, "rows")
+    if "runtimes" not in part.uses:
+        return given
+    rows = sample._replace(values=calibration)
+    return replace(given, answer=lambda artefact: {"scores": next(iter(_answers(artefact, rows).values()))})

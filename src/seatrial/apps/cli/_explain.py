@@ -119,7 +119,7 @@ def fields(record: type[BaseModel]) -> list[dict[str, str]]:
 
 def _kind_of(file: Path) -> str:
     """The kind of part whose functions this file offers (defined, imported or assigned), told by their names; empty if there is none."""
-    from seatrial.contracts import protocols
+    from seatrial.contracts import protocols, quality
 
     if not file.is_file():
         return ""
@@ -129,12 +129,13 @@ def _kind_of(file: Path) -> str:
         alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     here |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    asked = {
-        found.group(1): {name for name in vars(protocol) if not name.startswith("_")}
-        for protocol in vars(protocols).values()
+    asked = [
+        (found.group(1), {name for name in vars(protocol) if not name.startswith("_")})
+        for protocol in (*vars(protocols).values(), *vars(quality).values())
         if (found := re.match(r"`parts/(\w+)`", getattr(protocol, "__doc__", None) or ""))
-    }
-    return max((kind for kind in asked if asked[kind] <= here), key=lambda kind: len(asked[kind]), default="")
+    ]
+    fitting = [(len(names), kind) for kind, names in asked if names <= here]
+    return max(fitting, key=lambda one: one[0], default=(0, ""))[1]
 
 
 def _speaks_of(what: str, word: str) -> bool:

@@ -1,4 +1,8 @@
-"""What the commands print: results on stdout, everything about them on stderr. A reader who leaves early (`| head`) is no error."""
+"""What the commands print: results on stdout, everything about them on stderr. A reader who leaves early (`| head`) is no error.
+
+Nothing that comes from a file (names of columns, classes and files, errors) moves a terminal's cursor or changes its colours: what
+can't be printed is shown as `\\x1b` (`plain`). Only what is coloured here (`styled`) passes as it is.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,28 @@ if TYPE_CHECKING:
 
 WIDE = 120
 """Columns where there is no terminal to ask."""
+SPACES = "\u00a0\u202f\u2009"
+"""Spaces that count as unprintable and do no harm."""
+
+
+def plain(text: object) -> str:
+    """The text with everything that can't be printed, but line breaks, as visible escapes: `\\x1b[2J`."""
+    return "".join(one if one.isprintable() or one in "\n\t" or one in SPACES else _escape(one) for one in str(text))
 
 
 def say(text: str = "") -> None:
     """A line of the result."""
-    _write(sys.stdout, text + "\n")
+    _write(sys.stdout, plain(text) + "\n")
 
 
 def note(text: str = "") -> None:
     """A line about the result: progress, hints."""
-    _write(sys.stderr, text + "\n")
+    _write(sys.stderr, plain(text) + "\n")
+
+
+def styled(stream: TextIO, text: str) -> None:
+    """A line with colours of our own; whatever else is in it has been made plain."""
+    _write(stream, text + "\n")
 
 
 def data(content: Any) -> None:
@@ -36,7 +52,8 @@ def data(content: Any) -> None:
 
     if hasattr(content, "model_dump"):
         content = content.model_dump(mode="json")
-    say(json.dumps(content, indent=2, ensure_ascii=False))
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    _write(sys.stdout, "".join(one if one.isprintable() or one in "\n " else _in_json(one) for one in text) + "\n")
 
 
 def show(*content: RenderableType) -> None:
@@ -58,7 +75,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(str(cell)) for cell in row))
+        grid.add_row(*(Text(plain(cell)) for cell in row))
     return grid
 
 
@@ -66,7 +83,7 @@ def heading(text: str) -> Text:
     """A line in bold."""
     from rich.text import Text
 
-    return Text(text, style="bold")
+    return Text(plain(text), style="bold")
 
 
 def console(stream: TextIO) -> Console:
@@ -106,9 +123,21 @@ def _rendered(stream: TextIO, content: tuple[RenderableType, ...]) -> str:
     page = console(stream)
     with page.capture() as captured:
         for item in content:
-            page.print(item)
+            page.print(plain(item) if isinstance(item, str) else item)
     lines = captured.get().split("\n")
     return "\n".join(line.rstrip() for line in lines) if not stream.isatty() else captured.get()
+
+
+def _escape(letter: str) -> str:
+    """`\\x1b`, `\\u202e`; what is no character at all (half a surrogate pair) too."""
+    return letter.encode("ascii", "backslashreplace").decode() if ord(letter) > 127 else f"\\x{ord(letter):02x}"
+
+
+def _in_json(letter: str) -> str:
+    """As JSON writes it; beyond 16 bits as the pair."""
+    import json
+
+    return json.dumps(letter)[1:-1] if ord(letter) > 127 else f"\\u{ord(letter):04x}"
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Names shown for one reason of leaving out."""
+MOST, MOST_BESIDE = 60, 20
+"""Lines of a table that is asked for, and of one that a run shows beside its progress."""
 
 
 def show_plan(plan: Plan) -> None:
     """The plan on stderr: it is about the result, not the result."""
-    _out.show_note(*described(plan))
+    _out.show_note(*described(plan, MOST_BESIDE))
 
 
-def described(plan: Plan) -> list[RenderableType]:
-    """The plan as tables and lines."""
+def described(plan: Plan, most: int = MOST) -> list[RenderableType]:
+    """The plan as tables and lines: at most so many candidates, with the reference, and as many reasons of leaving out."""
     count = len(plan.candidates)
     title = f"{plan.study.name}: {count} candidate{'s' if count != 1 else ''} to measure"
-    found: list[RenderableType] = [_out.heading(title), _candidates(plan), ""]
+    found: list[RenderableType] = [_out.heading(title), _candidates(plan, most), *_beyond(count, most), ""]
     if plan.dropped:
-        found += [_out.heading(f"left out ({len(plan.dropped)})"), *_reasons(plan), ""]
+        found += [_out.heading(f"left out ({len(plan.dropped)})"), *_reasons(plan, most), ""]
     return [*found, _outline(plan), ""]
 
 
@@ -40,7 +42,12 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def _candidates(plan: Plan) -> RenderableType:
+def _beyond(count: int, most: int) -> list[str]:
+    """How many lines a table leaves out, if it does."""
+    return [f"... and {count - most} more; `seatrial plan STUDY --json` lists all"] if count > most else []
+
+
+def _candidates(plan: Plan, most: int) -> RenderableType:
     several = len(plan.study.models) > 1
     columns = [
         "candidate",
@@ -53,7 +60,8 @@ def _candidates(plan: Plan) -> RenderableType:
         "threads",
         "batch",
     ]
-    rows = [_row(planned, several) for planned in plan.candidates]
+    first = sorted(plan.candidates, key=lambda planned: not planned.reference)[:most]
+    rows = [_row(planned, several) for planned in plan.candidates if planned in first]
     return _out.table(columns, rows, right=("threads", "batch"))
 
 
@@ -62,18 +70,18 @@ def _row(planned: Planned, several: bool) -> list[str]:
     name = f"{planned.label}{'  ← reference' if planned.reference else ''}"
     middle = [fields["model"]] if several else []
     tail = [fields[key] for key in ("device", "precision", "threads", "batch")]
-    return [name, *middle, fields["runtime"], fields["variant"], planned.form, *map(str, tail)]
+    return [name, *middle, fields["runtime"], fields["variant"], planned.route, *map(str, tail)]
 
 
-def _reasons(plan: Plan) -> list[str]:
-    """One line a reason, with the first names that it concerns."""
+def _reasons(plan: Plan, most: int) -> list[str]:
+    """One line a reason, with the first names that it concerns; at most so many lines."""
     by_reason = sorted(plan.dropped, key=lambda dropped: dropped.reason)
     lines = []
     for reason, group in groupby(by_reason, key=lambda dropped: dropped.reason):
         names = [dropped.id for dropped in group]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         lines.append(f"  {', '.join(names[:SHOWN])}{more}: {reason}")
-    return lines
+    return [*lines[:most], *_beyond(len(lines), most)]
 
 
 def _outline(plan: Plan) -> str:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from seatrial.apps.cli import _out
-from seatrial.errors import StudyError
+from seatrial.errors import StoreError, StudyError
+
+
+def _reports() -> list[str]:
+    """For the shell's completion."""
+    from seatrial import catalog
+
+    return list(catalog.parts("reports"))
+
 
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
 Folder = Annotated[Path, typer.Option("--in", help="The folder of the study.", file_okay=False, exists=True)]
@@ -25,7 +34,9 @@ def report(
     form: Annotated[
         str,
         typer.Option(
-            "--as", help="A report, such as `terminal`, `html` or `json`; `seatrial parts reports` lists them."
+            "--as",
+            help="A report, such as `terminal`, `html` or `json`; `seatrial parts reports` lists them.",
+            autocompletion=_reports,
         ),
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; stdout if left out.")] = None,
@@ -37,10 +48,14 @@ def report(
     from seatrial.flow.publish import render
 
     name = "json" if json else form
-    options = terminal_options() if name == "terminal" and out is None else {}
-    text = render(dossier(run, folder), name, options)
+    found = dossier(run, folder)
+    options = terminal_options(found.study) if name == "terminal" and out is None else {}
+    text = render(found, name, options)
     if out is None:
-        _out.say(text.rstrip("\n"))
+        ours = (
+            name == "terminal" or not sys.stdout.isatty()
+        )  # files keep their letters, on their way through a pipe, too
+        _out.styled(sys.stdout, text.rstrip("\n") if ours else _out.plain(text.rstrip("\n")))
         return 0
     _out.save(out, text)
     _out.note(f"{out} is written.")
@@ -100,7 +115,12 @@ def clean(
     if not yes and not _agreed(home, keep, everything):
         _out.note("Nothing was removed.")
         return 0
-    gone = kept.clean(home, keep=keep, everything=everything)
+    try:
+        gone = kept.clean(home, keep=keep, everything=everything)
+    except OSError as error:
+        raise StoreError(
+            f"{home} can't be removed: {error.strerror}", next_step="look at the folder's rights"
+        ) from error
     if json:
         _out.data(gone._asdict())
     else:
@@ -108,13 +128,19 @@ def clean(
     return 0
 
 
-def terminal_options() -> dict[str, object]:
-    """Width and colour of the terminal report, as this terminal has them."""
-    return {"width": max(40, _out.console(sys.stdout).width), "colour": _out.colours(sys.stdout)}
+BRIEF = {"rows": 30, "reasons": 8}
+"""Most candidates in the table, and most reasons: some two screens, unless the study asks for more."""
+
+
+def terminal_options(study: Mapping[str, Any] | None = None) -> dict[str, object]:
+    """Width and colour of the terminal report, as this terminal has them, and its length where the study says nothing of it."""
+    stated = next((one for one in (study or {}).get("reports", ()) if isinstance(one, dict) and one.get("name") == "terminal"), {})  # fmt: skip
+    brief = {name: most for name, most in BRIEF.items() if name not in stated.get("options", {})}
+    return {"width": max(40, _out.console(sys.stdout).width), "colour": _out.colours(sys.stdout), **brief}
 
 
 def _agreed(home: Path, keep: int, everything: bool) -> bool:
     what = "everything" if everything else f"all but the newest {keep} runs"
     if not sys.stdin.isatty():
         raise StudyError(f"removing {what} from {home} wants a yes", next_step="add `--yes`")
-    return typer.confirm(f"Remove {what} from {home}?", err=True)
+    return typer.confirm(f"Remove {what} from {_out.plain(home)}?", err=True)

@@ -11,13 +11,29 @@ from seatrial.apps.cli import _out
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+
+def _kinds() -> list[str]:
+    """For the shell's completion."""
+    from seatrial import catalog
+
+    return catalog.kinds()
+
+
+def _names() -> list[str]:
+    """For the shell's completion."""
+    from seatrial.apps.cli._explain import names
+
+    return names()
+
+
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
 GIB = 2**30
 
 
 def parts(
     kind: Annotated[
-        str | None, typer.Argument(help="A kind of part, such as `runtimes` or `metrics`; all if left out.")
+        str | None,
+        typer.Argument(help="A kind of part, such as `runtimes` or `metrics`; all if left out.", autocompletion=_kinds),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -44,7 +60,8 @@ def explain(
     name: Annotated[
         str,
         typer.Argument(
-            help="A part (`openvino`, `metrics.accuracy`, `./my_metric.py`), a finding (`latency.p99`), a word, `study` or `study.measure`."
+            help="A part (`openvino`, `metrics.accuracy`, `./my_metric.py`), a finding (`latency.p99`), a word, `study` or `study.measure`.",
+            autocompletion=_names,
         ),
     ],
     json: Annotated[

@@ -124,12 +124,13 @@ def _write_down(error: Exception, given: list[str]) -> Path:
     folder = beside / ".seatrial" / "errors"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
-    file.write_text(f"seatrial {' '.join(given)}\n\n{''.join(traceback.format_exception(error))}", encoding="utf-8")
+    text = f"seatrial {' '.join(given)}\n\n{''.join(traceback.format_exception(error))}"
+    file.write_text(_out.plain(text), encoding="utf-8")
     return file
 
 
 def _complain(what: str, step: str) -> None:
     red, bold, plain = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if _out.colours(sys.stderr) else ("", "", "")
-    _out.note(f"{red}error:{plain} {what}")
+    _out.styled(sys.stderr, f"{red}error:{plain} {_out.plain(what)}")
     if step:
-        _out.note(f"{bold}next:{plain} {step}")
+        _out.styled(sys.stderr, f"{bold}next:{plain} {_out.plain(step)}")

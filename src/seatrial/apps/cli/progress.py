@@ -86,9 +86,14 @@ def _live() -> Iterator[Watch]:
             if event.plan is not None:
                 _above(bar, event)
             elif event.stage == "note":
-                bar.console.print(event.note or event.label, style="dim")
+                bar.console.print(_out.plain(event.note or event.label), style="dim")
             else:
-                bar.update(task, description=escape(sentence(event)), completed=event.done, total=event.total or None)
+                bar.update(
+                    task,
+                    description=escape(_out.plain(sentence(event))),
+                    completed=event.done,
+                    total=event.total or None,
+                )
 
         yield watch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from seatrial.flow.baseline import Comparison
 
 PASS, FAIL, OPEN, NOT_EVALUATED, STOPPED = 0, 1, 3, 4, 130
+MOST_LINES = 50
+"""Lines that `gate` says on what doesn't hold."""
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file.", metavar="STUDY")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: three rounds.")]
@@ -28,16 +31,33 @@ Budget = Annotated[
     str | None, typer.Option("--budget", help="Stop measuring after this time, such as `10m`.", metavar="TIME")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure everything again.")]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        help="The SHA-256 of a file that is refused otherwise, to let this one through this once; may be repeated.",
+        metavar="SHA256",
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option("--on", help="Run it on another machine, such as `ssh://me@host:22`.", metavar="MACHINE"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No plan and no progress; only the verdict.")]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout, progress on stderr.")]
 
 
-def plan(study: StudyFile, only: Only = None, quick: Quick = False, json: Json = False) -> int:
+def plan(study: StudyFile, only: Only = None, quick: Quick = False, on: On = None, json: Json = False) -> int:
     """Show what would run: candidates, what was left out and why, how long it may take. Measures nothing."""
+    from dataclasses import replace
+
+    from seatrial.flow.machines import on as placed
     from seatrial.flow.plan import make_plan
     from seatrial.flow.read import read
 
-    made = make_plan(read(study), only=tuple(only or ()), quick=quick)
+    source = read(study)
+    source = replace(source, study=placed(source.study, on, source.folder))
+    made = make_plan(source, only=tuple(only or ()), quick=quick)
     if json:
         _out.data(made)
         return 0
@@ -54,11 +74,13 @@ def run(
     only: Only = None,
     budget: Budget = None,
     fresh: Fresh = False,
+    trust: Trust = None,
+    on: On = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Carry out a study: measure, decide, report. What was measured before is not measured again."""
-    dossier = _carried_out(study, quick, only, budget, fresh, quiet)
+    dossier = _carried_out(study, quick, only, budget, fresh, trust, on, quiet)
     if json:
         _out.data(dossier)
     else:
@@ -93,6 +115,8 @@ def gate(
     only: Only = None,
     budget: Budget = None,
     fresh: Fresh = False,
+    trust: Trust = None,
+    on: On = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -101,7 +125,8 @@ def gate(
     from seatrial.apps.find import is_study
 
     baseline = None if against is None else kept(str(against), folder)
-    dossier = _carried_out(Path(what), quick, only, budget, fresh, quiet) if is_study(what) else kept(what, folder)
+    is_one = is_study(what)
+    dossier = _carried_out(Path(what), quick, only, budget, fresh, trust, on, quiet) if is_one else kept(what, folder)
     compared = None if baseline is None else _compared(dossier, baseline)
     code = judged(dossier, compared)
     if json:
@@ -109,8 +134,11 @@ def gate(
         _out.data({"exit": code, "run": dossier.run.id, "verdict": dossier.verdict.model_dump(mode="json"), **since})
         return code
     if not quiet:
-        for line in _judgements(dossier):
+        lines = _judgements(dossier)
+        for line in lines[:MOST_LINES]:
             _out.say(line)
+        if len(lines) > MOST_LINES:
+            _out.say(f"... and {len(lines) - MOST_LINES} more; `seatrial gate {what} --json` has all")
     _out.say(f"{dossier.verdict.outcome.upper()}  {dossier.verdict.sentence}")
     for line in _since(compared, quiet) if compared else ():
         _out.say(line)
@@ -154,14 +182,22 @@ def seconds(budget: str | None) -> float | None:
 
 
 def _carried_out(
-    study: Path, quick: bool, only: list[str] | None, budget: str | None, fresh: bool, quiet: bool
+    study: Path,
+    quick: bool,
+    only: list[str] | None,
+    budget: str | None,
+    fresh: bool,
+    trust: list[str] | None,
+    on: str | None,
+    quiet: bool,
 ) -> Dossier:
     limit = seconds(budget)
     from seatrial.apps.cli.progress import watching
     from seatrial.flow.study import run as carry_out
 
+    chosen = {"only": tuple(only or ()), "trust": tuple(trust or ())}
     with watching(quiet) as watch:
-        return carry_out(study, quick=quick, only=tuple(only or ()), budget=limit, fresh=fresh, watch=watch)
+        return carry_out(study, quick=quick, budget=limit, fresh=fresh, on=on, watch=watch, **chosen)
 
 
 def _tell(dossier: Dossier, study: Path, quiet: bool) -> None:
@@ -172,7 +208,7 @@ def _tell(dossier: Dossier, study: Path, quiet: bool) -> None:
         _out.say(f"{dossier.verdict.outcome.upper()}  {dossier.verdict.sentence}")
         _out.note(_effort(dossier))
     else:
-        _out.say(render(dossier, "terminal", terminal_options()).rstrip("\n"))
+        _out.styled(sys.stdout, render(dossier, "terminal", terminal_options(dossier.study)).rstrip("\n"))
         _out.say()
     _out.say(_page(dossier, study))
 

@@ -21,7 +21,9 @@ def files(path: str, folder: Path, *suffixes: str) -> list[Path]:
     with reading(path[:200], "this path can't be followed"):  # too long, or with characters that no path has
         found = _meant(whole, path, suffixes)
     if not found:
-        raise DataError(f"there is no data at {path}", where=str(whole), next_step=_beside(whole, suffixes))
+        odd = whole.exists() and not whole.is_dir()
+        what = f"{path} is a pipe, a device or a socket" if odd else f"there is no data at {path}"
+        raise DataError(what, where=str(whole), next_step=_beside(whole, suffixes))
     return found
 
 
@@ -41,19 +43,28 @@ def reading(where: str, what: str) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except OSError as error:
+        step = "name a file, and look at its rights" if error.errno else "copy or save the file again"
+        raise DataError(f"{what}: {error.strerror or _first_line(error)}", where=where, next_step=step) from error
     except Exception as error:  # zlib, tokenize, zipfile, recursion, memory and more
-        told = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise DataError(f"{what}: {told[:200]}", where=where) from error
+        raise DataError(
+            f"{what}: {_first_line(error)}", where=where, next_step="copy or save the file again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (next(iter(str(error).splitlines()), "") or type(error).__name__)[:200]
 
 
 def known(names: Sequence[str], columns: Iterable[str], where: str) -> None:
     """Raises `DataError`, with the nearest name, unless all named columns are there."""
     there = list(columns)
+    all_of_them = set(there)
     if not names:
         step = f"its columns are: {', '.join(there[:20])}" if there else "name another file"
         raise DataError("there is no column to read", where=where, next_step=step)
     for name in names:
-        if name not in there:
+        if name not in all_of_them:
             near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
             step = f"did you mean `{near[0]}`?" if near else f"its columns are: {', '.join(there[:20])}"
             raise DataError(f"there is no column `{name}`", where=where, next_step=step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,11 +21,15 @@ from seatrial.parts.datasets import _columns
 from seatrial.parts.datasets._records import Block, blocks, records, text
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from seatrial.contracts.protocols import Columns
 
 FIRST_RECORDS = 1_000
+CELLS = 2_000_000
+"""Cells that are looked at together."""
 SEPARATORS = ",;\t|"
 TYPES = {"integers": "int64", "numbers": "float64", "truth values": "bool", "text": "text"}
 
@@ -46,10 +51,10 @@ class Cells:
     count: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
 
-    def add(self, kind: str, mask: pl.Series, block: Block) -> None:
-        if count := int(mask.sum()):
-            self.count[kind] = self.count.get(kind, 0) + count
-            self.first.setdefault(kind, f"line {block.lines[int(mask.arg_max() or 0)]}{block.where}")
+    def add(self, kind: str, count: int, first: int, block: Block) -> None:
+        """So many cells of a block, the first in its row `first`."""
+        self.count[kind] = self.count.get(kind, 0) + count
+        self.first.setdefault(kind, f"line {block.lines[first]}{block.where}")
 
     def kind(self) -> str | None:
         """The one kind that all cells are of; None where numbers and words are mixed."""
@@ -137,9 +142,8 @@ def _header(file: Path, form: Form, path: str) -> list[str]:
     cells = _cells(_first_record(file, path), form, 1, path)
     given = cells if form.header else [""] * len(cells)
     names = [cell.strip() or f"column_{number}" for number, cell in enumerate(given, 1)]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"the column `{name}` stands twice in the first line", where=path)
+    if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+        raise DataError(f"the column `{twice}` stands twice in the first line", where=path)
     return names
 
 
@@ -191,25 +195,32 @@ def _survey(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> 
 
 
 def _survey_block(cells: dict[str, Cells], frame: pl.DataFrame, block: Block, form: Form) -> None:
+    """Columns one below another, so that a table may have very many of them."""
+    names, at_once = list(cells), max(1, CELLS // max(1, len(frame)))
+    for start in range(0, len(names), at_once):
+        group = names[start : start + at_once]
+        for kind, masks in _kinds(frame.select(group), form).items():
+            for name, mask, count in zip(group, masks, masks.sum(axis=1).tolist(), strict=True):
+                if count:
+                    stated = "text" if name in form.text and kind != "empty" else kind
+                    cells[name].add(stated, count, int(mask.argmax()), block)
+
+
+def _kinds(frame: pl.DataFrame, form: Form) -> dict[str, NDArray[np.bool_]]:
+    """Which cells are of each kind: columns x rows."""
     import polars as pl
 
-    for name, seen in cells.items():
-        series = _stripped(frame[name], form)
-        free = series.is_not_null()
-        seen.add("empty", ~free, block)
-        if name in form.text:
-            seen.add("text", free, block)
-            continue
-        for kind, is_it in (
-            ("integers", lambda one: one.cast(pl.Int64, strict=False).is_not_null()),
-            ("numbers", lambda one: _decimals(one, form).cast(pl.Float64, strict=False).is_not_null()),
-            ("truth values", lambda one: one.str.to_lowercase().is_in(["true", "false"]).fill_null(False)),
-        ):
-            if free.any():
-                mask = is_it(series) & free
-                seen.add(kind, mask, block)
-                free = free & ~mask
-        seen.add("text", free, block)
+    bare = frame.unpivot().get_column("value").str.strip_chars()
+    full = (bare.is_not_null() & ~bare.is_in(["", *form.nulls])).fill_null(False)
+    found, left = {"empty": ~full}, full
+    for kind, mask in (
+        ("integers", bare.cast(pl.Int64, strict=False).is_not_null()),
+        ("numbers", _decimals(bare, form).cast(pl.Float64, strict=False).is_not_null()),
+        ("truth values", bare.str.to_lowercase().is_in(["true", "false"]).fill_null(False)),
+    ):
+        found[kind], left = left & mask, left & ~mask
+    found["text"] = left
+    return {kind: mask.to_numpy().reshape(frame.width, frame.height) for kind, mask in found.items()}
 
 
 def _stripped(series: pl.Series, form: Form) -> pl.Series:
@@ -242,6 +253,8 @@ def _cast(series: pl.Series, kind: str, form: Form) -> pl.Series:
 
     if kind == "text":
         return series
+    if kind == "integers" and (made := series.cast(pl.Int64, strict=False)).null_count() == 0:
+        return made  # nothing to strip, as in most tables
     bare = _stripped(series, form)
     if kind == "truth values":
         return bare.str.to_lowercase() == "true"

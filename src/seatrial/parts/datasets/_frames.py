@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from seatrial.contracts.values import Array
 
+BLOCK_BYTES = 32 * 2**20
 SCANS = {"Parquet": "scan_parquet", "Arrow": "scan_ipc"}
 
 
@@ -46,9 +47,11 @@ class Table:
         picked = self.frame.select(names)
         with _reading(self.path, self.kind):
             length = _columns.some_rows(int(self.frame.select(pl.len()).collect().item()), self.path)
-            for start, count in _columns.slices(length, rows):
-                part = picked.slice(start, count).collect()
-                yield {name: self._column(part[name], start, length) for name in names}
+            for first, held in _columns.slices(length, _block([self.schema[name] for name in names], rows)):
+                block = picked.slice(first, held).collect()
+                for start, count in _columns.slices(held, rows):
+                    part = block.slice(start, count)
+                    yield {name: self._column(part[name], first + start, length) for name in names}
 
     def _column(self, series: pl.Series, start: int, length: int) -> Array:
         where = f"{self.path}, column `{series.name}`"
@@ -59,6 +62,13 @@ class Table:
             first = start + int(series.is_null().arg_max() or 0)
             raise _nulls(nulls, f", the first in row {first} of {length}", where)
         return _array(series, where)
+
+
+def _block(types: Sequence[pl.DataType], rows: int) -> int:
+    """Rows read at once, a multiple of `rows`: a group of rows in the file is decoded anew for each piece that is read of it."""
+    if not all(one.is_numeric() or str(one) == "Boolean" for one in types):
+        return rows
+    return rows * max(1, BLOCK_BYTES // (8 * len(types)) // rows)
 
 
 @contextlib.contextmanager

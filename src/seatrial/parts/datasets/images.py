@@ -168,8 +168,10 @@ def _decoded(image: _Image, options: Options) -> Array:
     from PIL import Image, UnidentifiedImageError
 
     where, place = f"{image.root.name}/{image.file}", _inside(image.root, image.file)
-    if not place.is_file():
-        raise DataError("there is no such image", where=where)
+    with _columns.reading(where[:200], "this path can't be followed"):  # a name that is too long
+        there = place.is_file()
+    if not there:
+        raise DataError("there is no such image", where=where[:200])
     with _columns.reading(where, "the image is damaged"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is damaged raises, or its pixels are there
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,7 +1,8 @@
 """Workers as processes of this machine.
 
 Each worker is a fresh interpreter in a session of its own, so that Ctrl-C doesn't reach it and whatever it starts can be ended
-with it. Its standard input and output are the pipe of orders and answers; its own output goes to a log. It dies with its parent.
+with it. Its standard input and output are the pipe of orders and answers; its own output goes to a log, and so does what others
+printed to the pipe before the worker took it. It dies with its parent.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from seatrial.contracts.messages import WORKER, Order
 from seatrial.contracts.part import PartOptions
-from seatrial.errors import WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
+from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 
 GIVES = {"machine": ("local",)}
 
 
 SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
 """What every worker finds in its environment: its words reach the log at once, and nothing is sent anywhere."""
+LONGEST = 64 << 20
+"""Bytes that may come without a line's end; more is no answer."""
 
 
 class Options(PartOptions):
@@ -36,11 +39,10 @@ class ProcessLink:
     """A line to one worker process."""
 
     def __init__(self, log: Path, memory: int | None) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         environment = os.environ | SETTINGS
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
-        with log.open("ab") as file:
+        with _log(log) as file:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -61,8 +63,11 @@ class ProcessLink:
             self._process.stdin.write(order.model_dump_json(exclude_defaults=True).encode() + b"\n")
         except BrokenPipeError:
             raise self._gone(order) from None
-        answer: dict[str, Any] = json.loads(self._line(order, seconds))
-        if answer.get("ok"):
+        deadline = time.monotonic() + seconds
+        answer = None
+        while answer is None:
+            answer = self._answer(self._line(order, seconds, deadline))
+        if answer["ok"]:
             return answer
         raise _error(answer["error"], self.log)
 
@@ -78,9 +83,19 @@ class ProcessLink:
             if pipe:
                 pipe.close()
 
-    def _line(self, order: Order, seconds: float) -> bytes:
+    def _answer(self, line: bytes) -> dict[str, Any] | None:
+        """An answer; None for a line that others printed before the worker took the pipe, which goes to the log."""
+        with contextlib.suppress(ValueError, RecursionError):
+            answer = json.loads(line)
+            if isinstance(answer, dict) and type(answer.get("ok")) is bool:
+                return answer
+        if line.strip():
+            with _log(self.log) as file:
+                file.write(line + b"\n")
+        return None
+
+    def _line(self, order: Order, seconds: float, deadline: float) -> bytes:
         assert self._process.stdout is not None
-        deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._received:
@@ -93,6 +108,12 @@ class ProcessLink:
                 if not got:
                     raise self._gone(order)
                 self._received += got
+                if len(self._received) > LONGEST:
+                    self.close()
+                    raise WorkerFailed(
+                        f"`{order.order}` was answered by {LONGEST >> 20} MiB without a line's end",
+                        next_step=f"see {self.log}",
+                    )
         line, _, self._received = self._received.partition(b"\n")
         return line
 
@@ -102,13 +123,29 @@ class ProcessLink:
         step = f"see {self.log}"
         if code == -signal.SIGKILL:
             return WorkerOutOfMemory(f"killed during `{order.order}`, most likely for want of memory", next_step=step)
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
         return WorkerCrashed(f"ended during `{order.order}` with {how}", next_step=step)
 
 
 def start(log: Path, memory: int | None, options: Options) -> ProcessLink:
     """A fresh worker whose own output goes to `log`, limited to `memory` bytes of data where given."""
     return ProcessLink(log, memory)
+
+
+def _signal(number: int) -> str:
+    """Its name; those for real time have none but their number."""
+    return signal.Signals(number).name if number in set(signal.Signals) else str(number)
+
+
+def _log(file: Path) -> IO[bytes]:
+    """The log, to be written on. Raises `StoreError`."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("ab")
+    except OSError as error:
+        raise StoreError(
+            f"{file} can't be written: {error.strerror}", next_step="check the disk's space and the folder's rights"
+        ) from error
 
 
 def _error(error: dict[str, str], log: Path) -> WorkerError:

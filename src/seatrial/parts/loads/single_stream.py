@@ -6,20 +6,23 @@ The scenario that MLPerf's LoadGen calls SingleStream. Runs for at least `second
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
-from time import perf_counter_ns
 
-import numpy as np
 from pydantic import Field
 
 from seatrial.contracts.events import Events
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
+from seatrial.parts.loads._driving import back_to_back
 
 GIVES = {"load": ("single_stream",)}
 CANNOT = {
-    "tokens": ("not yet ours", "an answer counts when it is whole; time to the first token comes with text generation")
+    "tokens": ("not yet ours", "an answer counts when it is whole; time to the first token comes with text generation"),
+    "processing": (
+        "not yet ours",
+        "only the session is timed: from inputs in memory, as the model takes them, to its answers in memory; "
+        "reading, scaling and what is made of the answers stand outside the clock",
+    ),
 }
 
 
@@ -41,18 +44,5 @@ def samples(batch: int) -> int:
 
 
 def drive(session: Session, queries: Sequence[Values], samples: int, options: Options) -> Events:
-    """Send the queries over and over. Nothing but the call, the clock and two appends happens between two queries."""
-    issued: list[int] = []
-    done: list[int] = []
-    predict, now, start, stop = session.predict, perf_counter_ns, issued.append, done.append
-    begin = now()
-    least, most = begin + int(options.seconds * 1e9), begin + int(options.most * 1e9)
-    for query in cycle(queries):
-        before = now()
-        predict(query)
-        after = now()
-        start(before)
-        stop(after)
-        if after >= least and (len(done) >= options.queries or after >= most):
-            break
-    return Events(issued=np.array(issued, np.int64), done=np.array(done, np.int64), samples=samples)
+    """Send the queries over and over. Nothing but the call, the clock and a few steps of bookkeeping happens between two queries."""
+    return back_to_back(session, queries, samples, options.seconds, options.queries, options.most)

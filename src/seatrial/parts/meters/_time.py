@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.protocols import Round
+from seatrial.contracts.record import Scalar
 from seatrial.numerics.ratios import paired_ratio
 
+At = dict[str, Scalar]
 
-def speedup(rounds: Sequence[Round], quantity: str, load: str, level: float, *, inverse: bool) -> list[Finding]:
+
+def speedup(rounds: Sequence[Round], quantity: str, at: At, level: float, *, inverse: bool) -> list[Finding]:
     """How many times as fast as the reference, paired round by round; `inverse` where less of the quantity is faster."""
     pairs = [(one.reading[quantity], one.reference[quantity]) for one in rounds if one.reference]
     if not pairs:
@@ -19,7 +22,7 @@ def speedup(rounds: Sequence[Round], quantity: str, load: str, level: float, *, 
     return [
         Finding(
             what="speedup",
-            at={"load": load},
+            at=at,
             against="reference",
             value=interval.value,
             low=interval.low,
@@ -34,12 +37,12 @@ def speedup(rounds: Sequence[Round], quantity: str, load: str, level: float, *, 
     ]
 
 
-def over_rounds(what: str, values: Sequence[float], load: str, level: float, unit: str, better: str) -> Finding:
+def over_rounds(what: str, values: Sequence[float], at: At, level: float, unit: str, better: str) -> Finding:
     """The geometric mean of one positive number a round, with a t interval on logarithms."""
     interval = paired_ratio(values, [1.0] * len(values), level)
     return Finding(
         what=what,
-        at={"load": load},
+        at=at,
         value=interval.value,
         low=interval.low,
         high=interval.high,

@@ -1,7 +1,9 @@
 """How long one answer takes: percentiles with a one-sided 99 % bound, the mean, and the ratio to the reference.
 
 A percentile is bounded by order statistics within rounds and by the spread between rounds (`numerics/percentiles.py`);
-where there are too few queries for a bound, that is said. The ratio is of the median latency, paired round by round.
+where there are too few queries for a bound, that is said. The bound allows for queries that depend on each other, as those
+of a queue do (`numerics/queues.py`). The ratio is of the median latency, paired round by round. Where the queue outgrows the time there is no upper bound
+and no ratio, and that is said with what helps.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import Field
 
-from seatrial.contracts.finding import Finding, State
+from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
-from seatrial.numerics.percentiles import percentile_over_rounds
+from seatrial.numerics.percentiles import percentile, percentile_over_rounds
+from seatrial.numerics.queues import percentile_in_queue
+from seatrial.numerics.ratios import paired_ratio
+from seatrial.parts.meters import _legs
 from seatrial.parts.meters._time import over_rounds, speedup
 
-ACCEPTS = {"load": ("single_stream",)}
+ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace")}
 GIVES = {"finding": ("latency.p50", "latency.p90", "latency.p99", "latency.mean", "speedup")}
 
 
@@ -28,32 +33,35 @@ class Options(PartOptions):
 
 
 def read(probe: Probe) -> Reading:
-    """Latencies of one block in seconds, their median and mean."""
+    """Latencies of one block in seconds, their median and mean; apart for each rate where queries came at rates."""
     assert probe.events is not None
-    seconds = (probe.events.done - probe.events.start) / 1e9
-    return {
-        "latencies": seconds,
-        "median_latency": float(np.median(seconds)),
-        "mean_latency": float(seconds.mean()),
-    }
+    return _legs.read(probe.events)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:
-    """Percentiles over all rounds, mean latency, and the speed-up of the median."""
-    latencies = [np.asarray(one.reading["latencies"]) for one in rounds]
-    for percent in options.percentiles:
-        yield _percentile(latencies, percent, load, level)
-    means = [one.reading["mean_latency"] for one in rounds]
-    yield over_rounds("latency.mean", means, load, level, "s", "lower")
-    yield from speedup(rounds, "median_latency", load, level, inverse=True)
+    """Percentiles over all rounds, mean latency, and the speed-up of the median; at each rate where there are several."""
+    for setting in _legs.settings(rounds, load):
+        if setting.untried:
+            names = [*(f"latency.p{percent:g}" for percent in options.percentiles), "latency.mean"]
+            yield from (missing(what, State.UNSTABLE, setting.untried, at=setting.at) for what in names)
+            continue
+        latencies = [np.asarray(one.reading["latencies"]) for one in setting.rounds]
+        for percent in options.percentiles:
+            yield (_overrun if setting.overrun else _percentile)(latencies, percent, setting, level)
+        means = [one.reading["mean_latency"] for one in setting.rounds]
+        mean = over_rounds("latency.mean", means, setting.at, level, "s", "lower")
+        yield mean.model_copy(update={"high": None, "note": setting.overrun}) if setting.overrun else mean
+        if _legs.compared(setting):
+            yield from speedup(setting.rounds, "median_latency", setting.at, level, inverse=True)
 
 
-def _percentile(latencies: list[np.ndarray], percent: float, load: str, level: float) -> Finding:
+def _percentile(latencies: list[np.ndarray], percent: float, setting: _legs.Setting, level: float) -> Finding:
     confidence = max(0.99, (1 + level) / 2)
-    interval = percentile_over_rounds(latencies, percent / 100, confidence)
+    bounded = percentile_in_queue if setting.queued else percentile_over_rounds
+    interval = bounded(latencies, percent / 100, confidence)
     return Finding(
         what=f"latency.p{percent:g}",
-        at={"load": load},
+        at=setting.at,
         value=interval.value,
         high=interval.high,
         level=2 * confidence - 1,
@@ -64,4 +72,24 @@ def _percentile(latencies: list[np.ndarray], percent: float, load: str, level: f
         method=interval.method,
         state=State.OK if interval.high is not None else State.TOO_FEW,
         note="" if interval.high is not None else interval.method,
+    )
+
+
+def _overrun(latencies: list[np.ndarray], percent: float, setting: _legs.Setting, level: float) -> Finding:
+    """A percentile that has no upper bound, because waits grow for as long as queries come; a lower one it has."""
+    own = [percentile(one, percent / 100) for one in latencies]
+    interval = paired_ratio(own, [1.0] * len(own), level)
+    return Finding(
+        what=f"latency.p{percent:g}",
+        at=setting.at,
+        value=interval.value,
+        low=interval.low,
+        level=level,
+        unit="s",
+        better="lower",
+        n=sum(map(len, latencies)),
+        unit_of_replication="queries",
+        method=f"geometric mean of the percentiles of {len(own)} rounds, t interval on logarithms; queries that were never sent count with their wait",
+        state=State.OK if interval.low is not None else State.TOO_FEW,
+        note=setting.overrun,
     )

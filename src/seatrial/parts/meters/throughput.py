@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
-from seatrial.parts.meters._time import over_rounds, speedup
+from seatrial.parts.meters._time import At, over_rounds, speedup
 
 ACCEPTS = {"load": ("offline",)}
 GIVES = {"finding": ("throughput", "speedup")}
@@ -26,5 +26,6 @@ def read(probe: Probe) -> Reading:
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:
     """Throughput and its ratio to the reference's."""
-    yield over_rounds("throughput", [one.reading["throughput"] for one in rounds], load, level, "samples/s", "higher")
-    yield from speedup(rounds, "throughput", load, level, inverse=False)
+    at: At = {"load": load}
+    yield over_rounds("throughput", [one.reading["throughput"] for one in rounds], at, level, "samples/s", "higher")
+    yield from speedup(rounds, "throughput", at, level, inverse=False)

@@ -8,32 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
-from seatrial.parts.metrics._counts import add, labels, predicted, share
+from seatrial.contracts.tally import Measure, Tally
+from seatrial.numerics.proportions import proportions
+from seatrial.parts.metrics._stated import stated
 
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("accuracy",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
-
-Counted = dict[str, int]
+COUNTS = ("right",)
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> Counted:
-    """Rows, and rows that are right."""
-    right = predicted(batch.answers) == labels(batch)
-    return {"rows": len(right), "right": int(right.sum())}
-
-
-merge = add
-
-
-def findings(state: Counted, level: float, options: Options) -> Iterable[Finding]:
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The share that is right."""
-    yield share("accuracy", state["right"], state["rows"], level, "higher")
+    rows = tally.sums["rows"]
+    yield stated("accuracy", proportions(tally.sums["right"], rows, level), rows, "higher")

@@ -8,31 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
+from seatrial.contracts.tally import Measure, Tally
 from seatrial.numerics import losses
-from seatrial.parts.metrics import _mean
-from seatrial.parts.metrics._counts import labels, probabilities
+from seatrial.parts.metrics._stated import stated
 
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("brier",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
+COUNTS = ("brier",)
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> _mean.Kept:
-    """Moments of the score."""
-    return _mean.moments(losses.brier(probabilities(batch.answers), labels(batch)))
-
-
-merge = _mean.merge
-
-
-def findings(state: _mean.Kept, level: float, options: Options) -> Iterable[Finding]:
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The mean score."""
-    yield _mean.mean("brier", state, level, most=2.0)
+    rows = tally.sums["rows"]
+    found = losses.mean_intervals(tally.sums["brier"], rows, level, least=0.0, most=2.0)
+    yield stated("brier", found, rows, "lower")

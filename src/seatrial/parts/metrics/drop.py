@@ -16,42 +16,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
-from seatrial.numerics.paired import tango
-from seatrial.parts.metrics import _counts
-from seatrial.parts.metrics._pairs import discordant
+from seatrial.contracts.tally import Measure, Tally
+from seatrial.numerics.paired import tangos
+from seatrial.parts.metrics._stated import stated
 
 PAIRED = True
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("accuracy.drop",)}
-CANNOT = {
-    "weights": ("not yet ours", "every row counts alike"),
-    "clusters": ("not yet ours", "rows are taken as independent; rows in groups need a cluster bootstrap"),
-}
-VERSION = 1
-
-Counted = dict[str, int]
+COUNTS = ("pair",)
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> Counted:
-    """Rows, rows that only the reference has right, rows that only the candidate has right."""
-    return discordant(batch)
-
-
-merge = _counts.add
-
-
-def findings(state: Counted, level: float, options: Options) -> Iterable[Finding]:
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The drop in accuracy."""
-    what, n = "accuracy.drop", state["rows"]
-    if n == 0:
-        yield _counts.too_few(what, "lower", against="reference")
-    else:
-        interval = tango(state["lost"], state["gained"], n, level)
-        yield _counts.statement(what, interval, n, "lower", against="reference")
+    rows, pair = tally.sums["rows"], tally.sums["pair"]
+    yield stated("accuracy.drop", tangos(pair[:, 1, 0], pair[:, 0, 1], rows, level), rows, "lower", against=True)

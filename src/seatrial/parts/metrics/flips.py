@@ -10,38 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
-from seatrial.parts.metrics._counts import Better, add, predicted, reference, share
-from seatrial.parts.metrics._pairs import discordant
+from seatrial.contracts.tally import Measure, Tally
+from seatrial.numerics.proportions import proportions
+from seatrial.parts.metrics._stated import stated
 
 PAIRED = True
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("flips", "flips.lost", "flips.gained")}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
-
-Counted = dict[str, int]
+COUNTS = ("changed", "pair?")
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> Counted:
-    """Rows and flips, and among them the lost and the gained where there are labels."""
-    changed = predicted(batch.answers) != predicted(reference(batch))
-    known = {} if batch.labels is None else discordant(batch)
-    return known | {"rows": len(changed), "flips": int(changed.sum())}
-
-
-merge = add
-
-
-def findings(state: Counted, level: float, options: Options) -> Iterable[Finding]:
-    """Shares of rows that flipped, were lost, were gained."""
-    for what, key in (("flips", "flips"), ("flips.lost", "lost"), ("flips.gained", "gained")):
-        if key in state:
-            better: Better = "higher" if key == "gained" else "lower"
-            yield share(what, state[key], state["rows"], level, better, against="reference")
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
+    """Shares of rows that flipped and, where there are labels, of those lost and those gained."""
+    rows, pair = tally.sums["rows"], tally.sums.get("pair")
+    yield stated("flips", proportions(tally.sums["changed"], rows, level), rows, "lower", against=True)
+    if pair is not None:
+        yield stated("flips.lost", proportions(pair[:, 1, 0], rows, level), rows, "lower", against=True)
+        yield stated("flips.gained", proportions(pair[:, 0, 1], rows, level), rows, "higher", against=True)

@@ -9,33 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
+from seatrial.contracts.tally import Measure, Tally
 from seatrial.numerics import losses
-from seatrial.parts.metrics import _mean
-from seatrial.parts.metrics._counts import probabilities, reference
+from seatrial.parts.metrics._stated import stated
 
 PAIRED = True
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("kl",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
+COUNTS = ("kl",)
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> _mean.Kept:
-    """Moments of the divergence."""
-    other = probabilities(reference(batch))
-    return _mean.moments(losses.kl(other, probabilities(batch.answers)))
-
-
-merge = _mean.merge
-
-
-def findings(state: _mean.Kept, level: float, options: Options) -> Iterable[Finding]:
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The mean divergence."""
-    yield _mean.mean("kl", state, level, most=-math.log(losses.FLOOR), unit="nats", against="reference")
+    rows = tally.sums["rows"]
+    found = losses.mean_intervals(tally.sums["kl"], rows, level, least=0.0, most=-math.log(losses.FLOOR))
+    yield stated("kl", found, rows, "lower", unit="nats", against=True)

@@ -9,31 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
+from seatrial.contracts.tally import Measure, Tally
 from seatrial.numerics import losses
-from seatrial.parts.metrics import _mean
-from seatrial.parts.metrics._counts import labels, probabilities
+from seatrial.parts.metrics._stated import stated
 
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("log_loss",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
+COUNTS = ("log_loss",)
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> _mean.Kept:
-    """Moments of the loss."""
-    return _mean.moments(losses.log_loss(probabilities(batch.answers), labels(batch)))
-
-
-merge = _mean.merge
-
-
-def findings(state: _mean.Kept, level: float, options: Options) -> Iterable[Finding]:
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The mean loss."""
-    yield _mean.mean("log_loss", state, level, most=-math.log(losses.FLOOR), unit="nats")
+    rows = tally.sums["rows"]
+    found = losses.mean_intervals(tally.sums["log_loss"], rows, level, least=0.0, most=-math.log(losses.FLOOR))
+    yield stated("log_loss", found, rows, "lower", unit="nats")

@@ -11,46 +11,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.contracts.finding import Finding
+import numpy as np
+
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
+from seatrial.contracts.tally import Measure, Tally
 from seatrial.numerics.paired import mcnemar
-from seatrial.parts.metrics._counts import add, too_few
-from seatrial.parts.metrics._pairs import discordant
 
 PAIRED = True
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("mcnemar",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
-
-Counted = dict[str, int]
+COUNTS = ("pair",)
+CANNOT = {"weights": ("never", "a test on counts of rows has no weighted form; `drop` has an interval")}
+VERSION = 2
 
 
 class Options(PartOptions):
     """There is nothing to set."""
 
 
-def count(batch: Batch, options: Options) -> Counted:
-    """Rows, rows that only the reference has right, rows that only the candidate has right."""
-    return discordant(batch)
-
-
-merge = add
-
-
-def findings(state: Counted, level: float, options: Options) -> Iterable[Finding]:
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The p-value, in the unit `p`: a number that no limit is held against."""
-    if state["rows"] == 0:
-        yield too_few("mcnemar", None, against="reference", unit="p")
-        return
-    yield Finding(
+    rows, pair = tally.sums["rows"], tally.sums["pair"]
+    whole = pair.dtype.kind == "i"
+    lost, gained = pair[:, 1, 0].tolist(), pair[:, 0, 1].tolist()
+    flips = list(zip(rows.tolist(), lost, gained, strict=True))
+    bounds = np.full(len(rows), np.nan)
+    yield Measure(
         what="mcnemar",
-        against="reference",
-        value=mcnemar(state["lost"], state["gained"]),
-        unit="p",
-        n=state["rows"],
-        unit_of_replication="rows",
+        value=np.array([mcnemar(down, up) if n and whole else np.nan for n, down, up in flips]),
+        low=bounds,
+        high=bounds,
+        n=rows,
         method="McNemar's test, two-sided mid-p",
-        note=f"{state['lost']} rows lost and {state['gained']} gained",
+        better=None,
+        unit="p",
+        note=[_note(n, down, up, whole) for n, down, up in flips],
+        against=True,
     )
+
+
+def _note(rows: float, lost: float, gained: float, whole: bool) -> str:
+    if not whole:
+        return "rows have weights: the test is of counts; see `accuracy.drop`"
+    return f"{lost} rows lost and {gained} gained" if rows else "there are no rows"

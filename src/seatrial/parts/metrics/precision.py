@@ -6,34 +6,30 @@ Low where a class is called too often. A class that is never predicted has none,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from seatrial.contracts.finding import Finding
-from seatrial.contracts.protocols import Batch
-from seatrial.numerics import classes
-from seatrial.parts.metrics._counts import add
-from seatrial.parts.metrics._table import Averaged, by_class, confusion, table
+from seatrial.contracts.tally import Measure, Tally
+from seatrial.numerics import agreement, tables
+from seatrial.parts.metrics._averages import AveragedToo, by_class, by_label
 
-ACCEPTS = {"task": ("classification",)}
+ACCEPTS = {"task": ("classification", "multi_label")}
 GIVES = {"finding": ("precision",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
+COUNTS = ("confusion", "label_sums?", "label_pairs?")
+VERSION = 2
 
 
-class Options(Averaged):
+class Options(AveragedToo):
     """Which statements to make."""
 
 
-def count(batch: Batch, options: Options) -> dict[str, Any]:
-    """Rows by label and predicted class."""
-    return confusion(batch)
-
-
-merge = add
-
-
-def findings(state: dict[str, Any], level: float, options: Options) -> Iterable[Finding]:
-    """Precision of each class, `{class: NAME}`, and their plain mean, `{average: macro}`."""
-    counts = table(state)
-    rows = counts.sum(axis=0)
-    return by_class("precision", state, level, options.of, classes.precision, classes.macro_precision, rows)
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
+    """Precision of each class, `{class: NAME}`, and averages, `{average: macro}`."""
+    table = tally.sums["confusion"]
+    if table.ndim == 4:
+        return by_label("precision", tally, options.of, level)
+    averages = {
+        "micro": lambda: tables.accuracy(table, level),
+        "macro": lambda: tables.macro_precision(table, level),
+        "weighted": lambda: agreement.weighted_precision(table, level),
+    }
+    rows = tables.margins(table).predictions
+    return by_class("precision", tally, options.of, lambda: tables.precision(table, level), averages, rows)

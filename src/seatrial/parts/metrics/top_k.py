@@ -10,20 +10,19 @@ the first of equal scores.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+import numpy as np
 from pydantic import Field
 
-from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Batch
-from seatrial.numerics.losses import top_k_hits
-from seatrial.parts.metrics._counts import add, labels, names, scores, share
+from seatrial.contracts.tally import Measure, Tally
+from seatrial.numerics.proportions import proportions
+from seatrial.parts.metrics._stated import stated
 
 ACCEPTS = {"task": ("classification",), "answers": ("scores",)}
 GIVES = {"finding": ("top_k",)}
-CANNOT = {"weights": ("not yet ours", "every row counts alike")}
-VERSION = 1
+COUNTS = ("ranks",)
+VERSION = 2
 
 
 class Options(PartOptions):
@@ -32,20 +31,9 @@ class Options(PartOptions):
     k: int = Field(default=5, ge=1, description="how many of the highest-scored classes may hold the right one")
 
 
-def count(batch: Batch, options: Options) -> dict[str, Any]:
-    """Rows, and rows whose label is among the k highest."""
-    hits = top_k_hits(scores(batch.answers), labels(batch), options.k)
-    return {"classes": names(batch), "rows": len(hits), "hits": int(hits.sum())}
-
-
-merge = add
-
-
-def findings(state: dict[str, Any], level: float, options: Options) -> Iterable[Finding]:
-    """The share of hits, `{k: 3}`."""
-    found = share("top_k", state["hits"], state["rows"], level, "higher", at={"k": options.k})
-    width = len(state["classes"])
-    trivial = found.value is not None and options.k >= width
-    yield (
-        found.model_copy(update={"note": f"every label is among {options.k} of {width} classes"}) if trivial else found
-    )
+def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
+    """The share of rows whose label is among the k highest."""
+    rows, width = tally.sums["rows"], len(tally.classes)
+    trivial = f"every label is among {options.k} of {width} classes" if options.k >= width else ""
+    found = proportions(tally.sums["ranks"][:, : options.k].sum(axis=1), rows, level)
+    yield stated("top_k", found, rows, "higher", note=np.full(len(rows), trivial, object), at={"k": options.k})

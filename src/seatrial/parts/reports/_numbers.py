@@ -60,7 +60,7 @@ def form(findings: Sequence[Finding]) -> Form:
     first, kind = with_number[0], about(with_number[0].what)["kind"]
     if first.unit in _LADDERS:
         return Form(*_rung(first.unit, [finding.number for finding in with_number]))
-    if kind in ("share", "change"):
+    if kind in ("share", "change") and not first.unit:
         return Form(0.01, "%" if kind == "share" else "pp", 1 if _wide(with_number) else 2)
     return Form(1.0, "×" if first.unit == "x" else first.unit)
 

@@ -10,9 +10,12 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.verdict import Judgement, Outcome
 from seatrial.parts.reports._numbers import Form, form, interval, per_cent
+from seatrial.parts.reports._sections import silent
 from seatrial.parts.reports._view import Row, View
 from seatrial.parts.reports._words import about, words
 
+UNSLICED = "rows.unsliced"
+"""Said where groups of rows are: which values have no group of their own."""
 _NUMBER = re.compile(r"\b\d[\d,.]*\b")
 
 
@@ -89,15 +92,7 @@ def _described(shown: View) -> Iterator[Finding]:
 
 def listed(row: Row) -> list[Finding]:
     """Each of a candidate's findings once, slices too, at the level at which numbers are shown."""
-    best: dict[str, Finding] = {}
-    for finding in row.findings:
-        if finding.key not in best or _off(finding) < _off(best[finding.key]):
-            best[finding.key] = finding
-    return list(best.values())
-
-
-def _off(finding: Finding) -> float:
-    return abs((finding.level or 0.95) - 0.95)
+    return row.listed
 
 
 def general(shown: View) -> list[Finding]:
@@ -105,7 +100,9 @@ def general(shown: View) -> list[Finding]:
     known = {f"environment.{key}" for key in shown.dossier.environment}
     found = [finding for finding in shown.dossier.findings if finding.candidate is None]
     return [
-        finding for finding in found if ".".join(finding.what.split(".")[:2]) not in known and "hash" not in finding.at
+        finding
+        for finding in found
+        if ".".join(finding.what.split(".")[:2]) not in known | {UNSLICED} and "hash" not in finding.at
     ]
 
 
@@ -125,17 +122,13 @@ def confidence(finding: Finding) -> str:
 
 def untested(shown: View) -> list[str]:
     """What one might want to know and these findings don't tell, each in a sentence."""
-    valued = [finding for finding in shown.dossier.findings if finding.value is not None]
-    names = {finding.what.split(".")[0] for finding in valued}
-    settings = {key for finding in valued for key in finding.at}
-    loads = {str(finding.at.get("load")) for finding in valued}
-    seen = {"what": names, "at": settings, "load": loads}
-    told = any(finding.slice for finding in valued)
-    return [
-        one["text"]
-        for one in words()["untested"]
-        if not (one.get("slice") and told) and not any(set(one.get(key, ())) & known for key, known in seen.items())
-    ]
+    said = words()["first"]
+    found = [finding for finding in shown.dossier.findings if finding.value is not None]
+    loads = {str(finding.at.get("load")) for finding in found}
+    listed = [one.untested for one in silent(found)]
+    if shown.ran and not loads & {"server", "multi_stream"}:
+        listed.append(said["many_users"])
+    return [*listed, said["elsewhere" if shown.ran else "elsewhere_read"]]
 
 
 def made(shown: View) -> list[Made]:
@@ -180,6 +173,8 @@ def number(finding: Finding) -> str:
         return plain(finding.value)
     if about(finding.what)["kind"] == "p" and finding.number < 1e-4:
         return "< 0.0001"
+    if isinstance(finding.value, int) and not finding.unit and not about(finding.what)["kind"]:
+        return f"{finding.value:,}"
     return form([finding]).text(finding.number)
 
 

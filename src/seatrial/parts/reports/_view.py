@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from seatrial.contracts.dossier import Dossier, Entry
-from seatrial.contracts.finding import Finding
+from seatrial.contracts.finding import Finding, Origin
 from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.verdict import CandidateVerdict, Judgement, Outcome
+from seatrial.parts.reports._sections import named
 from seatrial.parts.reports._words import clean
 
 At = dict[str, Scalar]
@@ -54,6 +55,25 @@ class Row:
         return min(found, key=lambda f: abs((f.level or level) - level), default=None)
 
     @cached_property
+    def listed(self) -> list[Finding]:
+        """Each finding once, slices too, at the level at which numbers are shown."""
+        best: dict[str, Finding] = {}
+        for finding in self.findings:
+            key = finding.key
+            if key not in best or _off(finding) < _off(best[key]):
+                best[key] = finding
+        return list(best.values())
+
+    @cached_property
+    def sliced(self) -> dict[str, list[Finding]]:
+        """Numbers counted on the groups of rows that the study names, by name; not those that a search found."""
+        by_name: dict[str, list[Finding]] = defaultdict(list)
+        for one in self.listed:
+            if one.slice and isinstance(one.value, int | float) and not one.what.startswith("slice."):
+                by_name[one.what].append(one)
+        return dict(by_name)
+
+    @cached_property
     def by_what(self) -> dict[str, list[Finding]]:
         """Overall findings (no slice) by name."""
         named = defaultdict(list)
@@ -75,15 +95,31 @@ class View:
         """Rows of candidates that could be measured."""
         return [row for row in self.rows if row.failure is None]
 
+    def best(self, most: int) -> View:
+        """The same with the first `most` rows alone."""
+        return View(self.dossier, self.rows[:most])
+
     @property
     def broken(self) -> list[Row]:
         """Rows of candidates that could not."""
         return [row for row in self.rows if row.failure is not None]
 
+    @cached_property
+    def ran(self) -> bool:
+        """Whether anything was run: not where all that is known was read from files made elsewhere."""
+        origins = {finding.origin for finding in self.dossier.findings} - {Origin.MISSING}
+        return any(row.entry.artefact for row in self.rows) or origins != {Origin.IMPORTED}
+
     @property
     def reference(self) -> Row | None:
         """The row of the reference."""
         return next((row for row in self.rows if row.entry.reference), None)
+
+    @cached_property
+    def focus(self) -> Row | None:
+        """The row that is spoken of: what is recommended, else the best measured one, the reference only where it is alone."""
+        others = [row for row in self.measured if not row.entry.reference]
+        return self.recommended or next(iter(others or self.measured), None)
 
     @property
     def recommended(self) -> Row | None:
@@ -114,10 +150,19 @@ class View:
         return [parse(one[key]).value for one in self.requirements if one["what"] == what and _readable(one.get(key))]
 
     @cached_property
+    def group_measure(self) -> tuple[str, At]:
+        """The measure by which groups of rows are told apart, and its setting: that of quality, else the first that was counted."""
+        counted = [found for row in self.measured for those in row.sliced.values() for found in those]
+        named_ = dict.fromkeys([self.quality, *(found.what.removesuffix(".drop") for found in counted)])
+        settings = {found.what.removesuffix(".drop"): dict(found.at) for found in reversed(counted)}
+        return next(((what, settings[what]) for what in named_ if what in settings), ("", {}))
+
+    @cached_property
     def quality(self) -> str:
         """The measure of quality whose drop is shown: `accuracy`, unless the study measured another one's drop alone."""
         known = {finding.what for finding in self.dossier.findings}
-        dropping = sorted(what.removesuffix(".drop") for what in known if what.endswith(".drop"))
+        dropped = sorted(what.removesuffix(".drop") for what in known if what.endswith(".drop"))
+        dropping = [what for what in dropped if named(what) in ("quality", "other")]
         return "accuracy" if "accuracy" in known or not dropping else dropping[0]
 
 
@@ -147,6 +192,10 @@ def short_ids(dossier: Dossier) -> dict[str, str]:
     return {
         id_: clean(" ".join(parts[index] for index in differing) or id_) for id_, parts in zip(ids, split, strict=True)
     }
+
+
+def _off(finding: Finding) -> float:
+    return abs((finding.level or 0.95) - 0.95)
 
 
 def _rank(row: Row) -> int:

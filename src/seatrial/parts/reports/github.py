@@ -14,6 +14,7 @@ from pydantic import Field
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
+from seatrial.parts.reports._served import worse
 from seatrial.parts.reports._view import Row, View, view
 from seatrial.parts.reports._words import clean, words
 
@@ -48,7 +49,7 @@ class Note(NamedTuple):
 def render(dossier: Dossier, options: Options) -> str:
     """A line an annotation: the verdict, what is not met, what could not be measured, and the rest together."""
     shown = view(dossier)
-    notes = [_verdict(dossier), *_each(shown), *_together(shown, options)]
+    notes = [_verdict(dossier), *_served(shown), *_each(shown), *_together(shown, options)]
     file = dossier.run.study_file if options.file is None else options.file
     levels = dict.fromkeys((notes[0].level, "error", "warning", "notice"))  # the verdict comes first
     kept = [note for level in levels for note in _most(notes, level, options)]
@@ -66,6 +67,15 @@ def _apart(shown: View, row: Row) -> bool:
     """Whether a candidate has an annotation of its own: it was not measured, or keeps the study from passing."""
     unmet = row.entry.eligible and row.outcome in (Outcome.FAIL, Outcome.OPEN)
     return row.failure is not None or (unmet and shown.dossier.verdict.outcome is not Outcome.PASS)
+
+
+def _served(shown: View) -> list[Note]:
+    """A warning where the change hurt a group of rows, else a notice of who is served worse, if anybody is."""
+    made = worse(shown)
+    if made is None or made.sentences == made.quiet:
+        return []
+    title = words()["github"]["served"].format(label=made.row.label)
+    return [Note("warning" if made.hurt else "notice", title, "\n".join(made.sentences))]
 
 
 def _each(shown: View) -> list[Note]:

@@ -6,6 +6,7 @@ It is one file that asks for nothing from outside and needs no script: it can be
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,17 +15,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pydantic import Field
 
+from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _page
+from seatrial.parts.reports import _calibration, _fairness, _page, _robustness, _slices
+from seatrial.parts.reports._candidate import crossed_cell, pages
 from seatrial.parts.reports._cells import columns, grouped, marks
+from seatrial.parts.reports._changes import blocks, counts
 from seatrial.parts.reports._charts import HEIGHT, charts
+from seatrial.parts.reports._first import first
 from seatrial.parts.reports._numbers import count, form, interval, per_cent
+from seatrial.parts.reports._served import worse
+from seatrial.parts.reports._terms import terms
 from seatrial.parts.reports._view import View, short_ids, view
-from seatrial.parts.reports._words import TEMPLATES, about, clean, words
+from seatrial.parts.reports._words import TEMPLATES, about, clean, meaning, words
 
+ACCEPTS = {"record": ("dossier", "changes")}
 GIVES = {"suffix": ("html",), "file": ("report.html",)}
 VERSION = 1
 
@@ -35,7 +43,12 @@ class Options(PartOptions):
     title: str | None = Field(default=None, description="the page's heading; the study's name if none is given")
     rows: str = Field(default="rows", description="what a row is for its readers, in the plural: `images`, `letters`")
     details: int = Field(
-        default=40, ge=0, description="for how many candidates every number is listed; dossier.json has all of them"
+        default=250, ge=0, description="for how many candidates every number is listed; dossier.json has all of them"
+    )
+    most: int = Field(
+        default=40,
+        ge=1,
+        description="how many candidates, the best, stand in tables before one asks for all, and in pictures",
     )
 
 
@@ -43,33 +56,73 @@ def render(dossier: Dossier, options: Options) -> str:
     """The whole page. Everything that comes from the dossier is escaped."""
     shown = view(dossier)
     page = _environment().get_template("report.html.jinja").render(_context(shown, options))
-    return re.sub(r"\n\s*\n+", "\n", page)
+    return re.sub(r"\s*\n\s*", "\n", page)
+
+
+def render_changes(changes: Changes, options: Options) -> str:
+    """Two runs side by side, as a page of its own."""
+    said = words()["changes"]
+    page = _environment().get_template("changes.html.jinja")
+    title = said["title"].format(before=changes.before.run.id, after=changes.after.run.id)
+    given = {"changes": changes, "blocks": blocks(changes), "counts": counts(changes), "said": said}
+    return re.sub(r"\s*\n\s*", "\n", page.render(given, title=title, options=options)).lstrip()
 
 
 def _context(shown: View, options: Options) -> dict[str, Any]:
     dossier = shown.dossier
-    names = short_ids(dossier)
+    told = {key: tell(shown, options) for key, tell in SECTIONS.items()}
     return {
         "options": options,
         "title": options.title or dossier.study.get("name") or "",
         "dossier": dossier,
         "view": shown,
         "verdict": dossier.verdict,
+        "first": first(shown),
+        "worse": worse(shown),
+        "told": {key: content for key, content in told.items() if content is not None},
+        "pages": pages(shown, options.details),
+        "explained": len(shown.rows) <= options.most,
         "columns": columns(shown, list(shown.rows)),
-        "charts": charts(shown),
-        "requirements": _page.requirements(shown),
-        "methods": _page.methods(shown),
-        "general": _page.general(shown),
-        "untested": _page.untested(shown),
-        "made": _page.made(shown),
         "fastest": _page.fastest(shown),
-        "left_out": grouped((names[one.id], one.reason) for one in dossier.dropped),
-        "environment": _page.flat(dossier.environment),
-        "data": _page.data(shown),
+        "untested": _page.untested(shown),
         "passing": [row for row in shown.rows if row.entry.eligible and row.outcome is Outcome.PASS],
         "tried": [row for row in shown.rows if row.entry.eligible],
-        "found": {finding.what for finding in dossier.findings},
     }
+
+
+# --- the sections of the page ------------------------------------------------------------------------------------------
+
+
+def _left_out(shown: View) -> dict[str, list[str]]:
+    names = short_ids(shown.dossier)
+    return grouped((names[one.id], one.reason) for one in shown.dossier.dropped)
+
+
+def _where(shown: View) -> dict[str, Any]:
+    return {
+        "environment": _page.flat(shown.dossier.environment),
+        "general": _page.general(shown),
+        "data": _page.data(shown),
+        "made": _page.made(shown),
+    }
+
+
+SECTIONS: dict[str, Callable[[View, Options], Any]] = {
+    "candidates": lambda shown, _: columns(shown, list(shown.rows)),
+    "pictures": lambda shown, options: charts(shown.best(options.most)) or None,
+    "slices": lambda shown, _: _slices.section(shown),
+    "fairness": lambda shown, _: _fairness.section(shown),
+    "calibration": lambda shown, _: _calibration.section(shown),
+    "robustness": lambda shown, _: _robustness.section(shown),
+    "requirements": lambda shown, _: _page.requirements(shown),
+    "left_out": lambda shown, _: _left_out(shown),
+    "untested": lambda shown, _: _page.untested(shown),
+    "method": lambda shown, _: _page.methods(shown),
+    "where": lambda shown, _: _where(shown),
+    "terms": lambda shown, _: terms(shown),
+}
+"""The sections in reading order. Each has a template `_<key>.jinja`, which finds what its function gives as `content`, and its
+name under `[nav]` in words.toml; it is left out where the function gives None."""
 
 
 @cache
@@ -82,7 +135,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_safe,
     )
-    made.globals.update(words=words(), Outcome=Outcome, State=State, about=about, count=count, height=HEIGHT)
+    made.globals.update(
+        words=words(), Outcome=Outcome, State=State, about=about, meaning=meaning, count=count, height=HEIGHT
+    )
     made.filters.update(
         number=_page.number,
         range=_page.range_,
@@ -94,7 +149,10 @@ def _environment() -> Environment:
         per_cent=per_cent,
         date=_date,
         ticks=_ticks,
-        listed=_page.listed,
+        crossed=crossed_cell,
+        where=_slices.conditions,
+        spoken=_slices.spoken,
+        day=_day,
         term=_term,
     )
     return made
@@ -112,6 +170,11 @@ def _date(text: str) -> str:
     except ValueError:
         return text
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def _day(text: str) -> str:
+    """`4 November 2026`."""
+    return _date(text).split(",")[0]
 
 
 def _ticks(text: str) -> Markup:

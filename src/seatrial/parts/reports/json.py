@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 
+ACCEPTS = {"record": ("dossier", "changes")}
 GIVES = {"suffix": ("json",), "file": ("dossier.json",)}
 VERSION = 1
 
@@ -24,3 +26,8 @@ class Options(PartOptions):
 def render(dossier: Dossier, options: Options) -> str:
     """The dossier as JSON text, fields in the order in which `contracts/dossier.py` states them, ending in a newline."""
     return dossier.model_dump_json(by_alias=True, indent=options.indent) + "\n"
+
+
+def render_changes(changes: Changes, options: Options) -> str:
+    """What changed between two runs, as `contracts/changes.py` states it."""
+    return changes.model_dump_json(by_alias=True, indent=options.indent) + "\n"

@@ -17,6 +17,7 @@ from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.parts.reports._cells import columns, grouped
 from seatrial.parts.reports._numbers import per_cent
+from seatrial.parts.reports._served import worse
 from seatrial.parts.reports._view import View, short_ids, view
 from seatrial.parts.reports._words import TEMPLATES, clean, words
 
@@ -63,6 +64,7 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "listed": list(kept),
         "columns": columns(shown, kept),
         "level": per_cent((1 + dossier.verdict.level) / 2),
+        "served": worse(shown),
         "hidden": len(shown.measured) - len(kept),
         "unmet": [row for row in kept if row.unmet],
         "broken": _cut(grouped((n, f"{words()['state'][f.state]}: {f.note}") for n, f in broken if f), rows),

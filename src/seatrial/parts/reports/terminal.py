@@ -12,14 +12,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
+from seatrial.parts.reports._changes_text import text
 from seatrial.parts.reports._numbers import per_cent
+from seatrial.parts.reports._served import brief
 from seatrial.parts.reports._view import Row, View, short_ids, view
-from seatrial.parts.reports._words import clean, words
+from seatrial.parts.reports._words import clean, meaning, words
 
+ACCEPTS = {"record": ("dossier", "changes")}
 VERSION = 1
 
 _STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.OPEN: "bold yellow", None: "dim"}
@@ -38,7 +42,17 @@ class Options(PartOptions):
 
 def render(dossier: Dossier, options: Options) -> str:
     """The report as text, with ANSI colours where `options.colour` is set."""
-    console = Console(
+    console = _console(options)
+    return _printed(console, _report(dossier, options, console))
+
+
+def render_changes(changes: Changes, options: Options) -> str:
+    """Two runs side by side, as text."""
+    return _printed(_console(options), text(changes, options.reasons))
+
+
+def _console(options: Options) -> Console:
+    return Console(
         file=io.StringIO(),
         width=options.width,
         force_terminal=options.colour,
@@ -46,7 +60,6 @@ def render(dossier: Dossier, options: Options) -> str:
         legacy_windows=False,
         _environ={},
     )
-    return _printed(console, dossier, options)
 
 
 def show(dossier: Dossier, console: Console | None = None, **options: Any) -> None:
@@ -55,10 +68,10 @@ def show(dossier: Dossier, console: Console | None = None, **options: Any) -> No
     console.print(_report(dossier, Options(width=max(40, console.width), **options), console), highlight=False)
 
 
-def _printed(console: Console, dossier: Dossier, options: Options) -> str:
-    console.print(_report(dossier, options, console), highlight=False)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+def _printed(console: Console, report: RenderableType) -> str:
+    console.print(report, highlight=False)
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in written.splitlines()) + "\n"
 
 
 def _report(dossier: Dossier, options: Options, console: Console) -> RenderableType:
@@ -68,6 +81,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _broken(shown),
         _dropped(dossier),
         _why(shown, options),
+        _served(shown),
         _sentence(dossier),
     ]
     present = [block for block in blocks if block is not None]
@@ -102,7 +116,8 @@ def _title(shown: View) -> str:
     said, name = words()["terminal"], clean(shown.dossier.study.get("name", ""))
     if shown.reference is None or len(shown.rows) == 1:
         return name
-    return str(said["title"].format(name=name, count=len(shown.rows), reference=shown.reference.label))
+    title = said["title" if shown.ran else "title_read"]
+    return str(title.format(name=name, count=len(shown.rows), reference=shown.reference.label))
 
 
 def _notes(listed: list[Column]) -> dict[str, str]:
@@ -177,8 +192,7 @@ def _legend(shown: View, options: Options, listed: list[Column], kept: list[Colu
         lines.append(said["speed"].format(setting=f", {load}" if load else "", level=per_cent(speed.level or 0.95)))
     if any(column.key in ("p90", "p99", "drop") for column in kept):
         lines.append(_bounds(shown))
-    plain = words()["state_plain"] | words()["origin_plain"]
-    named = {word: plain.get(key, "") for section in ("state", "origin") for key, word in words()[section].items()}
+    named = {word: meaning(key) for section in ("state", "origin") for key, word in words()[section].items()}
     lines += [f"{letter} {mark}: {named.get(mark, '')}" for mark, letter in _notes(listed).items()]
     if gone := [column.name for column in listed if column not in kept]:
         lines.append(said["hidden"].format(columns=", ".join(gone)))
@@ -191,6 +205,8 @@ def _counts(shown: View) -> str:
     said, run = words()["terminal"], shown.dossier.run
     rows = next((f.n for row in shown.rows for f in row.by_what.get(shown.quality, ()) if f.n), None)
     quality = f"{said['rows'].format(n=f'{rows:,}')} " if rows else ""
+    if not shown.ran:
+        return f"{quality}{said['read']}"
     again = said["again"] if run.reused and not run.measured else said["counts"]
     cut = f" {said['interrupted']}" if run.interrupted else ""
     return f"{quality}{again.format(measured=run.measured, reused=run.reused, seconds=round(run.seconds))}{cut}"
@@ -264,6 +280,14 @@ def _reason(row: Row) -> RenderableType:
 def _brief(text: str) -> str:
     """A reason without the details that follow in brackets; the other reports have them."""
     return clean(text).split(" (")[0]
+
+
+def _served(shown: View) -> RenderableType | None:
+    lines = brief(shown)
+    if not lines or shown.focus is None:
+        return None
+    title = words()["terminal"]["served"].format(label=shown.focus.label)
+    return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines))
 
 
 def _sentence(dossier: Dossier) -> RenderableType:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from seatrial.contracts.finding import Finding
+from seatrial.contracts.glossary import term
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Scalar
@@ -25,6 +26,16 @@ def _listed(given: Any) -> Any:
 Written = Annotated[float | str, AfterValidator(_readable)]
 """A number with its unit as people write it: `5 ms`, `0.5 pp`, `0.88`."""
 
+
+def _not_below_zero(written: str | float) -> str | float:
+    if parse(written).value < 0:
+        raise ValueError(f"a margin of {written} would ask for a gain; 0 is the least margin")
+    return written
+
+
+Margin = Annotated[Written, AfterValidator(_not_below_zero)]
+"""How much worse than the reference is still acceptable."""
+
 At = Annotated[dict[str, Scalar], Field(description="the setting of the finding: `{load: single_stream}`, `{k: 3}`")]
 
 Accepted = Annotated[
@@ -32,6 +43,12 @@ Accepted = Annotated[
     BeforeValidator(_listed),
     Field(description="`declared`: let a figure that somebody stated count like a measured one"),
 ]
+
+
+def shown(drop: str) -> str:
+    """The unit in which a paired difference is told where none was written: percentage points, unless it is known to be no share."""
+    known = term(drop)
+    return "pp" if known is None or known.kind == "change" else ""
 
 
 class Limited(PartOptions):

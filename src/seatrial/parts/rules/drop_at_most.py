@@ -10,32 +10,23 @@ by itself; with few rows the bound stays wide and there is not enough evidence. 
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Evidence
-from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.verdict import Judgement
 from seatrial.parts.rules import _bounds
-from seatrial.parts.rules._limit import Accepted, At, Limit, Written
+from seatrial.parts.rules._limit import Accepted, At, Limit, Margin, shown
 
 VERSION = 1
-
-
-def _not_below_zero(written: str | float) -> str | float:
-    if parse(written).value < 0:
-        raise ValueError(f"a margin of {written} would ask for a gain; 0 is the least margin")
-    return written
 
 
 class Options(PartOptions):
     """Which metric may drop, and by how much."""
 
     what: str = Field(description="the metric that may drop, like `accuracy`; its paired difference is read")
-    margin: Annotated[Written, AfterValidator(_not_below_zero)] = Field(
+    margin: Margin = Field(
         description="the largest drop that is still acceptable, like `0.5 pp`; chosen beforehand, by what it costs"
     )
     at: At = {}
@@ -50,5 +41,5 @@ def needs(options: Options) -> tuple[str, dict[str, Scalar]]:
 def judge(evidence: Evidence, options: Options) -> Judgement:
     """Pass when the upper bound of the drop is at most the margin, fail when its lower bound is above it."""
     what, at = needs(options)
-    limit = Limit("drop_at_most", what, at, options.margin, most=True, accept=options.accept, shown_in="pp")
+    limit = Limit("drop_at_most", what, at, options.margin, most=True, accept=options.accept, shown_in=shown(what))
     return _bounds.judge(evidence, limit)

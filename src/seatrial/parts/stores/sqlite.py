@@ -6,6 +6,7 @@ Write-ahead log with full synchronisation: what `put` returned from survives a k
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,8 @@ class _words:  # noqa: N801 - reads as a phrase: `with _words(file)`
 
         if isinstance(error, SQLAlchemyError):
             reason = str(getattr(error, "orig", None) or error)
+            if self.file.parent.is_dir() and not os.access(self.file.parent, os.W_OK):
+                reason += f" (the folder {self.file.parent} is read-only)"
             raise StoreError(
                 f"{self.file}: {reason}", next_step="check the disk's space and the folder's rights"
             ) from error

@@ -20,6 +20,8 @@ def found(folder: Path, name: str) -> Path:
         raise ModelError(
             f"`{name[:200]}` can't be read: {error}", next_step="correct the path, or its rights"
         ) from error
+    if path.exists():
+        raise ModelError(f"{path} is a folder, a pipe or a device", next_step="name the model's file")
     raise ModelError(f"there is no file {path}", next_step="correct the path; it counts from the study file's folder")
 
 

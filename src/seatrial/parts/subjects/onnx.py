@@ -144,7 +144,10 @@ def _rows(value: Any, path: Path) -> int | None:
     if not tensor.HasField("shape"):
         return None
     if not tensor.shape.dim:
-        raise ModelError(f"{path}: the input `{value.name}` is a single number without a row axis")
+        raise ModelError(
+            f"{path}: the input `{value.name}` is a single number without a row axis",
+            next_step="export it with a row axis, or, where it is the same for all rows, as a constant of the model",
+        )
     first = tensor.shape.dim[0]
     return first.dim_value if first.HasField("dim_value") and first.dim_value > 0 else None
 

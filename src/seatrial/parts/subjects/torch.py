@@ -8,8 +8,6 @@ its SHA-256. Inputs and outputs can't be known from files alone: the study state
 from __future__ import annotations
 
 import json
-import sys
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +17,7 @@ from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import ModelError
 from seatrial.parts.subjects._files import found, looks_pickled, sha256
+from seatrial.parts.subjects._functions import source
 
 GIVES = {"format": ("torch",)}
 CANNOT = {
@@ -26,6 +25,10 @@ CANNOT = {
         "never",
         "pickled weights can run code when they are loaded; where you trust the file, save them with "
         "`safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'weights.safetensors')` and name them in a study",
+    ),
+    "trusted pickles": (
+        "never",
+        "`trust` and `--trust` let an exported program through, no pickle: a converted state dict loads without running code",
     ),
     "signature": ("never", "a module doesn't say its inputs and outputs; the study states them"),
     "imported modules": (
@@ -53,8 +56,9 @@ class Options(PartOptions):
     weights: str | None = Field(default=None, description="its weights, a .safetensors file")
     arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the function")
     export: str | None = Field(default=None, description="a program saved by torch.export.save (.pt2)")
-    trust: str | None = Field(
-        default=None, description="the SHA-256 of the exported program, as a sign that you trust it"
+    trust: str | tuple[str, ...] | None = Field(
+        default=None,
+        description="the SHA-256 of the exported program, as a sign that you trust it; one of several if they are listed",
     )
 
     @model_validator(mode="after")
@@ -75,7 +79,7 @@ def read(options: Options, folder: Path) -> Artefact:
     assert options.module is not None
     assert options.weights is not None
     place, _, function = options.module.rpartition(":")
-    code = found(folder, place) if place.endswith(".py") else _source(place, folder)
+    code = found(folder, place) if place.endswith(".py") else source(place, folder)
     weights = _weights(found(folder, options.weights))
     name = code.name if place.endswith(".py") else place
     arguments = f" {json.dumps(options.arguments, sort_keys=True)}" if options.arguments else ""
@@ -95,31 +99,18 @@ def _artefact(files: dict[str, Path], entry: str, options: dict[str, Any]) -> Ar
     )
 
 
-def _program(path: Path, trust: str | None) -> Artefact:
-    artefact = _artefact({"model": path}, "export", {}) if trust else None
-    if artefact is None or str(trust).lower().removeprefix("sha256:") != artefact.hashes["model"]:
-        why = "its hash isn't the trusted one" if trust else "nobody has said that it is to be trusted"
+def _program(path: Path, trust: str | tuple[str, ...] | None) -> Artefact:
+    artefact = _artefact({"model": path}, "export", {})
+    trusted = [trust] if isinstance(trust, str) else trust or ()
+    actual = artefact.hashes["model"]
+    if actual not in [one.lower().removeprefix("sha256:") for one in trusted]:
+        why = "its hash isn't the trusted one" if trusted else "nobody has said that it is to be trusted"
         raise ModelError(
-            f"{path}: loading an exported program can run any code, and {why}",
-            next_step=f"if you made this file or trust who did, run `sha256sum {path}` and write the hash as `trust:`",
+            f"{path}: loading an exported program can run any code, and {why}; its SHA-256 is {actual}",
+            next_step=f"if you made this file or trust who did, and `sha256sum {path}` is what they say, write it as `trust:` "
+            "in the study, or let this file through once: `seatrial run STUDY --trust SHA256`",
         )
     return artefact
-
-
-def _source(module: str, folder: Path) -> Path:
-    """The file of a module, found without importing it or the packages above it."""
-    places = [str(folder), *sys.path]
-    *packages, last = module.split(".")
-    for package in packages:
-        spec = PathFinder.find_spec(package, places)
-        places = list(spec.submodule_search_locations or []) if spec else []
-    spec = PathFinder.find_spec(last, places)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        raise ModelError(
-            f"there is no Python module `{module}`",
-            next_step="install its package here, or name a file in the study's folder: `file.py:function`",
-        )
-    return Path(spec.origin).resolve()
 
 
 def _weights(path: Path) -> Path:

@@ -1,0 +1,196 @@
+"""Glossary: how good the answers are, of classes, numbers and several labels."""
+
+from __future__ import annotations
+
+from seatrial.contracts.terms import Term
+
+QUALITY: dict[str, Term] = {
+    # --- how good the answers are ---------------------------------------------------------------------------------------
+    "accuracy": Term(
+        "Accuracy",
+        "Share of rows whose predicted class is the labelled one.",
+        "",
+        "higher",
+        short="accuracy",
+        kind="share",
+    ),
+    "top_k": Term(
+        "Top-k accuracy",
+        "Share of rows whose labelled class is among the k highest-scored.",
+        "",
+        "higher",
+        short="top-k",
+        kind="share",
+    ),
+    "precision": Term(
+        "Precision",
+        "Of the rows given a class, the share that belong to it.",
+        "",
+        "higher",
+        short="precision",
+        kind="share",
+    ),
+    "recall": Term(
+        "Recall",
+        "Of the rows that belong to a class, the share that were given it.",
+        "",
+        "higher",
+        short="recall",
+        kind="share",
+    ),
+    "f1": Term(
+        "F1",
+        "Harmonic mean of precision and recall; `average: macro` counts every class alike.",
+        "",
+        "higher",
+        short="F1",
+        kind="share",
+    ),
+    "balanced_accuracy": Term(
+        "Balanced accuracy",
+        "The mean of the classes' recalls: every class counts alike, however rare.",
+        "",
+        "higher",
+        short="balanced",
+        kind="share",
+    ),
+    "specificity": Term(
+        "Specificity",
+        "Of the rows that aren't of a class, the share that weren't given it.",
+        "",
+        "higher",
+        short="specificity",
+        kind="share",
+    ),
+    "f_beta": Term(
+        "F-beta",
+        "Mean of precision and recall in which recall counts beta times as much; beta 1 is F1.",
+        "",
+        "higher",
+        short="F-beta",
+        kind="share",
+    ),
+    "mcc": Term(
+        "Matthews' correlation",
+        "Correlation of labels and predicted classes: 1 is perfect, 0 no better than chance.",
+        "",
+        "higher",
+        short="MCC",
+    ),
+    "kappa": Term(
+        "Cohen's kappa",
+        "Agreement of labels and predicted classes beyond chance, at most 1.",
+        "",
+        "higher",
+        short="kappa",
+    ),
+    "auc_roc": Term(
+        "Area under ROC",
+        "The chance that a row of the class scores higher than a row of another; 0.5 is chance.",
+        "",
+        "higher",
+        short="AUC",
+    ),
+    "auc_pr": Term(
+        "Average precision",
+        "Area under precision and recall: how clean the list stays as more of the class is found. Chance is the class's share.",
+        "",
+        "higher",
+        short="AP",
+    ),
+    "cost": Term(
+        "Cost of decisions",
+        "What a row's decision costs on average, by the study's matrix of costs.",
+        "",
+        "lower",
+        short="cost",
+    ),
+    "cost.saved": Term(
+        "Saved by deciding",
+        "Cost of the best decision that is always the same, minus the model's, a row: the value of its decisions.",
+        "",
+        "higher",
+        short="saved",
+    ),
+    "log_loss": Term(
+        "Log-loss",
+        "Minus the logarithm of the probability given to the labelled class, on average: punishes being sure and wrong.",
+        "nats",
+        "lower",
+        short="log-loss",
+    ),
+    "brier": Term(
+        "Brier score",
+        "Squared distance between the probabilities given and what happened, on average.",
+        "",
+        "lower",
+        short="Brier",
+    ),
+    # --- how good predicted numbers are, and several labels a row -------------------------------------------------------
+    "mae": Term(
+        "Mean absolute error", "By how much a predicted number is off, on average.", "", "lower", short="abs. error"
+    ),
+    "rmse": Term(
+        "Root mean squared error",
+        "How far predicted numbers are off, large errors weighing more: the root of the mean square.",
+        "",
+        "lower",
+        short="RMSE",
+    ),
+    "r2": Term(
+        "R squared",
+        "How much of the labels' spread the predictions explain: 1 is perfect, 0 no better than always saying the mean.",
+        "",
+        "higher",
+        short="R²",
+    ),
+    "mape": Term(
+        "Mean error in per cent",
+        "By what share of the label a predicted number is off, on average. Rows whose label is 0 are left out.",
+        "",
+        "lower",
+        short="% error",
+        kind="share",
+    ),
+    "quantile_loss": Term(
+        "Quantile loss",
+        "How far predicted quantiles are from the labels, the rarer side costing more: lowest where the quantile is right.",
+        "",
+        "lower",
+        short="pinball",
+    ),
+    "interval_coverage": Term(
+        "Predicted interval holds",
+        "Share of labels that lie within the predicted interval; `nominal` is the share that should.",
+        "",
+        "higher",
+        short="covered",
+        kind="share",
+    ),
+    "interval_coverage.width": Term(
+        "Width of the predicted interval",
+        "How wide the predicted interval is on average, in the label's units.",
+        "",
+        "lower",
+        short="width",
+    ),
+    "hamming_loss": Term(
+        "Wrong labels",
+        "Share of labels that are wrong, missed ones and false ones alike, over all rows and labels.",
+        "",
+        "lower",
+        short="wrong",
+        kind="share",
+    ),
+    "subset_accuracy": Term(
+        "Rows all right", "Share of rows whose labels are all right.", "", "higher", short="all right", kind="share"
+    ),
+    "jaccard": Term(
+        "Jaccard agreement",
+        "Of the labels that a row has or was given, the share that are both, on average.",
+        "",
+        "higher",
+        short="Jaccard",
+        kind="share",
+    ),
+}

@@ -1,0 +1,108 @@
+"""How the evaluation rows were drawn: their weights, and replicate groups into which rows, or whole clusters of rows, are dealt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.contracts.messages import ArrayRef
+from seatrial.contracts.rows import EVALUATION
+from seatrial.contracts.study import Study
+from seatrial.errors import DataError
+from seatrial.flow import arrays
+from seatrial.flow._inputs import Array
+from seatrial.flow._picks import DataSet, Pick, chosen
+from seatrial.flow._roles import offers
+from seatrial.numerics.replicates import FEWEST, GROUPS
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Weights of the rows (mean 1) and the replicate group of each, where rows have weights or come in clusters.
+
+    `clusters` is how many clusters there are (0: rows are independent), `groups` how many replicate groups.
+    """
+
+    weights: ArrayRef | None = None
+    dealt: ArrayRef | None = None
+    clusters: int = 0
+    groups: int = GROUPS
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows are independent and count alike, so that a metric's own interval holds."""
+        return self.weights is None and not self.clusters
+
+    def weight(self, start: int, stop: int) -> Array | None:
+        """The weights of rows `start` to `stop`; None where all count alike."""
+        return None if self.weights is None else arrays.load(self.weights, start, stop)
+
+    def group(self, start: int, stop: int) -> NDArray[np.int64]:
+        """The replicate group of rows `start` to `stop`."""
+        if self.dealt is not None:
+            return arrays.load(self.dealt, start, stop).astype(np.int64)
+        return _mixed(np.arange(start, stop, dtype=np.uint64), self.groups)
+
+
+def prepare_sampling(study: Study, folder: Path, cache: Path) -> Sampling:
+    """Weights and clusters of the evaluation rows, where every data set that judges has them. Raises `DataError`."""
+    sets = [DataSet(name, data, folder) for name, data in study.data.items()]
+    picks = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
+    return Sampling(_weights(picks, cache), *_clusters(picks, cache))
+
+
+def _weights(picks: Sequence[Pick], cache: Path) -> ArrayRef | None:
+    named = [pick.source.data.weight for pick in picks]
+    if not any(named):
+        return None
+    if not all(named):
+        without = next(pick.source.name for pick in picks if not pick.source.data.weight)
+        raise DataError("this data set has no `weight`, others have", where=f"data `{without}`")
+    raw = np.concatenate([_read(pick, str(pick.source.data.weight)) for pick in picks])
+    return arrays.save(cache, raw * (len(raw) / raw.sum()))
+
+
+def _read(pick: Pick, column: str) -> NDArray[np.float64]:
+    where = f"data `{pick.source.name}`, column `{column}`"
+    pieces = [np.asarray(chunk[column]) for chunk in chosen(pick, [column])]
+    found = np.concatenate(pieces)
+    if found.dtype.kind not in "biuf" or found.ndim != 1:
+        raise DataError("a weight is one number a row", where=where)
+    bad = ~np.isfinite(found) | (found < 0) if found.dtype.kind == "f" else found < 0
+    if bad.any():
+        raise DataError(
+            f"{int(bad.sum())} weights are negative or no numbers, the first in row {int(bad.argmax())}", where=where
+        )
+    if not found.any():
+        raise DataError("all weights are 0", where=where)
+    return found.astype(np.float64)
+
+
+def _clusters(picks: Sequence[Pick], cache: Path) -> tuple[ArrayRef | None, int, int]:
+    """Whole clusters dealt round by round in the order of a hash of their number: equally many clusters in each group."""
+    columns = [pick.group for pick in picks if pick.group is not None]
+    if len(columns) != len(picks):
+        return None, 0, GROUPS
+    _, inverse = np.unique(np.concatenate([column.astype(str) for column in columns]), return_inverse=True)
+    clusters = int(inverse.max()) + 1
+    if clusters == len(inverse):
+        return None, 0, GROUPS
+    groups = max(FEWEST, min(GROUPS, clusters))
+    order = np.argsort(_mixed(np.arange(clusters, dtype=np.uint64), 2**62), kind="stable")
+    turn = np.empty(clusters, np.int64)
+    turn[order] = np.arange(clusters) % groups
+    return arrays.save(cache, turn[inverse].astype(np.int16)), clusters, groups
+
+
+def _mixed(numbers: NDArray[np.uint64], groups: int) -> NDArray[np.int64]:
+    """Each number's group, as if by chance and always the same: the finaliser of SplitMix64 (Steele et al. 2014), modulo."""
+    with np.errstate(over="ignore"):
+        mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return (mixed % np.uint64(groups)).astype(np.int64)

@@ -1,0 +1,148 @@
+"""What metrics of shared counts need, counted in one pass over the rows: every slice, and every slice's replicate groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.contracts.finding import Condition
+from seatrial.contracts.part import PartInfo
+from seatrial.contracts.quality import Batch
+from seatrial.contracts.tally import Partition, Slice, Tally
+from seatrial.errors import SeatrialError
+from seatrial.flow._sampling import Sampling
+from seatrial.flow.changed import Change
+from seatrial.flow.slices import Sliced
+from seatrial.numerics.counting import obstacle, tally
+
+HALVES: tuple[Slice, ...] = tuple(
+    (Condition(column="half of the rows", relation="==", value=half),) for half in ("chosen on", "held back")
+)
+
+
+class Asked(NamedTuple):
+    """A metric as the study asks for it."""
+
+    info: PartInfo
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The rows that judge: how they are sliced, how they were drawn, and what else is asked of a candidate on some of them.
+
+    What was counted before is remembered.
+    """
+
+    sliced: Sliced = field(default_factory=Sliced)
+    sampling: Sampling = field(default_factory=Sampling)
+    labels: Any = None
+    changes: tuple[Change, ...] = ()
+    halves: bool = False
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def cells(self) -> tuple[Slice, ...]:
+        """All rows, then every slice, then the halves where the study holds back."""
+        return ((), *(cell for cells in self.sliced.cells for cell in cells), *(HALVES if self.halves else ()))
+
+    def partitions(self, start: int, stop: int) -> list[Partition]:
+        """The partitions of rows `start` to `stop`; whole clusters lie in one half."""
+        found = self.sliced.partitions(start, stop)
+        return [*found, Partition(HALVES, self.sampling.group(start, stop) % 2)] if self.halves else found
+
+    def span(self, partition: int) -> range:
+        """Where the cells of a partition stand among all cells."""
+        start = 1 + sum(len(cells) for cells in self.sliced.cells[:partition])
+        return range(start, start + len(self.sliced.cells[partition]))
+
+
+Pieces = Callable[[], Iterator[tuple[int, Batch]]]
+"""The rows in pieces, over and over: the number of a piece's first row, and its answers."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was counted of one candidate's answers: every cell, and every cell's replicate groups where they are needed.
+
+    `faults` says of a metric, by name, why it can't be counted; `undealt` the same of its replicate groups; `known` remembers
+    what was worked out from the replicates.
+    """
+
+    whole: Tally | None
+    dealt: Tally | None
+    groups: int
+    faults: dict[str, SeatrialError]
+    undealt: dict[str, str]
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+def count(asked: Sequence[Asked], pieces: Pieces, judged: Judged, dealt: bool) -> Counted:
+    """One pass over the rows for all metrics that are computed from shared counts. Raises for answers that can't be read."""
+    counting = [one.info for one in asked if one.info.counts]
+    first = next(pieces())[1]
+    cells, groups = len(judged.cells), judged.sampling.groups
+    faults = {info.name: fault for info in counting if (fault := _fault(info, first, cells))}
+    able = [info for info in counting if info.name not in faults]
+    undealt = {info.name: fault.what for info in able if (fault := _fault(info, first, cells * groups))}
+    wanted = _union(info for info in able)
+    spread_out = _union(info for info in able if info.name not in undealt and not info.paired) if dealt else ()
+    if not judged.sampling.plain:
+        spread_out = _union(info for info in able if info.name not in undealt)
+    whole: list[Tally] = []
+    parts: list[Tally] = []
+    for start, batch in pieces():
+        rows = len(next(iter(batch.answers.values())))
+        weighted = replace(batch, weights=judged.sampling.weight(start, start + rows))
+        partitions = judged.partitions(start, start + rows)
+        whole = [_add(whole, tally(weighted, partitions, wanted))]
+        if spread_out:
+            group = judged.sampling.group(start, start + rows)
+            split = [_split(one, group, groups) for one in [_everything(rows), *partitions]]
+            parts = [_add(parts, tally(weighted, split, spread_out))]
+    made = parts[0].take(range(1, 1 + cells * groups)) if parts else None
+    return Counted(whole[0] if whole else None, made, groups, faults, undealt)
+
+
+def _fault(info: PartInfo, batch: Batch, cells: int) -> SeatrialError | None:
+    """Why the metric can't be counted in so many cells."""
+    found = (obstacle(batch, name, cells) for name in info.counts if not name.endswith("?"))
+    return next((fault for fault in found if fault is not None), None)
+
+
+def _union(infos: Iterable[PartInfo]) -> tuple[str, ...]:
+    """The counters of several metrics; one that somebody must have is no option for anybody."""
+    names = dict.fromkeys(name for info in infos for name in info.counts)
+    return tuple(name for name in names if not (name.endswith("?") and name.removesuffix("?") in names))
+
+
+def _add(sums: list[Tally], more: Tally) -> Tally:
+    return reduce(Tally.merge, [*sums, more])
+
+
+def _everything(rows: int) -> Partition:
+    return Partition(((),), np.zeros(rows, np.int64))
+
+
+def _split(partition: Partition, group: NDArray[np.int64], groups: int) -> Partition:
+    """Each cell into its replicate groups."""
+    codes = np.where(partition.codes < 0, -1, partition.codes.astype(np.int64) * groups + group)
+    return Partition(tuple(cell for cell in partition.cells for _ in range(groups)), codes)
+
+
+def without_each(counted: Counted, cells: Sequence[int]) -> Tally | None:
+    """Every cell without each of its replicate groups, groups x cells in that order; None where they weren't counted."""
+    if counted.dealt is None:
+        return None
+    sums = {}
+    for name, array in counted.dealt.sums.items():
+        shaped = array.reshape(-1, counted.groups, *array.shape[1:])[list(cells)]
+        left = shaped.sum(axis=1, keepdims=True) - shaped
+        sums[name] = np.swapaxes(left, 0, 1).reshape(-1, *array.shape[1:])
+    names = tuple(() for _ in range(counted.groups * len(cells)))
+    return Tally(names, counted.dealt.classes, sums, about=counted.dealt.about)

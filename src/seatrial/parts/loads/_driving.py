@@ -1,0 +1,167 @@
+"""What all loads share: the two loops that send queries, and the answers that are kept to be looked at afterwards.
+
+`back_to_back` sends the next query when the last is answered. `on_schedule` sends each when it is due: one server, first
+come, first served, and the wait is a sleep until just before the moment and then a look at the clock over and over.
+Only the session is inside the clock: its `predict`, from inputs in host memory to answers in host memory.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
+from time import perf_counter_ns, sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.contracts.events import Events, Kept, Leg
+from seatrial.contracts.protocols import Session
+from seatrial.contracts.values import Values
+
+KEPT = 4
+"""Answers of a block that are kept."""
+SPIN_NS = 1_000_000
+"""How long before a query is due the clock is watched: a sleep may end as late as that."""
+LEAD_NS = 2_000_000
+"""From the start of a leg to the zero of its schedule."""
+
+
+class Sample:
+    """Answers drawn by chance, each as likely as any other, however many there will be (Li's algorithm L, 1994).
+
+    `next` is the place of the next answer to keep, so that a loop compares one number. The draw can't be foreseen: a
+    session that knew which answers are looked at could be right in those alone. Answers are copied, because a session may write the
+    next one into the same memory.
+    """
+
+    def __init__(self, most: int = KEPT) -> None:
+        self._random, self._most, self._weight = random.SystemRandom(), most, 1.0
+        self._kept: list[Kept] = []
+        self.next = 0
+
+    def keep(self, query: int, answer: Values) -> None:
+        """Copy the answer to the query at this place, in the room of an earlier one when there is no more."""
+        one = Kept(query, {name: np.array(value) for name, value in answer.items()})
+        if len(self._kept) < self._most:
+            self._kept.append(one)
+        else:
+            self._kept[self._random.randrange(self._most)] = one
+        self.next += 1 if len(self._kept) < self._most else self._skip()
+
+    def _skip(self) -> int:
+        self._weight *= self._uniform() ** (1.0 / self._most)
+        return 1 + math.floor(math.log(self._uniform()) / math.log1p(-self._weight))
+
+    def _uniform(self) -> float:
+        return 1.0 - self._random.random()  # above 0
+
+    def all(self) -> tuple[Kept, ...]:
+        """What is kept."""
+        return tuple(self._kept)
+
+
+def back_to_back(
+    session: Session, queries: Sequence[Values], samples: int, seconds: float, least: int, most: float = math.inf
+) -> Events:
+    """The next query when the last is answered, for `seconds` and `least` queries; no longer than `most` seconds.
+
+    Nothing but the call, the clock, two appends and a comparison happens between two queries.
+    """
+    issued: list[int] = []
+    done: list[int] = []
+    sample = Sample()
+    predict, now, start, stop = session.predict, perf_counter_ns, issued.append, done.append
+    begin = now()
+    enough, limit = begin + int(seconds * 1e9), begin + most * 1e9
+    for count, query in enumerate(cycle(queries)):
+        before = now()
+        answer = predict(query)
+        after = now()
+        start(before)
+        stop(after)
+        if count == sample.next:
+            sample.keep(count % len(queries), answer)
+        if after >= enough and (count + 1 >= least or after >= limit):
+            break
+    return Events(issued=np.array(issued, np.int64), done=np.array(done, np.int64), samples=samples, kept=sample.all())
+
+
+def warm(session: Session, queries: Sequence[Values], samples: int, options: Any) -> Events:
+    """Before scheduled arrivals: the same queries back to back for a moment."""
+    return back_to_back(session, queries, samples, 0.1, 3)
+
+
+def on_schedule(
+    session: Session,
+    queries: Sequence[Values],
+    samples: int,
+    schedules: Sequence[tuple[float | None, NDArray[np.float64]]],
+    seed: Sequence[int],
+    most: float,
+) -> Events:
+    """Send queries when they are due: each schedule is a rate and the arrivals in seconds, rising, from 0.
+
+    Which query comes when is drawn with replacement from `seed`. Arrivals at `most` seconds and later are left out. A leg ends
+    when all are answered, or at `most` seconds: what still waits then stays unsent, and no later leg is begun.
+    """
+    picks = np.random.default_rng([*seed])
+    sample, done, issued, scheduled, unsent, legs = Sample(), [], [], [], [], []  # type: ignore[var-annotated]
+    slept = 0
+    for rate, given in schedules:
+        arrivals = given[given < most]
+        order = picks.integers(0, len(queries), arrivals.size).tolist()
+        if any(leg.unsent for leg in legs):
+            legs.append(Leg(rate, 0, 0, perf_counter_ns()))
+            continue
+        zero = perf_counter_ns() + LEAD_NS
+        due = (zero + np.round(arrivals * 1e9)).astype(np.int64).tolist()
+        times, rested = _leg(session.predict, queries, order, due, zero + int(most * 1e9), (sample, len(done)))
+        issued += [before for before, _ in times]
+        done += [after for _, after in times]
+        scheduled += due[: len(times)]
+        unsent += due[len(times) :]
+        slept += rested
+        legs.append(Leg(rate, len(times), len(due) - len(times), max(perf_counter_ns(), zero)))
+    return Events(
+        issued=np.array(issued, np.int64),
+        done=np.array(done, np.int64),
+        samples=samples,
+        scheduled=np.array(scheduled, np.int64),
+        legs=tuple(legs),
+        unsent=np.array(unsent, np.int64),
+        slept=slept,
+        kept=sample.all(),
+    )
+
+
+def _leg(
+    predict: Callable[[Mapping[str, Any]], Values],
+    queries: Sequence[Values],
+    order: Sequence[int],
+    due: Sequence[int],
+    limit: int,
+    kept: tuple[Sample, int],
+) -> tuple[list[tuple[int, int]], int]:
+    """Issue and done of each query that was sent, and the nanoseconds slept. `kept`: the sample, and how many were sent before."""
+    times: list[tuple[int, int]] = []
+    now, slept, (sample, before_these) = perf_counter_ns, 0, kept
+    for count, (place, moment) in enumerate(zip(order, due, strict=True), before_these):
+        left = moment - now()
+        if left > SPIN_NS:
+            asleep = now()
+            sleep((left - SPIN_NS) / 1e9)
+            slept += now() - asleep
+        while now() < moment:
+            pass
+        before = now()
+        if before >= limit:
+            break
+        answer = predict(queries[place])
+        after = now()
+        times.append((before, after))
+        if count == sample.next:
+            sample.keep(place, answer)
+    return times, slept

@@ -1,0 +1,68 @@
+"""Queries that arrive by chance at a rate (Poisson), one row each: what users wait, queue included; at one rate or several.
+
+The scenario that MLPerf's LoadGen calls Server. Latency counts from the moment when a query was due: one that had to wait, or
+that was issued late, took that much longer. Several rates are driven one after another, from the lowest; where the queue
+outgrows the time the higher ones are left out. The highest of them that keeps a bound of latency is the meter `sustained`'s
+to tell. Rates are stated and not searched for within a block, because then candidate and reference meet the same arrivals
+in each round, and testing fixed rates in rising order until one fails needs no correction for several tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from seatrial.contracts.events import Events
+from seatrial.contracts.protocols import Session
+from seatrial.contracts.values import Values
+from seatrial.parts.loads._driving import on_schedule
+from seatrial.parts.loads._driving import warm as warm
+from seatrial.parts.loads._schedules import Scheduled, poisson
+
+GIVES = {"load": ("server",)}
+CANNOT = {
+    "processing": (
+        "not yet ours",
+        "only the session is timed: from inputs in memory, as the model takes them, to its answers in memory; "
+        "reading, scaling and what is made of the answers stand outside the clock",
+    ),
+    "batching": (
+        "not yet ours",
+        "queries that wait are answered one by one, in their order; gathering them into batches comes with serving",
+    ),
+}
+
+
+def _listed(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) else [given]
+
+
+def _rising(rates: tuple[float, ...]) -> tuple[float, ...]:
+    if not rates or list(rates) != sorted(set(rates)):
+        raise ValueError("rates rise from one to the next: `rate: [50, 100, 200]`")
+    return rates
+
+
+Rates = Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], BeforeValidator(_listed), AfterValidator(_rising)]
+
+
+class Options(Scheduled):
+    """How often queries come, and how long one block lasts."""
+
+    rate: Rates = Field(description="queries a second, on average: one rate, or several that rise")
+    seconds: float = Field(default=1.0, gt=0, description="how long queries arrive at each rate, in seconds")
+    queries: int = Field(default=100, ge=1, description="least number of queries at each rate in one block")
+
+
+def samples(batch: int) -> int:
+    """One row a query, whatever the batch."""
+    return 1
+
+
+def drive(session: Session, queries: Sequence[Values], samples: int, options: Options) -> Events:
+    """Send each query when it is due, rate after rate. The warm-up before it (`warm`) is back to back."""
+    seed = options.schedule_seed, options.round
+    schedules = [(rate, poisson(rate, options.seconds, options.queries, seed)) for rate in options.rate]
+    return on_schedule(session, queries, samples, schedules, (options.order_seed, options.round), options.most)

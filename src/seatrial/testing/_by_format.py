@@ -1,0 +1,15 @@
+"""The sample models of the exams, by the format in which they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seatrial.testing import _models, _skops, _user
+from seatrial.testing._models import Sample
+
+
+def samples(format_: str, folder: Path) -> list[Sample]:
+    """Samples in this format (`onnx`, `torch`, `skops`, `python`, `http`), their files in `folder`; none for formats unknown here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    makers = {"skops": (_skops.table, _skops.pipeline), "python": (_user.python_mlp,), "http": (_user.http_mlp,)}
+    return [*_models.samples(format_, folder), *(make(folder) for make in makers.get(format_, ()))]

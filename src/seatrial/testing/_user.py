@@ -1,0 +1,73 @@
+"""Samples of models that are code or a URL: the perceptron of the exams as a Python function and behind an endpoint."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from seatrial.contracts.artefact import Artefact, Lineage, Signature, TensorSpec
+from seatrial.testing import _models
+from seatrial.testing._endpoint import Endpoint
+
+SIGNATURE = Signature(
+    inputs=(TensorSpec(name="features", shape=(32,)),), outputs=(TensorSpec(name="logits", shape=(10,)),)
+)
+CODE = '''"""The perceptron of the exams."""
+
+from pathlib import Path
+
+import numpy as np
+
+WEIGHTS = np.load(Path(__file__).with_name("weights.npz"))
+
+
+def predict(features):
+    active = np.maximum(features.astype(np.float64) @ WEIGHTS["w1"].T + WEIGHTS["b1"], 0)
+    return {"logits": (active @ WEIGHTS["w2"].T + WEIGHTS["b2"]).astype(np.float32)}
+'''
+
+
+def python_mlp(folder: Path) -> _models.Sample:
+    """The perceptron as a function that loads its weights when it is imported."""
+    code, weights = folder / "sample_function.py", folder / "weights.npz"
+    code.write_text(CODE, encoding="utf-8")
+    np.savez(weights, **_models.mlp_weights())
+    files = {"code": code, "file:weights.npz": weights}
+    artefact = Artefact(
+        format="python",
+        files={role: str(file) for role, file in files.items()},
+        hashes={role: _models.sha256(file) for role, file in files.items()},
+        signature=SIGNATURE,
+        lineage=Lineage(recipe="given", options={"folder": str(folder)}),
+        entry=f"{code.name}:predict",
+    )
+    values = _models.rows(_models.ROWS, 32)
+    return _models.Sample("mlp", artefact, {"features": values}, {"logits": _models.mlp_answers(values)})
+
+
+def http_mlp(folder: Path) -> _models.Sample:
+    """The perceptron behind a URL of this machine, which lives as long as this process."""
+    stated = {"url": _endpoint().url, "protocol": "instances", "named": False, "headers": {}, "timeout": 10.0}
+    artefact = Artefact(
+        format="http",
+        files={},
+        hashes={},
+        signature=SIGNATURE,
+        lineage=Lineage(recipe="given"),
+        entry=json.dumps(stated),
+    )
+    values = _models.rows(_models.ROWS, 32)
+    return _models.Sample("mlp", artefact, {"features": values}, {"logits": _models.mlp_answers(values)})
+
+
+@cache
+def _endpoint() -> Endpoint:
+    def model(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+        if values["features"].ndim != 2:
+            raise ValueError("rows of 32 numbers are wanted")
+        return {"logits": _models.mlp_answers(values["features"])}
+
+    return Endpoint(model, ("features",))  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""Recipes that lie fail: every page of docs/do is carried out, and its other YAML can be read."""
+
+import io
+import subprocess
+
+import pytest
+import recipes
+from recipes import ROOT, blocks, carry_out
+from ruamel.yaml import YAML
+from small_study import make
+
+from seatrial.flow import study as flow
+
+PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
+WITH_A_STUDY = {"add-a-metric.md", "gate-in-a-pipeline.md", "read-a-run-in-python.md", "when-a-candidate-fails.md"}
+SAYS = {
+    "add-a-metric.md": ("cost", "What mistakes cost"),
+    "compare-several-models.md": ("small onnxruntime", "flips"),
+    "compare-two-files.md": ("read:", "flips"),
+    "read-a-run-in-python.md": ("at most", "shape:"),
+    "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
+    "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),
+    "when-a-candidate-fails.md": ("not planned:", "bf16"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_recipe_can_be_followed(page, tmp_path):
+    if page in WITH_A_STUDY:
+        file = make(tmp_path)
+        if page == "gate-in-a-pipeline.md":
+            subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+            (tmp_path / "dossier.json").write_text(flow.run(file).model_dump_json(by_alias=True))
+    printed = carry_out(f"docs/do/{page}", tmp_path)
+    for word in SAYS.get(page, ()):
+        assert word in printed
+
+
+@pytest.mark.parametrize("page", [*(f"docs/do/{page}" for page in PAGES), "README.md"])
+def test_yaml_in_pages_can_be_read(page):
+    for block in blocks(page):
+        if block.language == "yaml":
+            assert YAML(typ="safe").load(io.StringIO(block.text))
+
+
+def test_there_are_ten_recipes_and_blocks_are_found():
+    assert len(PAGES) >= 10
+    found = [block for page in PAGES for block in recipes.blocks(f"docs/do/{page}")]
+    assert {"python", "sh", "yaml"} <= {block.language for block in found}
+    assert {"cost.py", "study.yaml", "hard.yaml"} <= {block.file for block in found}

@@ -1,0 +1,255 @@
+"""Schedules, LoadGen's rules, and what meters say of queues: against LoadGen's own words and a queue whose waits are known."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from seatrial import catalog
+from seatrial.contracts.events import Events, Leg
+from seatrial.contracts.finding import Origin, State
+from seatrial.contracts.protocols import Probe, Round
+from seatrial.errors import DataError
+from seatrial.numerics.percentiles import discards, loadgen_discards, percentile
+from seatrial.testing.loads import Echo
+
+
+def part(kind, name):
+    return catalog.load(catalog.find(kind, name))
+
+
+SERVER, BURSTS, TRACE, MULTI = (part("loads", name) for name in ("server", "bursts", "trace", "multi_stream"))
+LATENCY, SUSTAINED, REAL_TIME, VALIDITY = (
+    part("meters", name) for name in ("latency", "sustained", "real_time", "validity")
+)
+
+
+# --- schedules ---------------------------------------------------------------------------------------------------------
+
+
+def test_server_arrivals_are_poisson():
+    from seatrial.parts.loads._schedules import poisson
+
+    gaps = np.diff(poisson(100.0, 50.0, 1, (0, 0)))
+    assert stats.kstest(gaps, "expon", args=(0, 0.01)).pvalue > 0.001
+    counts = [len(poisson(100.0, 1.0, 1, (seed, 0))) for seed in range(400)]
+    assert abs(np.mean(counts) - 100) < 4 * 10 / np.sqrt(400)
+    assert 0.8 < np.var(counts) / 100 < 1.25, "counts of a Poisson process vary as much as they are large"
+    assert len(poisson(1.0, 0.1, 40, (0, 0))) == 40, "the least number of queries is kept"
+
+
+def test_bursts_have_pauses_between_them():
+    options = BURSTS.Options(rate=2000, on=0.1, off=0.4, seconds=5, queries=1)
+    arrivals = BURSTS.schedule(options)
+    phase = arrivals % 0.5  # one burst's length in each period, somewhere in it
+    inside = np.sort(np.concatenate([phase, phase + 0.5]))
+    assert np.diff(inside).max() == pytest.approx(0.4, abs=0.01)
+    assert (np.diff(arrivals) >= 0).all()
+    assert len(arrivals) == pytest.approx(2000, abs=5 * np.sqrt(2000))
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "parquet", "dates.csv"])
+def test_traces_are_read_from_files(tmp_path, kind):
+    import polars
+
+    file = tmp_path / f"day.{kind}"
+    moments = [100.0, 100.5, 102.0]
+    if kind == "txt":
+        file.write_text("100\n100.5\n\n102\n")
+    elif kind == "parquet":
+        polars.DataFrame({"at": moments, "user": [1, 2, 3]}).write_parquet(file)
+    elif kind == "csv":
+        file.write_text("at,user\n" + "".join(f"{one},7\n" for one in moments))
+    else:
+        file.write_text("at,user\n2026-01-01 00:00:00.0,1\n2026-01-01 00:00:00.5,1\n2026-01-01 00:00:02.0,1\n")
+    options = TRACE.Options(path=file.name, column=None if kind == "txt" else "at", speed=100)
+    ready = TRACE.prepare(options, tmp_path)
+    assert ready.arrivals == pytest.approx((0.0, 0.5, 2.0))
+    assert TRACE.Options(**json.loads(ready.model_dump_json())) == ready, "it travels to workers as JSON"
+    events = TRACE.drive(Echo(), [{"x": np.zeros((1, 1))}], 1, ready)
+    assert np.diff(events.scheduled).tolist() == [5_000_000, 15_000_000]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("1\ntwo\n", "day.txt:2"), ("1\n3\n2\n", "arrival 3"), ("1\nnan\n", "arrival 2"), ("", "no arrivals")],
+)
+def test_bad_traces_are_refused_with_the_place(tmp_path, content, words):
+    (tmp_path / "day.txt").write_text(content)
+    with pytest.raises(DataError, match=words):
+        TRACE.prepare(TRACE.Options(path="day.txt"), tmp_path)
+    with pytest.raises(DataError, match="there is no file"):
+        TRACE.prepare(TRACE.Options(path="night.txt"), tmp_path)
+
+
+def test_rates_rise_and_higher_ones_are_left_out_when_the_queue_outgrows_the_time():
+    with pytest.raises(ValueError, match="rise"):
+        SERVER.Options(rate=[100, 50])
+    options = SERVER.Options(rate=[20, 2000, 4000], seconds=0.1, queries=5, most=0.4)
+    events = SERVER.drive(Echo(wait=0.01), [{"x": np.zeros((1, 1))}], 1, options)
+    low, high, left_out = events.legs
+    assert (low.unsent, left_out.sent, left_out.unsent) == (0, 0, 0)
+    assert high.unsent > 0
+    assert low.sent >= 5
+
+
+def test_multi_stream_gives_a_small_batch_its_rows_in_several_calls():
+    queries = [{"x": np.full((2, 1), place, np.float32)} for place in range(5)]
+    echo = Echo()
+    events = MULTI.drive(echo, queries, 2, MULTI.Options(seconds=1e-9, queries=7))
+    assert (events.samples, len(events.done), len(echo.sent)) == (8, 7, 28)
+    assert [sent["x"][0, 0] for sent in echo.sent[:6]] == [0, 1, 2, 3, 4, 0]
+    assert all(one.answer["x"][0, 0] == one.query for one in events.kept)
+    assert [MULTI.samples(batch) for batch in (1, 3, 8, 64)] == [1, 2, 8, 8]
+
+
+def test_every_answer_is_kept_as_often_as_any_other():
+    from seatrial.parts.loads._driving import Sample
+
+    seen = np.zeros(40)
+    for _ in range(2000):
+        sample = Sample(4)
+        for place in range(40):
+            if place == sample.next:
+                sample.keep(place, {})
+        for one in sample.all():
+            seen[one.query] += 1
+    assert seen.sum() == 8000
+    assert stats.chisquare(seen).pvalue > 1e-4
+
+
+# --- LoadGen 6.0.17, run on a session that does nothing: what its summary said --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p", "n", "discarded"), [(0.9, 63, None), (0.9, 64, 0), (0.9, 1000, 77), (0.9, 2000, 167), (0.99, 661, None), (0.99, 662, 0), (0.99, 2000, 8), (0.99, 10_000, 76), (0.999, 6635, None), (0.999, 6636, 0)]
+)  # fmt: skip
+def test_discards_of_single_and_multi_stream(p, n, discarded):
+    assert loadgen_discards(n, p) == discarded
+
+
+@pytest.mark.parametrize(("over", "needed"), [(0, 459), (100, 100 + 12_471), (1000, 1000 + 106_569)])
+def test_queries_that_a_server_run_needs_with_so_many_over_its_bound(over, needed):
+    assert discards(needed, 0.99) == over
+    assert (discards(needed - 1, 0.99) or -1) < over or (over == 0 and discards(needed - 1, 0.99) is None)
+
+
+def test_percentiles_are_loadgens():
+    ordered = np.arange(1000.0)
+    assert [percentile(ordered, p) for p in (0.5, 0.9, 0.99)] == [500, 900, 990]
+    assert percentile(np.arange(64.0), 0.99) == 63, "of 64 queries LoadGen's p99 is their largest"
+
+
+def block(latencies, seconds, samples=1, rate=None, unsent=0):
+    """Events of a block of this length, with these latencies; `unsent` more came at its end."""
+    latencies = np.asarray(latencies)
+    start = np.linspace(0, (seconds - latencies[-1]) * 1e9, len(latencies)).astype(np.int64)
+    done = start + np.round(latencies * 1e9).astype(np.int64)
+    if rate is None:
+        return Events(issued=start, done=done, samples=samples)
+    end = int(seconds * 1e9)
+    late = np.full(unsent, end - 10**9)
+    return Events(issued=start, done=done, scheduled=start, legs=(Leg(rate, len(start), unsent, end),), unsent=late)
+
+
+def found(meter, events, load, rounds=5, reference=None, **options):
+    def readings(of):
+        return [meter.read(Probe(of, {}, None)) for _ in range(rounds)]
+
+    theirs = readings(reference) if reference else [None] * rounds
+    pairs = [Round(at, mine, other) for at, (mine, other) in enumerate(zip(readings(events), theirs, strict=True))]
+    return list(meter.findings(pairs, load, 0.95, meter.Options(**options)))
+
+
+def noise(n, mean=0.01, seed=0):
+    return mean * np.random.default_rng(seed).lognormal(0, 0.2, n)
+
+
+@pytest.mark.parametrize(
+    ("load", "events", "value", "words"),
+    [
+        ("single_stream", block(noise(64), 600.1), "valid", ""),
+        ("single_stream", block(noise(63), 600.1), "short", "p90 needs 64"),
+        ("single_stream", block(noise(64), 599), "short", "600 s"),
+        ("multi_stream", block(noise(662), 600.1, 8), "valid", ""),
+        ("multi_stream", block(noise(661), 600.1, 8), "short", "p99 needs 662"),
+        ("offline", block(noise(24_576), 600.1), "valid", ""),
+        ("offline", block(noise(24_575), 600.1), "short", "24,576 rows"),
+        ("server", block(noise(6000), 600.1, rate=9.9), "valid", ""),
+        ("server", block(noise(458), 601, rate=0.7), "short", "p99 needs 459"),
+        ("server", block(noise(6000), 601, rate=9.9, unsent=3), "invalid", "set `rate` lower"),
+        ("server", block(np.where(np.arange(6000) < 43, 0.2, 0.01), 601, rate=9.9), "invalid", "43 queries"),
+        ("server", block(np.where(np.arange(6000) < 42, 0.2, 0.01), 601, rate=9.9), "valid", ""),
+    ],
+)
+def test_validity_by_loadgens_rules(load, events, value, words):
+    (one,) = found(VALIDITY, events, load)
+    assert (one.value, words in one.note) == (value, True), one.note
+    assert "unverified" in one.method
+    assert discards(6000, 0.99) == 42
+
+
+# --- what meters say of queues --------------------------------------------------------------------------------------------
+
+
+def test_where_the_queue_outgrows_the_time_there_is_a_lower_bound_and_advice():
+    fast = block(noise(500), 5.1, rate=100)
+    slow = block(np.linspace(0.1, 4, 300), 5, rate=100, unsent=200)
+    stated = {one.what: one for one in found(LATENCY, slow, "server", reference=fast)}
+    p99 = stated["latency.p99"]
+    assert p99.at == {"load": "server", "rate": 100}
+    assert (p99.high, p99.state) == (None, State.OK)
+    assert p99.low == pytest.approx(3.96, abs=0.05), "a requirement below it fails"
+    assert "1000 of 2500" in p99.note
+    assert "set `rate` well below" in p99.note
+    assert "speedup" not in stated
+    clean = {one.what: one for one in found(LATENCY, fast, "server", reference=fast)}
+    assert clean["speedup"].value == pytest.approx(1)
+    assert clean["latency.p99"].note == ""
+
+
+def ladder(latencies):
+    """One block of several rates, each with its latencies; nothing was sent at those that have none."""
+    legs = [Leg(100.0 * (at + 1), len(one), 0, 10**10) for at, one in enumerate(latencies)]
+    parts = [block(one, 10.0, rate=1.0) for one in latencies if len(one)]
+    start, done = (np.concatenate([getattr(one, name) for one in parts]) for name in ("issued", "done"))
+    return Events(issued=start, done=done, scheduled=start, legs=tuple(legs), unsent=np.empty(0, np.int64))
+
+
+def test_the_highest_rate_ends_where_one_fails_even_if_a_higher_one_would_do():
+    (one,) = found(SUSTAINED, ladder([noise(500), noise(500), noise(500, 0.09), noise(500)]), "server", latency=0.1)
+    assert (one.value, one.low) == (200, 200)
+    assert "at 300 a second" in one.note
+    (none,) = found(SUSTAINED, ladder([noise(500, 0.2)]), "server", latency=0.1)
+    assert none.origin is Origin.MISSING
+    (few,) = found(SUSTAINED, ladder([noise(20)]), "server", latency=0.1)
+    assert "needed" in few.note, "too few queries for a bound are no proof"
+    (untried,) = found(SUSTAINED, ladder([noise(500), []]), "server", latency=0.1)
+    assert "not tried" in untried.note
+
+
+def test_bounds_allow_for_queries_that_wait_for_each_other():
+    """The same latencies, in runs: a server's p99 has no bound then, or needs far more queries."""
+    slow = np.where(np.arange(3000) // 30 % 100 == 0, 0.05, 0.01) * np.random.default_rng(0).lognormal(0, 0.05, 3000)
+    mixed = np.random.default_rng(1).permutation(slow)
+    together, apart = (
+        {one.what: one for one in found(LATENCY, block(one, 40, rate=100), "server")}["latency.p99"]
+        for one in (slow, mixed)
+    )
+    assert apart.high is not None
+    assert (together.high, together.state) == (None, State.TOO_FEW)
+    assert "wait for each other" in together.method
+
+
+def test_deadlines_and_jitter():
+    latencies = np.where(np.arange(1000) % 50 == 0, 0.2, 0.01)
+    stated = {one.what: one for one in found(REAL_TIME, block(latencies, 60), "single_stream", deadline="50 ms")}
+    misses, jitter = stated["latency.misses"], stated["latency.jitter"]
+    assert misses.at == {"load": "single_stream", "deadline": 0.05}
+    assert misses.value == pytest.approx(0.02)
+    assert misses.low < 0.02 < misses.high
+    assert jitter.value == pytest.approx(np.abs(np.diff(latencies)).mean(), rel=1e-3)
+    late = {one.what: one for one in found(REAL_TIME, block(noise(300), 5, rate=100, unsent=200), "server")}
+    assert late["latency.misses"].high is None
+    assert late["latency.misses"].value == pytest.approx(0.4)
