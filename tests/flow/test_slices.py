@@ -109,6 +109,11 @@ def test_rare_values_of_a_long_column_are_told(tmp_path: Path):
     assert "70 values; 20" in made.left_out[0]
 
 
+def test_a_slice_without_rows_is_told(tmp_path: Path):
+    made = people(tmp_path, "slices: ['age > 200', sex]")
+    assert made.left_out == ("`age > 200`: no row that judges is in it",)
+
+
 def test_the_search_combines_columns_and_not_conditions(tmp_path: Path):
     made = people(tmp_path, "slices: [sex, 'age > 30'], groups: [[sex, children]], find: {}")
     assert [made.names[index] for index in made.searched] == ["sex"]

@@ -39,18 +39,29 @@ def run(
     budget: float | str | None = None,
     fresh: bool = False,
     trust: Iterable[str] = (),
+    on: str | None = None,
     watch: Watch = silent,
 ) -> Dossier:
     """Carry out a study: measure what isn't measured yet, decide, and write its reports.
 
     `only` are patterns of candidates (`*openvino*`), `budget` is seconds or a time like `10m`, `fresh` measures everything
-    again, `quick` measures less, `trust` are hashes of files that are refused otherwise, and `watch` is called with each step. Raises `SeatrialError`; what was measured until then is kept.
+    again, `quick` measures less, `trust` are hashes of files that are refused otherwise, `on` is another machine
+    (`ssh://user@host`), and `watch` is called with each step. Raises `SeatrialError`; what was measured until then is kept.
     """
     from seatrial.flow.study import run as step
 
     seconds = parse(budget).value if isinstance(budget, str) else budget
     return shown(
-        step(Path(study), quick=quick, only=tuple(only), budget=seconds, fresh=fresh, trust=tuple(trust), watch=watch)
+        step(
+            Path(study),
+            quick=quick,
+            only=tuple(only),
+            budget=seconds,
+            fresh=fresh,
+            trust=tuple(trust),
+            on=on,
+            watch=watch,
+        )
     )
 
 

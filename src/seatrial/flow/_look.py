@@ -274,7 +274,9 @@ def _chosen(answers: Mapping[str, Array]) -> Array:
 def _truth(seen: Seen, columns: Mapping[str, Array]) -> Array | None:
     if seen.label is None or not seen.classes:
         return None
-    return np.array([seen.classes.index(value) for value in columns[seen.label].tolist()])
+    places = {value: at for at, value in enumerate(seen.classes)}
+    found = [places.get(value, -1) for value in columns[seen.label].tolist()]
+    return None if -1 in found else np.array(found)  # an empty label: nothing can be told from it
 
 
 def runtimes(artefact: Artefact) -> Iterator[PartInfo]:

@@ -72,10 +72,7 @@ def prepare_slices(study: Study, folder: Path, cache: Path) -> Sliced:
             one.see(chunk)
     for one in asked:
         one.settle()
-    codes = arrays.save_chunks(
-        cache,
-        (np.stack([one.code(chunk) for one in asked], axis=1).astype(np.int16) for chunk in _chunks(picks, columns)),
-    )
+    codes = arrays.save_chunks(cache, (_coded(asked, chunk) for chunk in _chunks(picks, columns)))
     searched = _searched(study, asked)
     return Sliced(
         tuple(one.cells for one in asked),
@@ -83,8 +80,16 @@ def prepare_slices(study: Study, folder: Path, cache: Path) -> Sliced:
         codes,
         tuple(index for index, one in enumerate(asked) if one.group),
         tuple(searched),
-        tuple(one.told for one in asked if one.told),
+        tuple(told for one in asked if (told := one.told or one.nobody())),
     )
+
+
+def _coded(asked: Sequence[_One], chunk: Mapping[str, Array]) -> NDArray[np.int16]:
+    """The cells of some rows, (rows, partitions)."""
+    found = [one.code(chunk) for one in asked]
+    for one, codes in zip(asked, found, strict=True):
+        one.held |= bool((codes >= 0).any())
+    return np.stack(found, axis=1).astype(np.int16)
 
 
 def _chunks(picks: Sequence[Pick], columns: Sequence[str]) -> Iterator[Mapping[str, Array]]:
@@ -162,6 +167,11 @@ class _One:
     cells: tuple[Slice, ...] = ()
     group: bool = False
     told: str = ""
+    held: bool = False
+
+    def nobody(self) -> str:
+        """What is said of a slice without any row."""
+        return "" if self.held else f"`{self.name}`: no row that judges is in it"
 
     def see(self, chunk: Mapping[str, Array]) -> None:
         """Take note of some rows."""

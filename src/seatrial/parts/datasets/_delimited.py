@@ -138,13 +138,19 @@ def _cells(record: str, form: Form, line: int, where: str) -> list[str]:
 
 
 def _header(file: Path, form: Form, path: str) -> list[str]:
-    """Names of the columns; nameless ones are called by their number."""
+    """Names of the columns; nameless ones are called by their number. Read once for as long as the file is the same."""
+    stat = file.stat()
+    return list(_named(file, form, path, (stat.st_mtime_ns, stat.st_size)))
+
+
+@lru_cache(maxsize=64)
+def _named(file: Path, form: Form, path: str, stamp: tuple[int, int]) -> tuple[str, ...]:
     cells = _cells(_first_record(file, path), form, 1, path)
     given = cells if form.header else [""] * len(cells)
     names = [cell.strip() or f"column_{number}" for number, cell in enumerate(given, 1)]
     if twice := next((name for name, count in Counter(names).items() if count > 1), None):
         raise DataError(f"the column `{twice}` stands twice in the first line", where=path)
-    return names
+    return tuple(names)
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------------
@@ -181,9 +187,24 @@ def _ragged(block: Block, sheet: Sheet) -> DataError | None:
     return None
 
 
-@lru_cache(maxsize=8)
 def _survey(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> dict[str, Cells]:
-    """What all cells of all columns are, in one pass; kept for as long as the files are the same."""
+    """What all cells of all columns are. Raises `DataError`, the same one for every column that is asked for."""
+    found = _surveyed(stamp, path, form)
+    if isinstance(found, DataError):
+        raise DataError(found.what, where=found.where, next_step=found.next_step)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _surveyed(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> dict[str, Cells] | DataError:
+    """What all cells are, or what is wrong with them, in one pass; kept for as long as the files are the same."""
+    try:
+        return _pass(stamp, path, form)
+    except DataError as error:
+        return error
+
+
+def _pass(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> dict[str, Cells]:
     sheet = Sheet([file for file, *_ in stamp], path, form)
     cells = {name: Cells() for name in sheet.names}
     rows = 0
