@@ -115,7 +115,11 @@ def _stated(batch: Any, partitions: Any, paired: bool) -> dict[str, Any]:
     metrics = [
         part
         for part in catalog.parts("metrics").values()
-        if part.counts and not part.across and (paired or not part.paired) and (part.name != "cost" or given)
+        if part.counts
+        and not part.across
+        and part.takes("task", "classification")
+        and (paired or not part.paired)
+        and (part.name != "cost" or given)
     ]
     modules = [(catalog.load(part), catalog.options(part, given.get(part.name))) for part in metrics]
     begin = process_time()
