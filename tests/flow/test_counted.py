@@ -14,7 +14,7 @@ from seatrial.contracts.finding import Condition, Finding, State
 from seatrial.contracts.quality import Batch
 from seatrial.flow import arrays
 from seatrial.flow._sampling import Sampling
-from seatrial.flow.counted import Asked, Judged, count
+from seatrial.flow.counted import Asked, Judged, count, independent
 from seatrial.flow.slices import Sliced
 from seatrial.flow.stated import state
 
@@ -137,8 +137,8 @@ def test_clusters_and_weights_widen(tmp_path: Path):
         classes=CLASSES,
     )
     plain = findings(asked("accuracy"), batch, judged(tmp_path, level))
-    dealt = arrays.save(tmp_path, (rng.permutation(ROWS // 10) % 100)[clusters].astype(np.int16))
-    clustered = findings(asked("accuracy"), batch, judged(tmp_path, level, Sampling(None, dealt, ROWS // 10, 100)))
+    numbered = arrays.save(tmp_path, rng.permutation(ROWS // 10)[clusters].astype(np.int32))
+    clustered = findings(asked("accuracy"), batch, judged(tmp_path, level, Sampling(None, numbered, ROWS // 10, 100)))
     one, other = pick(plain, "accuracy"), pick(clustered, "accuracy")
     assert one.value == other.value
     assert other.high - other.low > 2 * (one.high - one.low)
@@ -150,6 +150,37 @@ def test_clusters_and_weights_widen(tmp_path: Path):
     assert pick(weighted, "accuracy", 2).value == pytest.approx(right[level == 2].mean())
     truth = f1_score(batch.labels, scores.argmax(axis=1), sample_weight=np.where(level == 2, 2.0, 0.5))
     assert pick(weighted, "f1", **{"class": "yes"}).value == pytest.approx(truth)
+
+
+def test_a_slice_has_bounds_by_its_own_independent_rows(tmp_path: Path):
+    """A slice of few rows, or of many rows of few clusters, knows less than the whole does; of fewer than ten nothing."""
+    _, batch, clusters = made()
+    level = np.full(ROWS, 2)
+    level[:8], level[8:40] = 0, 1
+    found = findings(asked("accuracy"), batch, judged(tmp_path, level))
+    few, some, all_ = (pick(found, "accuracy.drop", cell) for cell in (0, 1, None))
+    assert (few.state, few.low, few.high) == (State.TOO_FEW, None, None)
+    assert "fewer than 10" in few.note
+    assert some.high - some.value >= 0.99 * 3.69 / 32 > all_.high - all_.value
+    level = np.where(clusters < 12, 1, np.where(clusters < 20, 0, 2))
+    numbered = arrays.save(tmp_path, np.random.default_rng(2).permutation(ROWS // 10)[clusters].astype(np.int32))
+    rows = judged(tmp_path, level, Sampling(None, numbered, ROWS // 10, 100))
+    assert independent(rows, ROWS).tolist() == [400, 8, 12, 380]
+    found = findings(asked("accuracy"), batch, rows)
+    assert pick(found, "accuracy", 0).state is State.TOO_FEW
+    drop = pick(found, "accuracy.drop", 1)
+    whole = pick(found, "accuracy.drop")
+    assert drop.high - drop.low > 4 * (whole.high - whole.low)
+
+
+def test_many_clusters_are_counted_nearly_right(tmp_path: Path):
+    rng = np.random.default_rng(3)
+    cluster = rng.permutation(30_000).repeat(2)
+    level = np.where(np.arange(60_000) < 20_000, 0, 1)
+    rows = judged(tmp_path, level, Sampling(None, arrays.save(tmp_path, cluster.astype(np.int32)), 30_000, 100))
+    counts = independent(rows, 60_000)
+    assert counts[0] == 30_000
+    assert counts[1] == pytest.approx(10_000, rel=0.3)
 
 
 def test_groups_are_compared(tmp_path: Path):

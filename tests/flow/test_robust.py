@@ -122,6 +122,32 @@ def test_a_candidate_that_falls_faster_is_found(tmp_path: Path):
     assert of(again, "corrupted.extra_drop", False, corruption="shifted_scale").value == extra.value
 
 
+def test_what_became_of_changed_rows_knows_weights_and_clusters(tmp_path: Path):
+    """On clean rows it is the accuracy of all rows, with bounds that allow for clusters of rows as that has."""
+    (tmp_path / "fragile.py").write_text(FRAGILE.replace("LEAST", "-1").replace("MOST", "1"))
+    measure = f"metrics: [accuracy], robustness: {{corruptions: [numeric_noise], severities: [1], rows: {ROWS}}}, explanations: {{rows: 100}}"
+    file = study(tmp_path, measure, "[as_is, ./fragile.py]")
+    narrow = seatrial.run(file)
+    rows = pl.read_parquet(tmp_path / "rows.parquet")
+    rng = np.random.default_rng(3)
+    rows = rows.sort("label").with_columns(
+        place=pl.Series(np.arange(ROWS) // 20), heavy=pl.Series(rng.lognormal(size=ROWS))
+    )
+    rows.write_parquet(tmp_path / "rows.parquet")
+    file.write_text(file.read_text().replace("label: label,", "label: label, group: place, weight: heavy,"))
+    wide = seatrial.run(file)
+    for reference in (True, False):
+        accuracy, clean = of(wide, "accuracy", reference), of(wide, "corrupted.accuracy", reference, corruption="clean")
+        assert clean.value == pytest.approx(accuracy.value)
+        assert clean.high - clean.low == pytest.approx(accuracy.high - accuracy.low, rel=0.1)
+        assert "jackknife" in clean.method
+    for what, at in (("corrupted.accuracy.drop", {"severity": 1}), ("corrupted.extra_drop", {})):
+        one, other = of(wide, what, False, **at), of(narrow, what, False, **at)
+        assert one.low < one.value < one.high
+        assert one.high - one.low > other.high - other.low
+    assert "jackknife" in of(wide, "explanations.agreement", False).method
+
+
 def test_explanations_agree_with_a_twin_and_not_with_another_model(tmp_path: Path):
     other = (
         FRAGILE.replace("LEAST", "-9")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import spearmanr
@@ -37,6 +37,7 @@ def draw(kind, rows, rng):
 
 @settings(deadline=None)  # no test depends on the clock
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40))
+@example([(0, 1), (0, 1), (0, 1), (1, 0)])  # in perfect disorder
 def test_of_tied_scores_it_is_scipys(pairs):
     one, other = np.array(pairs).T
     counts = np.zeros((7, 7), int)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seatrial.numerics.proportions import proportion
-from seatrial.numerics.replicates import GROUPS, difference, spread, widened
+from seatrial.numerics.replicates import GROUPS, difference, mean_by_group, spread, widened
 
 RUNS = 2000
 
@@ -19,7 +19,7 @@ def test_the_error_of_a_mean_is_the_textbooks():
     values = np.random.default_rng(0).normal(size=(GROUPS, 30))
     means = without_each(values.sum(axis=1)) / (30 * (GROUPS - 1))
     expected = values.mean(axis=1).std(ddof=1) / np.sqrt(GROUPS)
-    assert spread(values.mean(), means) == pytest.approx(expected, rel=1e-9)
+    assert spread(values.mean(), means, GROUPS) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("clusters", "size", "share"), [(200, 10, 0.8), (60, 30, 0.9), (400, 5, 0.05)])
@@ -37,8 +37,8 @@ def test_clustered_shares_are_covered(clusters: int, size: int, share: float):
         np.add.at(rows, np.arange(clusters) % groups, size)
         value = right.sum() / (clusters * size)
         own = proportion(int(right.sum()), clusters * size, 0.95)
-        error = spread(value, without_each(dealt) / without_each(rows))
-        low, high = widened(value, own.low, own.high, error, groups, 0.95)
+        without = without_each(dealt) / without_each(rows)
+        low, high = widened(value, own.low, own.high, without, groups, clusters, 0.95)
         covered += bool(low <= share <= high)
         naive += own.low <= share <= own.high
     assert naive / RUNS < 0.85
@@ -58,14 +58,21 @@ def test_weighted_shares_are_covered():
         all_ = np.bincount(groups, weights, GROUPS)
         value = hit.sum() / all_.sum()
         own = proportion(round(float(hit.sum())), n, 0.95)
-        error = spread(value, without_each(hit) / without_each(all_))
-        low, high = widened(value, own.low, own.high, error, GROUPS, 0.95)
+        worth = 1 / np.mean(weights**2)
+        low, high = widened(value, own.low, own.high, without_each(hit) / without_each(all_), GROUPS, n * worth, 0.95)
         covered += bool(low <= truth <= high)
     assert 0.93 <= covered / RUNS <= 0.975
 
 
 def f1(table: np.ndarray) -> np.ndarray:
     return 2 * table[..., 1, 1] / np.maximum(1, 2 * table[..., 1, 1] + table[..., 0, 1] + table[..., 1, 0])
+
+
+def paired_f1(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tables of both by group; the figure rests on the rows that concern the class."""
+    whole, other = mine.sum(axis=0), theirs.sum(axis=0)
+    filled, units = (mine.sum(axis=(1, 2)) > 0).sum(), whole.sum() - whole[0, 0]
+    return difference(f1(whole), f1(other), f1(without_each(mine)), f1(without_each(theirs)), filled, units, 0.95)
 
 
 def test_the_paired_difference_of_f1_is_covered():
@@ -89,35 +96,98 @@ def test_the_paired_difference_of_f1_is_covered():
         label, reference, candidate = draw(rows)
         groups = rng.permutation(rows) % GROUPS
         mine, theirs = tables(label, candidate, groups), tables(label, reference, groups)
-        _, low, high = difference(
-            f1(mine.sum(axis=0)), f1(theirs.sum(axis=0)), f1(without_each(mine)), f1(without_each(theirs)), rows, 0.95
-        )
+        _, low, high = paired_f1(mine, theirs)
         covered += bool(low <= truth <= high)
     assert 0.93 <= covered / RUNS <= 0.97
 
 
-def test_a_share_of_none_is_bounded_by_the_groups():
-    low, high = widened(0.0, 0.0, 0.001, 0.0, 50, 0.95)
+@pytest.mark.parametrize("changes", [0.5, 2.0, 5.0, 10.0])
+def test_the_paired_difference_of_f1_of_a_rare_class_is_covered_by_few_changes(changes: float):
+    """60 of 2,000 rows belong to the class; the candidate loses `changes` of its hits on average."""
+    rng = np.random.default_rng(4)
+    rows, covered = 2000, 0
+    lost = changes / 48
+    truth = 2 * 48 * (1 - lost) / (60 + 40 + 48 * (1 - lost)) - 2 * 48 / (60 + 40 + 48)
+    for _ in range(RUNS):
+        label = (rng.random(rows) < 0.03).astype(int)
+        reference = np.where(label == 1, rng.random(rows) < 0.8, rng.random(rows) < 40 / 1940).astype(int)
+        candidate = np.where((label == 1) & (rng.random(rows) < lost), 0, reference)
+        groups = rng.integers(0, GROUPS, rows)
+        tables = (np.bincount(groups * 4 + label * 2 + one, minlength=4 * GROUPS) for one in (candidate, reference))
+        _, low, high = paired_f1(*(one.reshape(GROUPS, 2, 2) for one in tables))
+        covered += bool(low <= truth <= high)
+    assert covered / RUNS >= 0.93
+
+
+def shares(rng: np.random.Generator, units: int, worse: float, better: float, size: int = 1) -> tuple[float, ...]:
+    """Bounds of a paired difference of shares: units of `size` rows, each worse or better as a whole, as often as stated."""
+    drawn = rng.random(units)
+    change = np.where(drawn < worse, size, np.where(drawn < worse + better, -size, 0))
+    groups = rng.permutation(units) % min(units, GROUPS) if size > 1 else rng.integers(0, GROUPS, units)
+    total, rows = np.bincount(groups, change, GROUPS), np.bincount(groups, np.full(units, size), GROUPS)
+    with np.errstate(invalid="ignore"):
+        without = without_each(total) / without_each(rows)
+    _, low, high = difference(total.sum() / rows.sum(), 0, without, np.zeros(GROUPS), (rows > 0).sum(), units, 0.95)
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize(("units", "size"), [(30, 1), (60, 1), (1000, 1), (10_000, 1), (50, 10), (1000, 10)])
+@pytest.mark.parametrize("changes", [0.5, 2.0, 4.0, 8.0])
+def test_few_changed_rows_or_clusters_are_covered(units: int, size: int, changes: float):
+    """Among them a slice with rows in some of the groups alone, and changes that all go one way."""
+    rng = np.random.default_rng(5)
+    for worse, better in ((changes, 0.0), (changes / 2, changes / 2)):
+        truth = (worse - better) / units
+        found = [shares(rng, units, worse / units, better / units, size) for _ in range(RUNS // 2)]
+        assert np.mean([low <= truth <= high for low, high in found]) >= 0.93
+
+
+def test_the_mean_by_group_is_the_weighted_mean_and_covers():
+    rng = np.random.default_rng(6)
+    clusters, size, covered = 150, 8, 0
+    for _ in range(RUNS):
+        values = np.repeat(rng.normal(size=clusters), size) + rng.normal(size=clusters * size)
+        weights = rng.lognormal(sigma=0.5, size=clusters * size)
+        groups = np.repeat(rng.permutation(clusters) % GROUPS, size)
+        found = mean_by_group(values, weights, groups, clusters, 0.95)
+        covered += found.low <= 0.0 <= found.high
+    assert found.value == pytest.approx(np.average(values, weights=weights))
+    assert 0.93 <= covered / RUNS <= 0.97
+    few = mean_by_group(values[:60], weights[:60], np.repeat(np.arange(6), 10), 6, 0.95)
+    assert (few.low, few.high) == (None, None)
+    assert "fewer than 10" in few.method
+
+
+def test_a_share_of_none_is_bounded_by_its_independent_rows():
+    none, every = np.zeros(GROUPS), np.ones(GROUPS)
+    low, high = widened(0.0, 0.0, 0.001, none, GROUPS, 50, 0.95)
     assert (low, float(high)) == (0.0, pytest.approx(1 - 0.025 ** (1 / 50)))
-    low, high = widened(1.0, 0.999, 1.0, 0.0, 50, 0.95)
+    low, high = widened(1.0, 0.999, 1.0, every, GROUPS, 50, 0.95)
     assert (float(low), high) == (pytest.approx(0.025 ** (1 / 50)), 1.0)
 
 
 def test_bounds_never_get_narrower_and_stay_shares():
-    low, high = widened([0.5, 0.02], [0.4, 0.01], [0.6, 0.05], [0.001, 0.2], 100, 0.95)
+    without = np.stack(
+        [[0.5 + error, 0.02 + other] for error, other in zip([1e-5, -1e-5] * 50, [0.02, -0.02] * 50, strict=True)]
+    )
+    low, high = widened([0.5, 0.02], [0.4, 0.01], [0.6, 0.05], without, GROUPS, 1000, 0.95)
     assert (low[0], high[0]) == (pytest.approx(0.4), pytest.approx(0.6))
     assert low[1] == 0.0
     assert 0.05 < high[1] <= 1.0
 
 
 def test_equal_statistics_still_have_a_width():
-    value, low, high = difference(0.7, 0.7, np.full(100, 0.7), np.full(100, 0.7), 1000, 0.95)
+    value, low, high = difference(0.7, 0.7, np.full(100, 0.7), np.full(100, 0.7), 100, 1000, 0.95)
     assert value == 0.0
     assert -low == high == pytest.approx(-np.log(0.025) / 1000)
 
 
-def test_few_groups_give_no_bounds():
-    value, low, high = difference(0.7, 0.6, np.full(5, 0.7), np.full(5, 0.6), 1000, 0.95)
-    assert value == pytest.approx(0.1)
+def test_few_groups_or_independent_rows_give_no_bounds():
+    for filled, units in ((5, 1000), (100, 8)):
+        value, low, high = difference(0.7, 0.6, np.full(100, 0.7), np.full(100, 0.6), filled, units, 0.95)
+        assert value == pytest.approx(0.1)
+        assert np.isnan(low)
+        assert np.isnan(high)
+    low, high = widened(0.7, 0.6, 0.8, np.full(100, 0.7), 5, 1000, 0.95)
     assert np.isnan(low)
     assert np.isnan(high)

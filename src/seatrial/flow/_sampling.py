@@ -22,15 +22,17 @@ from seatrial.numerics.replicates import FEWEST, GROUPS
 
 @dataclass(frozen=True)
 class Sampling:
-    """Weights of the rows (mean 1) and the replicate group of each, where rows have weights or come in clusters.
+    """Weights of the rows (mean 1) and the cluster of each, where rows have weights or come in clusters.
 
-    `clusters` is how many clusters there are (0: rows are independent), `groups` how many replicate groups.
+    `clusters` is how many clusters there are (0: rows are independent), `groups` how many replicate groups, `worth` how many
+    equally weighted rows one row is worth on average: (sum of weights)^2 / (rows x sum of squares), Kish (1965).
     """
 
     weights: ArrayRef | None = None
-    dealt: ArrayRef | None = None
+    cluster: ArrayRef | None = None
     clusters: int = 0
     groups: int = GROUPS
+    worth: float = 1.0
 
     @property
     def plain(self) -> bool:
@@ -41,29 +43,44 @@ class Sampling:
         """The weights of rows `start` to `stop`; None where all count alike."""
         return None if self.weights is None else arrays.load(self.weights, start, stop)
 
+    def of(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
+        """Weights and replicate groups of these rows, and how many independent rows of equal weight they are worth."""
+        member = rows if self.cluster is None else np.asarray(arrays.load(self.cluster))[rows].astype(np.int64)
+        weights = np.ones(len(rows)) if self.weights is None else np.asarray(arrays.load(self.weights))[rows]
+        _, place = np.unique(member, return_inverse=True)
+        return weights, place % self.groups, len(np.unique(member)) * self.worth
+
     def group(self, start: int, stop: int) -> NDArray[np.int64]:
-        """The replicate group of rows `start` to `stop`."""
-        if self.dealt is not None:
-            return arrays.load(self.dealt, start, stop).astype(np.int64)
+        """The replicate group of rows `start` to `stop`: clusters are dealt one after the other."""
+        if self.cluster is not None:
+            return self.member(start, stop) % self.groups
         return _mixed(np.arange(start, stop, dtype=np.uint64), self.groups)
+
+    def member(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Which cluster each of these rows belongs to, numbered by chance from 0; each row its own where there are none."""
+        if self.cluster is None:
+            return np.arange(start, stop)
+        return arrays.load(self.cluster, start, stop).astype(np.int64)
 
 
 def prepare_sampling(study: Study, folder: Path, cache: Path) -> Sampling:
     """Weights and clusters of the evaluation rows, where every data set that judges has them. Raises `DataError`."""
     sets = [DataSet(name, data, folder) for name, data in study.data.items()]
     picks = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
-    return Sampling(_weights(picks, cache), *_clusters(picks, cache))
+    weights, worth = _weights(picks, cache)
+    return Sampling(weights, *_clusters(picks, cache), worth=worth)
 
 
-def _weights(picks: Sequence[Pick], cache: Path) -> ArrayRef | None:
+def _weights(picks: Sequence[Pick], cache: Path) -> tuple[ArrayRef | None, float]:
     named = [pick.source.data.weight for pick in picks]
     if not any(named):
-        return None
+        return None, 1.0
     if not all(named):
         without = next(pick.source.name for pick in picks if not pick.source.data.weight)
         raise DataError("this data set has no `weight`, others have", where=f"data `{without}`")
     raw = np.concatenate([_read(pick, str(pick.source.data.weight)) for pick in picks])
-    return arrays.save(cache, raw * (len(raw) / raw.sum()))
+    weights = raw * (len(raw) / raw.sum())
+    return arrays.save(cache, weights), float(len(raw) / (weights**2).sum())
 
 
 def _read(pick: Pick, column: str) -> NDArray[np.float64]:
@@ -83,7 +100,7 @@ def _read(pick: Pick, column: str) -> NDArray[np.float64]:
 
 
 def _clusters(picks: Sequence[Pick], cache: Path) -> tuple[ArrayRef | None, int, int]:
-    """Whole clusters dealt round by round in the order of a hash of their number: equally many clusters in each group."""
+    """Clusters numbered in the order of a hash, so that dealing them one after the other is as if by chance."""
     columns = [pick.group for pick in picks if pick.group is not None]
     if len(columns) != len(picks):
         return None, 0, GROUPS
@@ -93,9 +110,9 @@ def _clusters(picks: Sequence[Pick], cache: Path) -> tuple[ArrayRef | None, int,
         return None, 0, GROUPS
     groups = max(FEWEST, min(GROUPS, clusters))
     order = np.argsort(_mixed(np.arange(clusters, dtype=np.uint64), 2**62), kind="stable")
-    turn = np.empty(clusters, np.int64)
-    turn[order] = np.arange(clusters) % groups
-    return arrays.save(cache, turn[inverse].astype(np.int16)), clusters, groups
+    turn = np.empty(clusters, np.int32)
+    turn[order] = np.arange(clusters)
+    return arrays.save(cache, turn[inverse]), clusters, groups
 
 
 def _mixed(numbers: NDArray[np.uint64], groups: int) -> NDArray[np.int64]:

@@ -41,6 +41,7 @@ class Searched(NamedTuple):
     names: tuple[str, ...]
     discover: NDArray[np.bool_]
     clusters: NDArray[np.int64] | None = None
+    weighted: bool = False
 
 
 def searched(sliced: Sliced, sampling: Sampling, rows: int) -> Searched:
@@ -54,6 +55,7 @@ def searched(sliced: Sliced, sampling: Sampling, rows: int) -> Searched:
         tuple(sliced.names[index] for index in sliced.searched),
         sampling.group(0, rows) % 2 == 0,
         sampling.group(0, rows) if sampling.clusters else None,
+        sampling.weights is not None,
     )
 
 
@@ -178,6 +180,7 @@ def _summary(
         yield missing(f"{what}.count", State.TOO_FEW, "too few rows to confirm anything", n=len(loss), **common)
         return
     noted = [f"{made.searched} slices of {', '.join(where.names)} searched, to {find.depth} conditions"]
+    noted += ["every row counted alike, whatever its weight"] if where.weighted else []
     noted += [f"{where.names[left.column]}: {left.why}" for left in made.left_out]
     note = "; ".join(noted)
     yield Finding(what=f"{what}.count", value=len(kept), n=len(loss), method=made.method, note=note, **common)

@@ -20,7 +20,9 @@ from seatrial.contracts.messages import ArrayRef, Order
 from seatrial.contracts.study import Model
 from seatrial.errors import SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays
+from seatrial.flow._sampling import Sampling
 from seatrial.flow.changed import CLEAN, HIDDEN, Change
+from seatrial.flow.counted import Judged
 from seatrial.flow.crew import session_order
 from seatrial.flow.keep import CHANGED
 from seatrial.flow.trial import Trial, Voyage, now
@@ -29,6 +31,7 @@ from seatrial.numerics.losses import Moments, mean_interval
 from seatrial.numerics.paired import tango
 from seatrial.numerics.proportions import proportion
 from seatrial.numerics.ranks import spearman
+from seatrial.numerics.replicates import mean_by_group, share_by_group
 from seatrial.numerics.robustness import extra_drop, extra_drop_tally
 
 Flags = NDArray[np.bool_]
@@ -71,19 +74,19 @@ def changed_findings(
     voyage: Voyage,
     trial: Trial,
     reference: Trial | None,
-    changes: Sequence[Change],
-    labels: Any,
+    judged: Judged,
     levels: Sequence[float],
 ) -> list[Finding]:
-    """All that is stated of a candidate's answers to changes, at each level."""
+    """All that is stated of a candidate's answers to changes, at each level, with the weights and clusters of the rows."""
+    changes, sampling = judged.changes, judged.sampling
     model = voyage.plan.study.models[trial.planned.candidate.model]
     other = reference if reference is not None and reference is not trial else None
     by = {"candidate": trial.id, "measured_at": now()}
-    sides = [_Side(voyage, model, one, changes, labels) for one in (trial, other) if one is not None]
+    sides = [_Side(voyage, model, one, changes, judged.labels) for one in (trial, other) if one is not None]
     found: list[Finding] = []
     for what, stated in (("corrupted.accuracy", _corrupted), ("explanations.agreement", _explained)):
         try:
-            found += [one for level in levels for one in stated(changes, sides, level)]
+            found += [one for level in levels for one in stated(changes, sides, sampling, level)]
         except SeatrialError as error:
             state = State.UNSUPPORTED if isinstance(error, Unsupported) else State.FAILED
             found.append(missing(what, state, error.what))
@@ -152,7 +155,9 @@ class _Side:
 # --- corruptions ----------------------------------------------------------------------------------------------------------
 
 
-def _corrupted(changes: Sequence[Change], sides: Sequence[_Side], level: float) -> Iterator[Finding]:
+def _corrupted(
+    changes: Sequence[Change], sides: Sequence[_Side], sampling: Sampling, level: float
+) -> Iterator[Finding]:
     spoilt = [change for change in changes if "corruption" in change.at]
     hits: dict[str, list[list[Flags]]] = {}
     for change in spoilt:
@@ -163,32 +168,46 @@ def _corrupted(changes: Sequence[Change], sides: Sequence[_Side], level: float) 
             continue
         known = [one for one in right if one is not None]
         hits.setdefault(str(change.at["corruption"]), []).append(known)
-        yield from _at_one_severity(change.at, known, level)
+        yield from _at_one_severity(change, known, sampling, level)
     clean = hits.pop(CLEAN, [[]])[0]
     for name, each in hits.items():
         if len(clean) == 2 and all(len(known) == 2 for known in each):
-            yield _falls_faster(name, clean, each, level)
+            yield _falls_faster(name, clean, each, spoilt[0].rows, sampling, level)
 
 
-def _at_one_severity(at: Mapping[str, Any], known: list[Flags], level: float) -> Iterator[Finding]:
-    n = len(known[0])
-    yield _finding("corrupted.accuracy", at, proportion(int(known[0].sum()), n, level), n, "higher")
+def _at_one_severity(change: Change, known: list[Flags], sampling: Sampling, level: float) -> Iterator[Finding]:
+    n, at = len(known[0]), change.at
+    right = proportion(int(known[0].sum()), n, level)
+    if not sampling.plain:
+        right = share_by_group(known[0], *sampling.of(change.rows), level)
+    yield _finding("corrupted.accuracy", at, right, n, "higher")
     if len(known) == 2:
-        lost, gained = int((known[1] & ~known[0]).sum()), int((known[0] & ~known[1]).sum())
-        yield _finding("corrupted.accuracy.drop", at, tango(lost, gained, n, level), n, "lower", "reference")
+        lost, gained = known[1] & ~known[0], known[0] & ~known[1]
+        drop = tango(int(lost.sum()), int(gained.sum()), n, level)
+        if not sampling.plain:
+            drop = mean_by_group(lost.astype(np.float64) - gained, *sampling.of(change.rows), level, scale=1.0)
+        yield _finding("corrupted.accuracy.drop", at, drop, n, "lower", "reference")
 
 
-def _falls_faster(name: str, clean: list[Flags], each: list[list[Flags]], level: float) -> Finding:
+def _falls_faster(
+    name: str, clean: list[Flags], each: list[list[Flags]], rows: NDArray[np.int64], sampling: Sampling, level: float
+) -> Finding:
     """Its fall from clean rows against the reference's, on average over the severities."""
     own, other = (np.stack([known[side] for known in each]) for side in (0, 1))
-    interval = extra_drop(extra_drop_tally(clean[0], own, clean[1], other), level)
+    if sampling.plain:
+        interval = extra_drop(extra_drop_tally(clean[0], own, clean[1], other), level)
+    else:
+        falls = (clean[0] - own.mean(axis=0)) - (clean[1] - other.mean(axis=0))
+        interval = mean_by_group(falls, *sampling.of(rows), level, scale=1.0)
     return _finding("corrupted.extra_drop", {"corruption": name}, interval, len(clean[0]), "lower", "reference")
 
 
 # --- explanations -----------------------------------------------------------------------------------------------------------
 
 
-def _explained(changes: Sequence[Change], sides: Sequence[_Side], level: float) -> Iterator[Finding]:
+def _explained(
+    changes: Sequence[Change], sides: Sequence[_Side], sampling: Sampling, level: float
+) -> Iterator[Finding]:
     """Of each explained row the rank correlation of both attributions; their mean."""
     for change in (change for change in changes if HIDDEN in change.at):
         if len(sides) < 2:
@@ -202,16 +221,17 @@ def _explained(changes: Sequence[Change], sides: Sequence[_Side], level: float) 
             return
         watched = other[:: parts + 1].argmax(axis=1)
         agreement = spearman(_attributions(own, parts, watched), _attributions(other, parts, watched))
-        known = agreement[np.isfinite(agreement)]
+        usable = np.isfinite(agreement)
+        known = agreement[usable]
         if len(known) < LEAST_EXPLAINED:
             why = f"{len(known)} rows whose answer changes when a part is hidden are too few"
             yield missing("explanations.agreement", State.TOO_FEW, why, n=len(known), **common)
             return
         interval = mean_interval(Moments.of(known), level)
-        bounded = interval._replace(
-            high=None if interval.high is None else min(1.0, interval.high),
-            method=f"mean rank correlation (Spearman) over {parts} hidden parts; {interval.method}",
-        )
+        if not sampling.plain:
+            interval = mean_by_group(known, *sampling.of(change.rows[usable]), level)
+        method = f"mean rank correlation (Spearman) over {parts} hidden parts; {interval.method}"
+        bounded = interval._replace(high=None if interval.high is None else min(1.0, interval.high), method=method)
         yield _finding("explanations.agreement", {}, bounded, len(known), "higher", "reference")
 
 

@@ -24,9 +24,9 @@ from seatrial.contracts.quality import Batch
 from seatrial.contracts.tally import Measure, Tally
 from seatrial.errors import SeatrialError, Unsupported
 from seatrial.flow._sampling import Sampling
-from seatrial.flow.counted import Asked, Counted, Judged, Pieces, without_each
+from seatrial.flow.counted import Asked, Counted, Judged, Pieces, filled, independent, without_each
 from seatrial.flow.measures import findings_of
-from seatrial.numerics.replicates import difference, spread, widened
+from seatrial.numerics.replicates import FEWEST, difference, widened
 
 FEW_CLASSES = 2
 """With more classes than this, slices are told of averages and not of every class."""
@@ -69,22 +69,23 @@ def _tried(
 
 
 def _stated(one: Asked, pieces: Pieces, judged: Judged, own: Counted, levels: Sequence[float]) -> Iterator[Finding]:
-    metric, options = catalog.load(one.info), catalog.options(one.info, one.options)
     if fault := own.faults.get(one.info.name):
         raise fault
     if not one.info.counts:
-        yield from _counted_by_itself(metric, options, pieces, judged, levels)
+        yield from _counted_by_itself(one, pieces, judged, levels)
         return
-    assert own.whole is not None
-    for level in levels:
-        if one.info.across:
-            yield from _across(one, metric, options, judged, own, level)
-        else:
-            for number, measure in enumerate(metric.measures(own.whole, level, options)):
-                honest = (
-                    measure if judged.sampling.plain else _widened(one, metric, options, judged, own, measure, number)
-                )
-                yield from _shown(honest, judged, own.whole.classes)
+    for question in _questions(one, judged):
+        for level in levels:
+            for number, measure in enumerate(question.bounded(own, level)):
+                honest = measure if judged.sampling.plain else _widened(question, judged, own, measure, number)
+                yield from _told(question, honest, judged, own.whole.classes)
+
+
+def _told(question: _Question, measure: Measure, judged: Judged, classes: Sequence[str]) -> list[Finding]:
+    """Findings of every cell, or the one of a partition's groups together."""
+    if question.groups:
+        return findings_of(replace(measure, at=dict(measure.at) | {"groups": question.groups}), [()])
+    return _shown(measure, judged, classes)
 
 
 def _shown(measure: Measure, judged: Judged, classes: Sequence[str]) -> list[Finding]:
@@ -95,21 +96,27 @@ def _shown(measure: Measure, judged: Judged, classes: Sequence[str]) -> list[Fin
     return [found[0], *(one for one in found[1:] if one.n)]
 
 
-def _widened(
-    one: Asked, metric: Any, options: Any, judged: Judged, own: Counted, measure: Measure, number: int
-) -> Measure:
+def _widened(question: _Question, judged: Judged, own: Counted, measure: Measure, number: int) -> Measure:
     """The measure with bounds that allow for weights and clusters; without bounds where that can't be had."""
     if measure.level is None:
         return measure
-    nothing = np.full(np.shape(measure.value), np.nan)
-    replicates = None if one.info.name in own.undealt else without_each(own, range(len(judged.cells)))
-    if replicates is None:
-        why = own.undealt.get(one.info.name, "its counts can't be dealt into groups")
+    if (why := own.undealt.get(question.one.info.name)) or own.dealt is None:
+        nothing = np.full(np.shape(measure.value), np.nan)
+        why = why or "its counts can't be dealt into groups"
         return replace(measure, low=nothing, high=nothing, method=f"rows are weighted or clustered, and {why}")
-    again = list(metric.measures(replicates, None, options))[number]
-    error = spread(measure.value, again.value.reshape(own.groups, -1))
-    low, high = widened(measure.value, measure.low, measure.high, error, own.groups, measure.level)
+    again = _again(question, own)[number]
+    groups, units = _evidence(question, judged, own, measure)
+    low, high = widened(measure.value, measure.low, measure.high, again, groups, units, measure.level)
     return replace(measure, low=low, high=high, method=_methods(measure, judged.sampling))
+
+
+def _evidence(question: _Question, judged: Judged, own: Counted, measure: Measure) -> tuple[Any, NDArray[np.float64]]:
+    """How many groups have rows in each cell, and how many independent rows of equal weight its figure rests on."""
+    groups = filled(own, question.cells)
+    units = independent(judged, round(float(own.whole.sums["rows"][0])))[list(question.cells)]
+    if question.groups:
+        groups, units = groups.max(keepdims=True), units.sum(keepdims=True)
+    return groups, np.minimum(measure.n, units) * judged.sampling.worth
 
 
 def _methods(measure: Measure, sampling: Sampling) -> str | list[str]:
@@ -120,23 +127,48 @@ def _methods(measure: Measure, sampling: Sampling) -> str | list[str]:
 
 
 class _Question(NamedTuple):
-    """One metric's values, over some cells, or of a partition's groups together (`groups` names it)."""
+    """What one metric is asked over some cells, or of a partition's groups together (`groups` names it)."""
 
-    key: tuple[str, str, str]
-    values: Callable[[Tally], Iterable[Measure]]
+    one: Asked
     cells: Sequence[int]
     groups: str = ""
 
+    def values(self, tally: Tally, level: float | None) -> list[Measure]:
+        """The metric's measures of these counts, without bounds where `level` is None."""
+        metric, options = catalog.load(self.one.info), catalog.options(self.one.info, self.one.options)
+        return list(metric.across(tally, level, options) if self.groups else metric.measures(tally, level, options))
+
+    def bounded(self, side: Counted, level: float | None) -> list[Measure]:
+        """The measures of one candidate."""
+        return self.values(side.whole.take(list(self.cells)), level)
+
 
 def _questions(one: Asked, judged: Judged) -> list[_Question]:
-    metric, options = catalog.load(one.info), catalog.options(one.info, one.options)
-    key = (one.info.name, str(one.options))
     if not one.info.across:
-        return [_Question((*key, ""), lambda tally: metric.measures(tally, None, options), range(len(judged.cells)))]
-    named = [(judged.sliced.names[at], judged.span(at)) for at in judged.sliced.groups]
-    return [
-        _Question((*key, name), lambda tally: metric.across(tally, None, options), span, name) for name, span in named
-    ]
+        return [_Question(one, range(len(judged.cells)))]
+    return [_Question(one, judged.span(at), judged.sliced.names[at]) for at in judged.sliced.groups]
+
+
+def _again(question: _Question, side: Counted) -> list[NDArray[np.float64]]:
+    """Each measure's values without each group, (groups, cells), or (groups, 1) of groups of people together; remembered."""
+    key = (question.one.info.name, str(question.one.options), question.groups)
+    if key not in side.known:
+        side.known[key] = _worked_out(question, side)
+    found: list[NDArray[np.float64]] = side.known[key]
+    return found
+
+
+def _worked_out(question: _Question, side: Counted) -> list[NDArray[np.float64]]:
+    replicates = without_each(side, question.cells, question.one.info.counts)
+    if not question.groups:
+        return [one.value.reshape(side.groups, -1) for one in question.values(replicates, None)]
+    width = len(question.cells)
+    pieces = (replicates.take(range(at * width, (at + 1) * width)) for at in range(side.groups))
+    each = [[one.value for one in question.values(piece, None)] for piece in pieces]
+    return [np.stack(values) for values in zip(*each, strict=True)]
+
+
+# --- against the reference ------------------------------------------------------------------------------------------------
 
 
 def _drops(one: Asked, judged: Judged, own: Counted, other: Counted, levels: Sequence[float]) -> Iterator[Finding]:
@@ -145,44 +177,42 @@ def _drops(one: Asked, judged: Judged, own: Counted, other: Counted, levels: Seq
     if any(name in side.faults or name in side.undealt or side.dealt is None for side in (own, other)):
         return
     for question in _questions(one, judged):
-        mine = _replicated(question, own)
-        if any(measure.better for measure, _ in mine):
-            yield from _differences(
-                question, judged, own, list(zip(mine, _replicated(question, other), strict=True)), levels
-            )
-
-
-_Replicated = tuple[Measure, NDArray[np.float64]]
+        measures = question.bounded(own, None)
+        if not any(measure.better for measure in measures):
+            continue  # their values aren't worked out again
+        pairs = zip(
+            measures, question.bounded(other, None), _again(question, own), _again(question, other), strict=True
+        )
+        for pair in pairs:
+            yield from _differences(question, judged, own, pair, levels)
 
 
 def _differences(
     question: _Question,
     judged: Judged,
     own: Counted,
-    pairs: Sequence[tuple[_Replicated, _Replicated]],
+    pair: tuple[Measure, Measure, NDArray[np.float64], NDArray[np.float64]],
     levels: Sequence[float],
 ) -> Iterator[Finding]:
-    """Candidate against reference, each measure in turn."""
-    assert own.whole is not None
-    for (measure, replicates), (reference, others) in pairs:
-        if measure.better is None:
-            continue
-        sign = -1.0 if measure.better == "higher" else 1.0
-        one, other, without_one, without_other = (
-            sign * each for each in (measure.value, reference.value, replicates, others)
-        )
-        for level in levels:
-            scale = 1.0 if measure.scale is None else measure.scale
-            bounds = difference(one, other, without_one, without_other, measure.n, level, scale)
-            made = _drop(measure, bounds, level, judged.sampling)
-            if question.groups:
-                yield from findings_of(replace(made, at=dict(made.at) | {"groups": question.groups}), [()])
-            else:
-                yield from (found for found in _shown(made, judged, own.whole.classes) if found.value is not None)
+    """Candidate against reference in one measure, with the values of both without each group."""
+    measure, reference, *without = pair
+    if measure.better is None:
+        return
+    sign = -1.0 if measure.better == "higher" else 1.0
+    values = [sign * one for one in (measure.value, reference.value, *without)]
+    groups, units = _evidence(question, judged, own, measure)
+    scale = 1.0 if measure.scale is None else measure.scale
+    for level in levels:
+        bounds = difference(values[0], values[1], values[2], values[3], groups, units, level, scale)
+        made = _drop(measure, bounds, level, judged.sampling)
+        told = _told(question, made, judged, own.whole.classes)
+        yield from (found for found in told if question.groups or found.value is not None)
 
 
 def _drop(measure: Measure, bounds: tuple[Any, Any, Any], level: float, sampling: Sampling) -> Measure:
     what = f" of {sampling.clusters} clusters" if sampling.clusters else ""
+    method = f"paired difference, jackknife of {sampling.groups} groups{what}, with room for changes not seen"
+    few = f"fewer than {FEWEST} independent rows or groups of rows give no bounds"
     return replace(
         measure,
         what=f"{measure.what}.drop",
@@ -190,64 +220,19 @@ def _drop(measure: Measure, bounds: tuple[Any, Any, Any], level: float, sampling
         low=bounds[1],
         high=bounds[2],
         level=level,
-        method=f"paired difference, jackknife of {sampling.groups} groups{what}",
+        method=list(np.where(np.isnan(bounds[1]), few, method)),
         better="lower",
         note="",
         against=True,
     )
 
 
-def _replicated(question: _Question, side: Counted) -> list[_Replicated]:
-    """Each measure, with its values without each group: (groups, cells), or (groups, 1) of groups of people together.
-
-    Measures without a better and a worse are never held against anything: their values aren't worked out again.
-    """
-    if question.key not in side.known:
-        assert side.whole is not None
-        measured = list(question.values(side.whole.take(list(question.cells))))
-        wanted = any(one.better for one in measured)
-        side.known[question.key] = (
-            _again(question, side, measured) if wanted else [(one, one.value) for one in measured]
-        )
-    found: list[_Replicated] = side.known[question.key]
-    return found
-
-
-def _again(question: _Question, side: Counted, measured: Sequence[Measure]) -> list[_Replicated]:
-    replicates = without_each(side, question.cells)
-    assert replicates is not None
-    if not question.groups:
-        again = [one.value.reshape(side.groups, -1) for one in question.values(replicates)]
-        return list(zip(measured, again, strict=True))
-    width = len(question.cells)
-    pieces = (replicates.take(range(at * width, (at + 1) * width)) for at in range(side.groups))
-    each = [[one.value for one in question.values(piece)] for piece in pieces]
-    return [(one, np.stack([values[index] for values in each])) for index, one in enumerate(measured)]
-
-
-def _across(one: Asked, metric: Any, options: Any, judged: Judged, own: Counted, level: float) -> Iterator[Finding]:
-    """Gaps between the groups of each partition."""
-    assert own.whole is not None
-    for question in _questions(one, judged):
-        again: list[_Replicated] = []
-        if not judged.sampling.plain and one.info.name not in own.undealt:
-            again = _again(question, own, list(question.values(own.whole.take(list(question.cells)))))
-        for number, measure in enumerate(metric.across(own.whole.take(list(question.cells)), level, options)):
-            honest = measure
-            if again and measure.level is not None:
-                error = spread(measure.value, again[number][1])
-                low, high = widened(measure.value, measure.low, measure.high, error, own.groups, measure.level)
-                honest = replace(measure, low=low, high=high, method=_methods(measure, judged.sampling))
-            yield from findings_of(replace(honest, at=dict(measure.at) | {"groups": question.groups}), [()])
-
-
 # --- metrics with a counting of their own -----------------------------------------------------------------------------------
 
 
-def _counted_by_itself(
-    metric: Any, options: Any, pieces: Pieces, judged: Judged, levels: Sequence[float]
-) -> Iterator[Finding]:
+def _counted_by_itself(one: Asked, pieces: Pieces, judged: Judged, levels: Sequence[float]) -> Iterator[Finding]:
     """All rows, then each slice: the metric counts a slice's rows as it counts all rows."""
+    metric, options = catalog.load(one.info), catalog.options(one.info, one.options)
     if not judged.sampling.plain:
         raise Unsupported("rows are weighted or clustered, which a metric with a counting of its own doesn't know")
     cells = judged.cells[: MOST_OWN_CELLS + 1]

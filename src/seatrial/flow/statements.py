@@ -46,11 +46,11 @@ def _of_one(
     over_rounds = [level_over_rounds(voyage.plan, level) for level in levels]
     stated = speed_findings(voyage, one, reference, over_rounds)
     if one.prediction is not None:
-        found = quality_findings(voyage, one, reference, judged[one.planned.candidate.model], levels)
-        stated += sourced(voyage, found, one, reference)
         rows = judged[one.planned.candidate.model]
+        found = quality_findings(voyage, one, reference, rows, levels)
+        stated += sourced(voyage, found, one, reference)
         if rows.changes and not one.imported:
-            stated += changed_findings(voyage, one, reference, rows.changes, rows.labels, levels)
+            stated += changed_findings(voyage, one, reference, rows, levels)
     nearest = {id(finding) for finding in _nearest(stated, levels[0])}
     shown = [finding for finding in stated if finding.what in read or id(finding) in nearest]
     return [*shown, *_executed(one), *_with_the_batch(one), *_end(one)]

@@ -62,8 +62,8 @@ def _bounds(table: Floats, r: float, level: float) -> tuple[float, float]:
     error = math.sqrt(_variance(smooth, middle) / (rows - 3.0)) / away
     error = max(error, math.sqrt((1.0 + middle**2 / 2.0) / (rows - 3.0)))
     half = -normal_quantile(tail(level)) * error
-    low, high = math.tanh(math.atanh(middle) - half), 1.0 if r >= 1.0 else math.tanh(math.atanh(r) + half)
-    return min(r, low), max(r, high)
+    ends = math.tanh(math.atanh(middle) - half), math.tanh(math.atanh(middle if abs(r) == 1.0 else r) + half)
+    return min(r, ends[0]), 1.0 if r == 1.0 else max(r, ends[1])
 
 
 def _variance(table: Floats, r: float) -> float:

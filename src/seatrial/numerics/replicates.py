@@ -3,7 +3,13 @@
 Rows (or whole clusters of rows) are dealt at random into G groups, and a statistic is computed again without each of them.
 Delete-a-group jackknife, Kott (2001), J. Official Statistics 17, 521-526:
 
-    variance = (G - 1) / G * sum over g of (value without group g - value)^2,    t with G - 1 degrees of freedom
+    variance = (m - 1) / m * sum over g of (value without group g - value)^2,    t with m - 1 degrees of freedom
+
+A small slice has rows in some of the groups alone: m counts those (`filled`), not G. What lies in few groups, a handful of
+changed rows among thousands, has a variance that says little of the rows that weren't seen. `units` independent rows
+(or clusters) none of which changed leave room for -ln((1 - level) / 2) that do (3.7 at .95, the exact binomial bound's
+limit), and that room enters in quadrature, by the share of the groups in which nothing was seen to change: 1 - 3 d / m
+with d = (sum q)^2 / sum q^2 of the squares q above, as many groups as carry the variance; of a normal law d is m / 3.
 """
 
 from __future__ import annotations
@@ -13,7 +19,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seatrial.numerics.distributions import normal_quantile, student_quantile
+from seatrial.numerics.betas import student_quantiles
+from seatrial.numerics.interval import Interval
+from seatrial.numerics.proportions import proportion
 
 Floats = NDArray[np.float64]
 GROUPS = 100
@@ -21,34 +29,40 @@ FEWEST = 10
 """Fewer groups than this give no interval: the variance itself would be too uncertain."""
 
 
-def spread(values: ArrayLike, without: ArrayLike) -> Floats:
+def spread(values: ArrayLike, without: ArrayLike, filled: ArrayLike) -> Floats:
     """The jackknife standard error of `values` (...), given `without` (groups, ...), the values without each group.
 
-    A group without which there is no value (NaN) makes the error NaN.
+    `filled` (...) is how many groups have rows. A group without which there is no value (NaN) makes the error NaN.
     """
-    replicates = np.asarray(without, np.float64)
-    groups = len(replicates)
-    squares = (replicates - np.asarray(values, np.float64)) ** 2
-    return np.asarray(np.sqrt((groups - 1) / groups * squares.sum(axis=0)))
+    squares = (np.asarray(without, np.float64) - np.asarray(values, np.float64)) ** 2
+    m = np.maximum(1.0, np.asarray(filled, np.float64))
+    return np.asarray(np.sqrt((m - 1) / m * squares.sum(axis=0)))
 
 
 def widened(
-    value: ArrayLike, low: ArrayLike, high: ArrayLike, error: ArrayLike, groups: int, level: float
+    value: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    without: ArrayLike,
+    filled: ArrayLike,
+    units: ArrayLike,
+    level: float,
 ) -> tuple[Floats, Floats]:
-    """Bounds that were got as if rows were independent and alike, widened by what the jackknife `error` says they aren't.
+    """Bounds that were got as if rows were independent and alike, widened by what the jackknife says they aren't.
 
     Each side is stretched by the ratio of the jackknife's half width to the stated one, by 1 at least, so that the shape
-    of the interval stays; bounds that lay in [0, 1] stay there. A share of exactly 0 or 1 has no jackknife error: of it
-    only `groups` independent groups are known (exact binomial bound). All arrays have one shape; NaN where there are no bounds.
+    of the interval stays; bounds that lay in [0, 1] stay there. A share of exactly 0 or 1 has no jackknife error: of it only
+    `units` independent rows are known (exact binomial bound). All arrays but `without` (groups, ...) have one shape; NaN
+    where there are no bounds, or fewer than 10 groups with rows.
     """
     middle, below, above = (np.asarray(one, np.float64) for one in (value, low, high))
-    z, t = normal_quantile((1 + level) / 2), student_quantile((1 + level) / 2, groups - 1)
-    own = (above - below) / (2 * z)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.maximum(1.0, np.asarray(error, np.float64) * t / (own * z))
+        half = _student(filled, level) * spread(middle, without, filled)
+        ratio = np.maximum(1.0, 2.0 * half / (above - below))
+    ratio = np.where(np.isnan(half), np.nan, ratio)
     share = (below >= 0) & (above <= 1)
     down, up = middle - (middle - below) * ratio, middle + (above - middle) * ratio
-    unseen = 1 - ((1 - level) / 2) ** (1 / groups)
+    unseen = 1 - ((1 - level) / 2) ** (1 / np.maximum(1.0, np.asarray(units, np.float64)))
     up = np.where(share & (middle == 0), np.maximum(up, unseen), up)
     down = np.where(share & (middle == 1), np.minimum(down, 1 - unseen), down)
     return np.where(share, np.maximum(down, 0), down), np.where(share, np.minimum(up, 1), up)
@@ -59,22 +73,74 @@ def difference(
     other: ArrayLike,
     without_one: ArrayLike,
     without_other: ArrayLike,
-    n: ArrayLike,
+    filled: ArrayLike,
+    units: ArrayLike,
     level: float,
     scale: ArrayLike = 1.0,
 ) -> tuple[Floats, Floats, Floats]:
     """`one` - `other`, two statistics of the same rows, with its bounds; shapes (...), replicates (groups, ...).
 
-    Where no group makes a difference, -ln((1 - level) / 2) rows (3.7 at .95) that weren't seen may still have changed it, out
-    of the `n` that the statistic rests on, each by `scale`. Bounds are NaN with fewer than 10 groups.
+    `scale` is how much one row changes by where it changes. Bounds are NaN with fewer than 10 groups with rows, or units.
+    Simulated coverage of paired shares at .95 with .5 to 40 changes expected, all for the worse or both ways: .95 to 1 for
+    30 to 10,000 rows, .92 to .99 for 12 to 1,000 clusters that change as a whole.
     """
     value = np.asarray(one, np.float64) - np.asarray(other, np.float64)
     replicates = np.asarray(without_one, np.float64) - np.asarray(without_other, np.float64)
-    groups = len(replicates)
-    if groups < FEWEST:
-        nothing = np.full(value.shape, np.nan)
-        return value, nothing, nothing
-    half = student_quantile((1 + level) / 2, groups - 1) * spread(value, replicates)
-    least = -math.log((1 - level) / 2) / np.maximum(1.0, np.asarray(n, np.float64)) * np.asarray(scale, np.float64)
-    half = np.maximum(half, np.where(half == 0, least, 0.0))
+    least = np.minimum(filled, units)
+    room = -math.log((1 - level) / 2) / np.maximum(1.0, np.asarray(units, np.float64)) * np.asarray(scale, np.float64)
+    own = _student(least, level) * spread(value, replicates, filled)
+    half = np.sqrt(own**2 + room**2 * _unseen(value, replicates, filled))
     return value, value - half, value + half
+
+
+def mean_by_group(
+    values: ArrayLike, weights: ArrayLike, groups: ArrayLike, units: float, level: float, scale: float = 0.0
+) -> Interval:
+    """The weighted mean of `values` (rows,) whose rows, or clusters of rows, were dealt into `groups` (rows,), from 0 up.
+
+    `scale` is that of `difference` where most values are 0: by how much a row changes where it does. 0 for any other values.
+    """
+    value, without, filled = _means(values, weights, groups)
+    _, low, high = difference(value, 0.0, without, np.zeros(len(without)), filled, units, level, scale)
+    return _interval(value, low, high, filled, level)
+
+
+def share_by_group(hits: ArrayLike, weights: ArrayLike, groups: ArrayLike, units: float, level: float) -> Interval:
+    """The weighted share of `hits` (rows,) bool, as `mean_by_group`: the interval of a proportion, `widened`."""
+    value, without, filled = _means(hits, weights, groups)
+    rows = np.size(hits)
+    own = proportion(min(value, 1.0) * rows, rows, level)
+    assert own.low is not None
+    assert own.high is not None
+    low, high = widened(value, own.low, own.high, without, filled, units, level)
+    return _interval(value, low, high, filled, level)
+
+
+def _means(values: ArrayLike, weights: ArrayLike, groups: ArrayLike) -> tuple[float, Floats, int]:
+    """The mean, the mean without each group, and how many groups have rows."""
+    total, mass = (np.bincount(groups, one) for one in (np.multiply(weights, values), weights))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        without = (total.sum() - total) / (mass.sum() - mass)
+    return float(total.sum() / mass.sum()), np.asarray(without), int((mass > 0).sum())
+
+
+def _interval(value: float, low: Floats, high: Floats, filled: int, level: float) -> Interval:
+    if not math.isfinite(low):
+        why = f"fewer than {FEWEST} independent rows or groups of rows give no bounds"
+        return Interval(value, None, None, level, why)
+    return Interval(value, float(low), float(high), level, f"jackknife of {filled} groups")
+
+
+def _unseen(value: Floats, replicates: Floats, filled: ArrayLike) -> Floats:
+    """The share of the groups in which nothing was seen to change."""
+    squares = (replicates - value) ** 2
+    m, whole = np.maximum(1.0, np.asarray(filled, np.float64)), (squares**2).sum(axis=0)
+    carrying = np.where(whole > 0, squares.sum(axis=0) ** 2 / np.where(whole > 0, whole, 1.0), 0.0)
+    return np.asarray(np.clip(1 - 3 * carrying / m, 0.0, 1.0))
+
+
+def _student(filled: ArrayLike, level: float) -> Floats:
+    """The quantile of Student's t for so many groups with rows; NaN for fewer than 10."""
+    counts = np.asarray(filled, np.float64)
+    quantiles = -student_quantiles((1 - level) / 2, np.maximum(counts, FEWEST) - 1)
+    return np.asarray(np.where(counts >= FEWEST, quantiles, math.nan))

@@ -102,8 +102,11 @@ def _one(
 ) -> Measure:
     value, low, high = (np.array([one]) for one in bounds)
     rows = np.array([int(n.sum())])
+    decided = n[n >= LEAST] if (n >= LEAST).any() else rows
+    scale = rows / decided.min()  # a row of the smallest group changes the gap most
     better = "higher" if higher else "lower"
-    return Measure(what, value, low, high, rows, method, better, {"favourable": favourable}, note=note)
+    at = {"favourable": favourable}
+    return Measure(what, value, low, high, rows, method, better, at, note=note, scale=scale)
 
 
 def _name(tally: Tally, index: int) -> str:
