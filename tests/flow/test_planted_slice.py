@@ -210,7 +210,7 @@ def test_the_planted_candidate_is_refused_by_slices_alone(dossier: Dossier):
     assert rules["drop_in_slices"].outcome is Outcome.FAIL
     assert "sex == F and town == c" in rules["drop_in_slices"].reason
     assert rules["no_slice_hurt"].outcome is Outcome.FAIL
-    assert "town == c" in rules["no_slice_hurt"].reason
+    assert "sex == F and town == c" in rules["no_slice_hurt"].reason
     assert dossier.verdict.of(of(dossier, "./planted.py")).outcome is Outcome.FAIL
 
 
@@ -244,7 +244,7 @@ def test_the_reference_isnt_held_to_have_hurt_itself(dossier: Dossier):
 
 
 def test_rows_to_look_at_are_those_of_the_fault(dossier: Dossier):
-    """The search names the town, with or without the sex; the rows it shows are nearly all women there."""
+    """The search names the women of that town, and shows rows of theirs."""
     (hurt,) = [
         one for one in dossier.findings if one.what == "slice.hurt" and one.candidate == of(dossier, "./planted.py")
     ]
@@ -252,7 +252,7 @@ def test_rows_to_look_at_are_those_of_the_fault(dossier: Dossier):
     rows = [int(one) for one in hurt.note.split("rows to look at: ")[1].split(", ")]
     assert len(rows) == 20
     assert set(table["town"][rows]) == {SMALL}
-    assert (table["sex"][rows] == "F").mean() > 0.8
+    assert set(table["sex"][rows]) == {"F"}
 
 
 def test_a_clean_twin_is_hardly_ever_failed():

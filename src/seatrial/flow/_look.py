@@ -31,6 +31,7 @@ from seatrial.flow._guess import Array, Guess
 FIRST_ROWS = 256
 ROWS_A_CALL = 32
 CHUNK_ROWS = 65_536
+MOST_TRIES = 100
 MOST_CLASSES = 10_000
 LOOK_S = 60.0
 MEMORY_SHARE = 0.5
@@ -197,16 +198,23 @@ def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> dict[str, Array]:
 
 
 def _readable(part: Any, options: Any, folder: Path, names: list[str]) -> dict[str, Array]:
-    """The first rows of those columns that can be read as arrays; others feed no model and are offered nowhere."""
-    try:
-        first = next(iter(part.chunks(options, folder, names, FIRST_ROWS)))
-    except DataError:
-        if len(names) < 2:
-            return {}
-        middle = len(names) // 2  # a few that can't be read among many are found by halving
-        halves = (_readable(part, options, folder, half) for half in (names[:middle], names[middle:]))
-        return {name: column for half in halves for name, column in half.items()}
-    return {name: first[name] for name in names}
+    """The first rows of those columns that can be read as arrays; others feed no model and are offered nowhere.
+
+    A few that can't be read among many are found by halving. Where nearly none can, what isn't reached in so many tries is left out.
+    """
+    found: dict[str, Array] = {}
+    waiting = [names]
+    for _ in range(MOST_TRIES):
+        if not waiting:
+            break
+        some = waiting.pop()
+        try:
+            first = next(iter(part.chunks(options, folder, some, FIRST_ROWS)))
+            found |= {name: first[name] for name in some}
+        except DataError:
+            middle = len(some) // 2
+            waiting += [half for half in (some[middle:], some[:middle]) if middle]
+    return {name: found[name] for name in names if name in found}
 
 
 def _let_it_answer(seen: Seen, columns: Mapping[str, Array], guesses: dict[str, Guess]) -> None:

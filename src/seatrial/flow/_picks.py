@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial import catalog
-from seatrial.contracts.rows import Role
-from seatrial.contracts.study import Data
+from seatrial.contracts.rows import EVALUATION, Role
+from seatrial.contracts.study import Data, Study
 from seatrial.errors import DataError
 from seatrial.flow._inputs import Array
-from seatrial.flow._roles import role_indices
+from seatrial.flow._roles import offers, role_indices
 
 CHUNK_BYTES = 16 * 2**20
 MOST_CHUNK_ROWS = 65_536
@@ -83,6 +83,16 @@ class DataSet:
                     kept.append(chunk[name])
             self._small = {name: np.concatenate(kept) for name, kept in pieces.items()} | {"": np.arange(count)}
         return self._small
+
+
+def data_sets(study: Study, folder: Path) -> list[DataSet]:
+    """The study's data sets, in its order."""
+    return [DataSet(name, data, folder) for name, data in study.data.items()]
+
+
+def judging(sets: Sequence[DataSet]) -> list[Pick]:
+    """The rows that judge, of every data set that has some."""
+    return [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
 
 
 def chosen(pick: Pick, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:

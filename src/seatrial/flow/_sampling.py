@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.contracts.messages import ArrayRef
-from seatrial.contracts.rows import EVALUATION
 from seatrial.contracts.study import Study
 from seatrial.errors import DataError
 from seatrial.flow import arrays
 from seatrial.flow._inputs import Array
-from seatrial.flow._picks import DataSet, Pick, chosen
-from seatrial.flow._roles import offers
+from seatrial.flow._picks import Pick, chosen, data_sets, judging
 from seatrial.numerics.replicates import FEWEST, GROUPS
 
 
@@ -65,8 +63,7 @@ class Sampling:
 
 def prepare_sampling(study: Study, folder: Path, cache: Path) -> Sampling:
     """Weights and clusters of the evaluation rows, where every data set that judges has them. Raises `DataError`."""
-    sets = [DataSet(name, data, folder) for name, data in study.data.items()]
-    picks = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
+    picks = judging(data_sets(study, folder))
     weights, worth = _weights(picks, cache)
     return Sampling(weights, *_clusters(picks, cache), worth=worth)
 

@@ -18,13 +18,11 @@ from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.damage import Damage
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.record import digest
-from seatrial.contracts.rows import EVALUATION
 from seatrial.contracts.study import Model, Study
 from seatrial.errors import DataError
 from seatrial.flow import _inputs, arrays
 from seatrial.flow._inputs import Array
-from seatrial.flow._picks import DataSet, chosen
-from seatrial.flow._roles import offers
+from seatrial.flow._picks import chosen, data_sets, judging
 
 CLEAN = "clean"
 HIDDEN = "hidden"
@@ -101,10 +99,8 @@ def _stored(study: Study, folder: Path, model: Model, rows: NDArray[np.int64]) -
     names = sorted({column for one in model.inputs.values() for column in one.columns})
     pieces: dict[str, list[Array]] = {name: [] for name in names}
     start = 0
-    for data_name, data in study.data.items():
-        if not any(offers(data.roles, role) for role in EVALUATION):
-            continue
-        for chunk in chosen(DataSet(data_name, data, folder).pick(EVALUATION), names):
+    for pick in judging(data_sets(study, folder)):
+        for chunk in chosen(pick, names):
             length = len(next(iter(chunk.values())))
             low, high = np.searchsorted(rows, [start, start + length])
             for name in names:

@@ -10,13 +10,13 @@ from seatrial.contracts.finding import State
 from seatrial.contracts.messages import ArrayRef, Order, OrderName
 from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
+from seatrial.flow.alone import SAME
 from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL
 from seatrial.flow.making import differ
 from seatrial.flow.quiet import quietest
 from seatrial.flow.trial import Trial, Voyage, now
 
 SAMPLE_ROWS = 512
-SAME = 1e-5
 FOR_GOOD = (State.REFUSED, State.UNSUPPORTED)
 """What would come out the same next time; a crash, a hang or an error is tried again by the next run."""
 WARM = {"seconds": 0.1, "queries": 3}

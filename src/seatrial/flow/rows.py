@@ -20,14 +20,14 @@ from seatrial import catalog
 from seatrial.contracts.artefact import Signature
 from seatrial.contracts.candidate import PartRef, Ref
 from seatrial.contracts.messages import ArrayRef
-from seatrial.contracts.rows import EVALUATION, Role
+from seatrial.contracts.rows import Role
 from seatrial.contracts.study import Input, Model, Study
 from seatrial.contracts.values import ValueKind
 from seatrial.errors import DataError
 from seatrial.flow import _inputs, arrays
 from seatrial.flow._inputs import Array
 from seatrial.flow._labels import labels
-from seatrial.flow._picks import DataSet, Pick, chosen, count
+from seatrial.flow._picks import Pick, chosen, count, data_sets, judging
 from seatrial.flow._roles import offers
 
 
@@ -70,8 +70,8 @@ def prepare(
     Raises `DataError` for rows that can't be read or don't fit, and where rows of both roles are the same.
     """
     model = study.models[model_name]
-    sets = [DataSet(name, data, folder) for name, data in study.data.items()]
-    judged = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
+    sets = data_sets(study, folder)
+    judged = judging(sets)
     if not run:
         return ModelRows(_unfed(judged, model, folder, cache), None)
     asked = _asked(study)
@@ -239,8 +239,7 @@ def _some(n: int, picks: Sequence[Pick]) -> int:
 
 def judged_column(study: Study, folder: Path, name: str) -> Array:
     """A column of the rows that candidates are judged on, as stored, in their order. Raises `DataError`."""
-    sets = [DataSet(one, data, folder) for one, data in study.data.items()]
-    picks = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
+    picks = judging(data_sets(study, folder))
     return np.concatenate([chunk[name] for pick in picks for chunk in chosen(pick, [name])])
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from seatrial.contracts.finding import Condition
 from seatrial.contracts.messages import ArrayRef
-from seatrial.contracts.rows import EVALUATION
 from seatrial.contracts.study import Slicing, Study
 from seatrial.contracts.tally import Partition, Slice
 from seatrial.errors import DataError
@@ -25,8 +24,7 @@ from seatrial.flow import arrays
 from seatrial.flow._conditions import MISSING, absent, holds, parse
 from seatrial.flow._inputs import Array
 from seatrial.flow._match import nearest
-from seatrial.flow._picks import DataSet, Pick, chosen
-from seatrial.flow._roles import offers
+from seatrial.flow._picks import Pick, chosen, data_sets, judging
 from seatrial.numerics.pictures import look
 
 MOST_VALUES = 50
@@ -62,8 +60,7 @@ def prepare_slices(study: Study, folder: Path, cache: Path) -> Sliced:
     asked = list(_asked(study))
     if not asked:
         return Sliced()
-    sets = [DataSet(name, data, folder) for name, data in study.data.items()]
-    picks = [one.pick(EVALUATION) for one in sets if any(offers(one.data.roles, role) for role in EVALUATION)]
+    picks = judging(data_sets(study, folder))
     columns = sorted({column for one in asked for column in one.columns})
     for pick in picks:
         _known(pick, columns)
