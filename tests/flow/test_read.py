@@ -164,6 +164,14 @@ def test_metrics_of_another_task(tmp_path: Path) -> None:
     assert found == ["18:13: `far` is a metric of regression; the task of `net` is classification"]
 
 
+def test_a_threshold_where_answers_have_none(tmp_path: Path) -> None:
+    (fault,) = problems(tmp_path, ("means: logits", "means: logits, threshold: 0.4"))
+    assert "answers of the task classification have no threshold" in fault
+    labels = GOOD.replace("task: classification", "task: multi_label").replace("[accuracy]", "[f1]")
+    made = read(study(tmp_path, labels.replace("means: logits", "means: logits, threshold: 0.4")))
+    assert made.study.models["net"].outputs["y"].threshold == 0.4
+
+
 def test_a_local_file_is_a_part_with_options(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         '"""My own metric."""\nfrom pydantic import Field\nfrom seatrial.contracts.part import PartOptions\n\n'

@@ -66,6 +66,13 @@ TRUST: dict[str, Term] = {
         "lower",
         short="difference",
     ),
+    "output_difference.mean": Term(
+        "Mean output difference",
+        "Absolute difference between the raw outputs of candidate and reference, on average over outputs and rows.",
+        "",
+        "lower",
+        short="mean difference",
+    ),
     # --- whether it knows how sure it may be ----------------------------------------------------------------------------
     "reliability": Term(
         "Came true",

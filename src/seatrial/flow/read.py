@@ -196,6 +196,7 @@ def _cross_checks(study: Study, text: _yaml.Text, folder: Path) -> list[Fault]:
         *_unfit_metrics(study, text, folder),
         *_layouts(study, text),
         *_classes(study, text),
+        *_thresholds(study, text, folder),
     ]
 
 
@@ -254,6 +255,20 @@ def _layouts(study: Study, text: _yaml.Text) -> Iterator[Fault]:
                 yield Fault(
                     text.where(path), f"the stored axes {lost} don't stand in `model`; new axes may, none may go"
                 )
+
+
+def _thresholds(study: Study, text: _yaml.Text, folder: Path) -> Iterator[Fault]:
+    for name, model in study.models.items():
+        stated = [output for output, one in model.outputs.items() if one.threshold is not None]
+        try:
+            part = catalog.find("tasks", model.task.name, folder)
+        except PartError:
+            continue  # said where the part is looked up
+        if stated and not part.takes("setting", "threshold"):
+            where = text.where(("models", name, "outputs", stated[0], "threshold"), key=True)
+            yield Fault(
+                where, f"answers of the task {part.name} have no threshold", "leave it out, or name another task"
+            )
 
 
 def _classes(study: Study, text: _yaml.Text) -> Iterator[Fault]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial import catalog
+from seatrial.contracts import glossary
 from seatrial.contracts.glossary import FINDINGS, WORDS
 from seatrial.contracts.part import KINDS, PartInfo
+from seatrial.contracts.terms import Term
 from seatrial.errors import UnknownPart
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def everything(name: str) -> dict[str, Any]:
         "study": study_block(name) if word.split(".")[0] == "study" else [],
         "kind": KINDS.get(word, ""),
         "parts": [part(info) for info in named(name)],
-        "findings": {what: term._asdict() for what, term in FINDINGS.items() if _speaks_of(what, word)},
+        "findings": {what: term._asdict() for what, term in _terms(word).items()},
         "word": WORDS.get(word, ""),
     }
     if found["kind"] and word in catalog.kinds():
@@ -136,6 +138,13 @@ def _kind_of(file: Path) -> str:
     ]
     fitting = [(len(names), kind) for kind, names in asked if names <= here]
     return max(fitting, key=lambda one: one[0], default=(0, ""))[1]
+
+
+def _terms(word: str) -> dict[str, Term]:
+    """The findings that the word speaks of; the drop of a finding is known by the finding."""
+    found = {what: one for what, one in FINDINGS.items() if _speaks_of(what, word)}
+    derived = glossary.term(word) if word.endswith(".drop") and word.removesuffix(".drop") in FINDINGS else None
+    return found or ({word: derived} if derived else {})
 
 
 def _speaks_of(what: str, word: str) -> bool:

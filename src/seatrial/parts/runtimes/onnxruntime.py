@@ -34,7 +34,7 @@ CANNOT = {
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _HEAVY = {"Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "LSTM", "GRU", "RNN", "Attention", "MultiHeadAttention"}
-_HEAVY |= {"FusedConv", "FusedMatMul", "FusedGemm", "NhwcFusedConv", "GroupQueryAttention"}
+_HEAVY |= {"FusedConv", "FusedMatMul", "FusedGemm", "NhwcFusedConv", "GroupQueryAttention", "MatMulNBits"}
 _INTEGER = {"QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QGemm", "DynamicQuantizeMatMul"}
 _INTEGER |= {"MatMulIntegerToFloat", "DynamicQuantizeLSTM", "QAttention", "QOrderedMatMul", "NhwcQLinearConv"}
 _TYPES = {"float": "fp32", "double": "fp64", "float16": "fp16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}

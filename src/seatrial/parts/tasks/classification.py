@@ -23,6 +23,7 @@ from seatrial.errors import DataError
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
+ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
 GIVES = {"answers": ("scores", "probabilities"), "means": ("logits", "probabilities", "scores")}
 SUM_TOLERANCE = 1e-3
 _MEANS = ("logits", "probabilities", "scores")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 GIVES = {"answers": ("scores", "probabilities", "chosen"), "means": ("logits", "probabilities", "scores")}
+ACCEPTS = {"setting": ("threshold",)}
 HALF = 0.5
 TOLERANCE = 1e-6
 APART, NONE = "|", "-"

@@ -29,6 +29,7 @@ from seatrial.parts.tasks._outputs import named, numbers, numeric_labels
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
+ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
 GIVES = {"answers": ("values", "quantiles"), "means": ("values",)}
 MEDIAN = 0.5
 
