@@ -79,7 +79,9 @@ class TestFairlearn:
             ("demographic_parity", "demographic_parity", 0.05395833333333333),
             ("demographic_parity", "demographic_parity.ratio", 0.8453731343283583),
             ("equalised_odds", "equalised_odds", 0.1558441558441559),
+            ("equalised_odds", "equalised_odds.ratio", 0.5121951219512196),
             ("equal_opportunity", "equal_opportunity", 0.1558441558441559),
+            ("equal_opportunity", "equal_opportunity.ratio", 0.8095238095238094),
         ],
     )
     def test_gaps(self, name: str, what: str, value: float):

@@ -223,6 +223,13 @@ TRUST: dict[str, Term] = {
         short="recognised gap",
         kind="change",
     ),
+    "equal_opportunity.ratio": Term(
+        "Ratio in being recognised",
+        "Of the rows that belong to the favourable class, the lowest group's share given it, divided by the highest's. 1 is alike.",
+        "",
+        "higher",
+        short="recognised ratio",
+    ),
     "equalised_odds": Term(
         "Gap in the odds",
         "The larger of two gaps between groups: among those who belong to the favourable class, and among those who don't, "
@@ -231,6 +238,14 @@ TRUST: dict[str, Term] = {
         "lower",
         short="odds gap",
         kind="change",
+    ),
+    "equalised_odds.ratio": Term(
+        "Ratio in the odds",
+        "The smaller of two ratios of the lowest to the highest group: among those who belong to the favourable class, and "
+        "among those who don't, how often it is given. 1 is alike.",
+        "",
+        "higher",
+        short="odds ratio",
     ),
     "calibration_within_groups": Term(
         "Gap in what scores promise",

@@ -41,7 +41,7 @@ from seatrial.flow.elsewhere import DECIDED, PLAIN_CLASSES, as_imported
 from seatrial.flow.environment import version
 from seatrial.flow.keep import home
 from seatrial.flow.publish import publish
-from seatrial.flow.quality import PIECE, Answers, attributed, batches, distinct
+from seatrial.flow.quality import PIECE, Answers, about, attributed, batches, distinct
 from seatrial.flow.stated import state, without
 from seatrial.flow.trial import now
 
@@ -285,7 +285,7 @@ def _rows(plan: Plan, made: Matched, task: PartInfo) -> Callable[[], Iterator[Ba
     piece = max(1, min(PIECE, PIECE_CELLS // width))
 
     def pieces() -> Iterator[Batch]:
-        return batches(total, own, other, truth, classes_of(outputs), piece)
+        return batches(total, own, other, truth, classes_of(outputs), piece, about(outputs, truth))
 
     if total * width > HELD_CELLS:
         for _ in pieces():

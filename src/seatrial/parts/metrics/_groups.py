@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.tally import Measure, Tally
 from seatrial.errors import DataError
-from seatrial.numerics.gaps import LEAST, Gap
+from seatrial.numerics.gaps import LEAST, Gap, share_gap, share_ratio
 
 Counts = NDArray[np.float64]
 
@@ -92,6 +93,18 @@ def measure(
     return replace(made, level=level)
 
 
+def both(
+    what: str, hits: Counts, rows: Counts, tally: Tally, favourable: int, level: float | None, least: int
+) -> Iterator[Measure]:
+    """The gap of a share between groups, `what`, and its ratio, `what`.ratio."""
+    for name, of, ratio in ((what, share_gap, False), (f"{what}.ratio", share_ratio, True)):
+        if level is None:
+            value = plain_gap(hits, rows, least, ratio=ratio)
+            yield value_only(name, value, tally, favourable, rows, higher=ratio)
+        else:
+            yield measure(name, of(hits, rows, level, least), tally, favourable, rows, level, higher=ratio)
+
+
 def value_only(what: str, value: float, tally: Tally, favourable: int, n: Counts, higher: bool = False) -> Measure:
     """The value without bounds."""
     return _one(what, (value, math.nan, math.nan), n, "", tally.classes[favourable], "", higher)
@@ -103,7 +116,7 @@ def _one(
     value, low, high = (np.array([one]) for one in bounds)
     rows = np.array([int(n.sum())])
     decided = n[n >= LEAST] if (n >= LEAST).any() else rows
-    scale = rows / decided.min()  # a row of the smallest group changes the gap most
+    scale = rows / max(1.0, decided.min())  # a row of the smallest group changes the gap most
     better = "higher" if higher else "lower"
     at = {"favourable": favourable}
     return Measure(what, value, low, high, rows, method, better, at, note=note, scale=scale)

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics.gaps import share_gap, share_ratio
-from seatrial.parts.metrics._groups import Favoured, favoured, labelled, measure, plain_gap, selected, value_only
+from seatrial.parts.metrics._groups import Favoured, both, favoured, labelled, selected
 
 ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("demographic_parity", "demographic_parity.ratio", "label_parity")}
@@ -29,14 +28,6 @@ def across(tally: Tally, level: float | None, options: Options) -> Iterable[Meas
     good = favoured(tally, options)
     given, rows = selected(tally, good)
     had, _ = labelled(tally, good)
-    if level is None:
-        yield value_only("demographic_parity", plain_gap(given, rows, options.least), tally, good, rows)
-        ratio = plain_gap(given, rows, options.least, ratio=True)
-        yield value_only("demographic_parity.ratio", ratio, tally, good, rows, higher=True)
-        in_labels = value_only("label_parity", plain_gap(had, rows, options.least), tally, good, rows)
-    else:
-        yield measure("demographic_parity", share_gap(given, rows, level, options.least), tally, good, rows, level)
-        gap = share_ratio(given, rows, level, options.least)
-        yield measure("demographic_parity.ratio", gap, tally, good, rows, level, higher=True)
-        in_labels = measure("label_parity", share_gap(had, rows, level, options.least), tally, good, rows, level)
+    yield from both("demographic_parity", given, rows, tally, good, level, options.least)
+    in_labels, _ = both("label_parity", had, rows, tally, good, level, options.least)
     yield replace(in_labels, better=None)

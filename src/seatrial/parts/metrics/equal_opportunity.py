@@ -1,4 +1,4 @@
-"""Gap between groups in how often those who belong to the favourable class are given it (true positive rate).
+"""Gap and ratio between groups of how often those who belong to the favourable class are given it (true positive rate).
 
 Hardt, Price & Srebro (2016). It looks at the deserving alone; `equalised_odds` looks at the others, too.
 """
@@ -8,24 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics.gaps import share_gap
-from seatrial.parts.metrics._groups import Favoured, favoured, hit, measure, plain_gap, value_only
+from seatrial.parts.metrics._groups import Favoured, both, favoured, hit
 
 ACCEPTS = {"task": ("classification",)}
-GIVES = {"finding": ("equal_opportunity",)}
+GIVES = {"finding": ("equal_opportunity", "equal_opportunity.ratio")}
 COUNTS = ("confusion",)
 ACROSS = True
 CANNOT = {"labels": ("never", "labels that are themselves unfair to a group make it look fair or unfair")}
-VERSION = 1
+VERSION = 2
 
 Options = Favoured
 
 
 def across(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
-    """The gap in true positive rates."""
+    """`equal_opportunity` (gap in true positive rates) and `equal_opportunity.ratio`."""
     good = favoured(tally, options)
-    hits, rows = hit(tally, good)
-    if level is None:
-        yield value_only("equal_opportunity", plain_gap(hits, rows, options.least), tally, good, rows)
-    else:
-        yield measure("equal_opportunity", share_gap(hits, rows, level, options.least), tally, good, rows, level)
+    yield from both("equal_opportunity", *hit(tally, good), tally, good, level, options.least)
