@@ -110,6 +110,20 @@ def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
     assert not sleepers, "a child of a worker was left behind"
 
 
+def test_a_leak_is_told_and_a_healthy_candidate_has_none(tmp_path):
+    leak = "self.__dict__.setdefault('hoard', []).append(bytes(2000))"
+    file = planted(tmp_path, {"leak": leak, "healthy": "0"}, "rounds: 5")
+    file.write_text(file.read_text().replace("meters: [throughput, size]", "meters: [throughput, memory]"))
+    dossier = flow.run(file)
+    growth = {f.candidate.split("/", 2)[2]: f for f in dossier.findings if f.what == "memory.growth"}
+    leaking = next(f for name, f in growth.items() if "leak.py" in name)
+    assert leaking.low > 0
+    assert "a leak, or a cache without a bound" in leaking.note
+    others = [f for name, f in growth.items() if "leak.py" not in name]
+    assert len(others) >= 3
+    assert not any("leak" in f.note for f in others)
+
+
 def test_a_second_run_measures_nothing_and_says_so(tmp_path):
     file = make(tmp_path)
     first, second = flow.run(file), flow.run(file)

@@ -77,6 +77,13 @@ _SPEED: dict[str, Term] = {
     "memory.peak": Term(
         "Peak memory", "The most main memory that the process running the model held.", "B", "lower", short="memory"
     ),
+    "memory.growth": Term(
+        "Growth of memory",
+        "By how much the memory of the process grows from one round to the next. Where it goes on growing, the model leaks.",
+        "B",
+        "lower",
+        short="growth",
+    ),
     "size": Term("Size", "Bytes of the model's files on disk.", "B", "lower", short="size"),
     "cold_start": Term(
         "Cold start",
