@@ -7,6 +7,7 @@
     server_arrival_error_p99_us  microseconds by which `server` issues queries late at 1,000 a second, 99th percentile, on a session that
                            does nothing (so that no query waits for another); beside it LoadGen's latency on the same, which counts
                            its callback too
+    openvino_vs_benchmark_app  median latency of the same model on OpenVINO over that of its own tool, which leaves filling the input out
 
 All run on one processor, in random order within each round; ratios are paired by round, and their median is told. Unverified: not
 a result of MLPerf.
@@ -18,6 +19,7 @@ import importlib.metadata
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -115,14 +117,14 @@ def arrivals() -> Figure:
 class Ours:
     """Blocks of the demo's CNN through a worker, as a study runs them."""
 
-    def __init__(self, folder: Path, values: dict) -> None:
+    def __init__(self, folder: Path, values: dict, runtime: str = "onnxruntime") -> None:
         info = catalog.find("executors", "process")
-        self._link = catalog.load(info).start(folder / "worker.log", None, catalog.options(info))
+        self._link = catalog.load(info).start(folder / f"{runtime}.log", None, catalog.options(info))
         subject = catalog.find("subjects", "onnx")
         artefact = catalog.load(subject).read(catalog.options(subject, {"path": "cnn.onnx"}), FASHION)
         self._fields = {"values": values, "folder": str(folder)}
         setting = {"device": "cpu", "precision": "fp32", "threads": 1, "batch": 1}
-        self._ask("open", part=PartRef(name="onnxruntime"), artefact=artefact, setting=setting)
+        self._ask("open", part=PartRef(name=runtime), artefact=artefact, setting=setting)
 
     def median(self, core: int) -> float | None:
         """Median seconds of one block on this processor; None when the block was disturbed."""
@@ -156,6 +158,31 @@ class Script:
         self._process.wait()
 
 
+class App:
+    """Blocks of OpenVINO's own tool, a fresh process each; random input, filling it left out of its clock."""
+
+    TOLD = re.compile(r"Median: +([0-9.]+) (us|ms)")
+
+    def __init__(self) -> None:
+        named = {"m": FASHION / "cnn.onnx", "d": "CPU", "api": "sync", "hint": "none", "nireq": 1, "nstreams": 1, "nthreads": 1, "infer_precision": "f32", "b": 1, "t": 1}  # fmt: skip
+        tool = Path(sys.executable).with_name("benchmark_app")
+        self._command = [str(tool), *(str(word) for name, value in named.items() for word in (f"-{name}", value))]
+
+    def median(self, core: int) -> float | None:
+        """Median seconds of one block on this processor."""
+        allowed = os.sched_getaffinity(0)
+        pin([core])
+        try:
+            told = subprocess.run(self._command, check=True, capture_output=True, text=True).stdout
+        finally:
+            pin(sorted(allowed))
+        value, unit = self.TOLD.search(told).groups()
+        return float(value) * {"us": 1e-6, "ms": 1e-3}[unit]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def medians(rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Median seconds a round of each contender, in rounds in which none was disturbed (or the last attempt)."""
     loadgen = environment("loadgen", LOADGEN)
@@ -170,20 +197,26 @@ def medians(rounds: int = ROUNDS) -> dict[str, list[float]]:
             "handwritten": Script(sys.executable, "handwritten.py", str(folder / "rows.npy")),
             "loadgen": Script(loadgen, "loadgen.py", str(folder / "rows.npy")),
         }
-        found: dict[str, list[float]] = {name: [] for name in contenders}
-        for index in range(rounds + 1):  # the first warms up
-            order = list(contenders)
-            random.Random(index).shuffle(order)
-            core = quietest(1)[0]  # one for all of a round: processors differ
-            one = {name: _undisturbed(contenders[name], core) for name in order}
-            for name, median in one.items() if index else ():
-                found[name].append(median)
-        for contender in contenders.values():
-            contender.close()
+        beside = {"openvino": Ours(folder, values, "openvino"), "benchmark_app": App()}
+        return _in_turn(contenders, rounds) | _in_turn(beside, rounds // 4)
+
+
+def _in_turn(contenders: dict[str, Ours | Script | App], rounds: int) -> dict[str, list[float]]:
+    """Median seconds a round of each, in random order within a round."""
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for index in range(rounds + 1):  # the first warms up
+        order = list(contenders)
+        random.Random(index).shuffle(order)
+        core = quietest(1)[0]  # one for all of a round: processors differ
+        one = {name: _undisturbed(contenders[name], core) for name in order}
+        for name, median in one.items() if index else ():
+            found[name].append(median)
+    for contender in contenders.values():
+        contender.close()
     return found
 
 
-def _undisturbed(contender: Ours | Script, core: int) -> float:
+def _undisturbed(contender: Ours | Script | App, core: int) -> float:
     for _ in range(ATTEMPTS):
         median = contender.median(core)
         if median is not None:
@@ -217,6 +250,9 @@ def main() -> None:
             ),
             "median_vs_handwritten": ratio(found, "ours", "handwritten", "within 2 % of 1"),
             "a_against_a": ratio(found, "ours", "ours again", "two workers of ours"),
+            "openvino_vs_benchmark_app": ratio(
+                found, "openvino", "benchmark_app", "ours counts handing over the input, benchmark_app does not"
+            ),
             "median_vs_loadgen": ratio(found, "ours", "loadgen", "within 3 % of 1; LoadGen 6.0.17, unverified"),
         }
     )
