@@ -53,6 +53,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "parts",
         "explain",
         "doctor",
+        "hardware",
     }
     assert all(f" {name} " in out for name in ALL)
 

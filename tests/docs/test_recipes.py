@@ -17,6 +17,7 @@ SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
+    "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
     "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),
