@@ -7,12 +7,19 @@ import pytest
 import recipes
 from recipes import ROOT, blocks, carry_out
 from ruamel.yaml import YAML
-from small_study import make
+from small_study import STUDY, make
 
 from seatrial.flow import study as flow
 
 PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
-WITH_A_STUDY = {"add-a-metric.md", "gate-in-a-pipeline.md", "read-a-run-in-python.md", "when-a-candidate-fails.md"}
+WITH_A_STUDY = {
+    "add-a-metric.md",
+    "gate-in-a-pipeline.md",
+    "read-a-run-in-python.md",
+    "when-a-candidate-fails.md",
+    "work-out-capacity-and-cost.md",
+}
+TIMED = STUDY.replace("[offline]", "[single_stream, offline]").replace("[throughput, size]", "[latency, throughput]")
 SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
@@ -22,13 +29,14 @@ SAYS = {
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
     "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),
     "when-a-candidate-fails.md": ("not planned:", "bf16"),
+    "work-out-capacity-and-cost.md": ("USD a month", "Break-even", "answers to single queries"),
 }
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_recipe_can_be_followed(page, tmp_path):
     if page in WITH_A_STUDY:
-        file = make(tmp_path)
+        file = make(tmp_path, TIMED if page == "work-out-capacity-and-cost.md" else STUDY)
         if page == "gate-in-a-pipeline.md":
             subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
             (tmp_path / "dossier.json").write_text(flow.run(file).model_dump_json(by_alias=True))

@@ -18,6 +18,19 @@ def is_study(text: str) -> bool:
     return text.endswith(STUDY)
 
 
+def home(run: str, folder: Path, found: Dossier) -> Path:
+    """Where what this run measured is kept: the `.seatrial` around its dossier, else beside its study."""
+    from seatrial.flow import keep
+
+    place = Path(run) / "dossier.json" if Path(run).is_dir() else Path(run)
+    if is_study(run):
+        return keep.home(place.parent)
+    around = place.resolve().parents
+    if place.is_file() and len(around) > 2 and (around[2] / keep.ARRAYS).is_dir():
+        return around[2]
+    return keep.home(folder) if not place.is_file() else keep.home(Path(found.run.study_file).parent)
+
+
 def dossier(run: str, folder: Path) -> Dossier:
     """The dossier of a run: its folder, a `dossier.json`, a study file (its latest run), or its name (or `latest`) in `folder`.
 

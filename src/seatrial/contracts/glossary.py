@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from seatrial.contracts.terms import Term
+from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_quality import QUALITY
 from seatrial.contracts.terms_of_trust import TRUST
 
@@ -144,7 +145,7 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | QUALITY | TRUST | _RAN
+FINDINGS: dict[str, Term] = _SPEED | QUALITY | TRUST | MONEY | _RAN
 
 WORDS: dict[str, str] = {
     # the five nouns

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from seatrial.contracts.candidate import Ref
+from seatrial.contracts.money import Money
 from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Record, Scalar
 from seatrial.contracts.rows import Role
@@ -380,7 +381,11 @@ class Study(Record):
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="one-sided, for all compared candidates together")
     prefer: dict[str, Any] | None = Field(
-        default=None, description="options of the rule `prefer`: what to rank passing candidates by"
+        default=None,
+        description="what to rank passing candidates by: options of the rule `prefer`, or of the one named as `rule`",
+    )
+    money: Money | None = Field(
+        default=None, description="what it takes and costs: traffic, prices, and places to compare; all of it declared"
     )
     store: Ref = Field(default=STORE, validate_default=True, description="where findings are kept")
     reports: tuple[Ref, ...] = Field(

@@ -45,7 +45,8 @@ def schema_json() -> dict[str, Any]:
         definitions[owner]["properties"][field]["anyOf"][1] = short
     definitions["Model"]["properties"]["forms"] |= _by_name("subjects", definitions)
     if "prefer" in _known("rules"):
-        schema["properties"]["prefer"] = {"$ref": "#/$defs/rules.prefer"}
+        another = {"type": "object", "properties": {"rule": {"type": "string"}}, "required": ["rule"]}
+        schema["properties"]["prefer"] = {"anyOf": [{"$ref": "#/$defs/rules.prefer"}, another]}
     definitions.pop(PartRef.__name__, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

@@ -12,7 +12,7 @@ over them. Where nothing is required nothing can pass: the outcome is open. The 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -160,6 +160,20 @@ def _against_itself(reference: str, findings: Sequence[Finding], known: set[str]
     ]
 
 
+def orders(prefer: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The rule that orders (`prefer`, unless the study names another one under `rule`), and its options."""
+    return str(prefer.get("rule", "prefer")), {name: value for name, value in prefer.items() if name != "rule"}
+
+
+def _by(plan: Plan) -> dict[str, Any] | None:
+    """The options of the rule that orders, with their defaults."""
+    if plan.study.prefer is None:
+        return None
+    name, given = orders(plan.study.prefer)
+    made: dict[str, Any] = catalog.options(catalog.find("rules", name, Path(plan.folder)), given).model_dump()
+    return made
+
+
 def _choose(plan: Plan, judged: tuple[CandidateVerdict, ...], findings: Sequence[Finding]) -> Choice:
     """Rank the eligible candidates, and pick the first that passes; without a ranking only a single one can be picked."""
     eligible = [one.candidate for one in judged if one.eligible]
@@ -167,8 +181,9 @@ def _choose(plan: Plan, judged: tuple[CandidateVerdict, ...], findings: Sequence
     only = passing[0] if len(passing) == 1 else None
     if plan.study.prefer is None:
         return Choice(eligible, {}, only, [])
-    part = catalog.find("rules", "prefer")
-    chooser, options = catalog.load(part), catalog.options(part, plan.study.prefer)
+    name, given = orders(plan.study.prefer)
+    part = catalog.find("rules", name, Path(plan.folder))
+    chooser, options = catalog.load(part), catalog.options(part, given)
     evidence = {
         planned.candidate.id: _evidence(plan, planned, findings, plan.levels.describe)
         for planned in plan.candidates
@@ -195,7 +210,7 @@ def _sentence(plan: Plan, judged: tuple[CandidateVerdict, ...], choice: Choice, 
         words=choice.words,
         pick=verdicts.get(choice.recommended or ""),
         tied=choice.tied,
-        prefer=plan.study.prefer,
+        prefer=_by(plan),
         required=bool(plan.study.require),
         hardest=failed.most_common(1),
     )

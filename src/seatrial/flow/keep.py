@@ -26,6 +26,7 @@ from seatrial.flow import arrays
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
 ARTEFACT, FORM, STEP, RUN = "artefact", "form", "step", "run"
 ABANDONED_S = 3600.0
+ARRAYS = "arrays"
 
 
 class Cleaned(NamedTuple):
@@ -44,7 +45,7 @@ class Keeper:
         info = catalog.find("stores", (store or PartRef(name=STORE)).name, folder)
         part = catalog.load(info)
         self.store: Store = part.open(self.home, catalog.options(info, store.options if store else {}))
-        self.arrays = self.home / "arrays"
+        self.arrays = self.home / ARRAYS
 
     def get(self, shelf: str, key: str) -> Any | None:
         """One body whose files are all still there, or None."""

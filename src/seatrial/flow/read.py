@@ -20,6 +20,9 @@ from seatrial.flow._faults import Fault, faults, suggest
 from seatrial.flow._references import references
 from seatrial.flow._roles import offers
 from seatrial.flow._schema import schema_json
+from seatrial.flow.arrivals import read_arrivals
+from seatrial.flow.decide import orders
+from seatrial.flow.prices import stated
 
 __all__ = ["Source", "read", "schema_json"]
 
@@ -137,7 +140,8 @@ def _named_parts(content: Any) -> Iterator[_Named]:
             for name, options in forms.items():
                 yield _Named("subjects", name, (*path, name), options, (*path, name), by_key=True)
     if isinstance(content, dict) and isinstance(content.get("prefer"), dict):
-        yield _Named("rules", "prefer", ("prefer",), content["prefer"], ("prefer",), by_key=True)
+        name, options = orders(content["prefer"])
+        yield _Named("rules", name, ("prefer",), options, ("prefer",), by_key=True)
 
 
 def _matches(content: Any, pattern: tuple[str, ...], path: _yaml.Path = ()) -> Iterator[tuple[_yaml.Path, Any]]:
@@ -197,7 +201,23 @@ def _cross_checks(study: Study, text: _yaml.Text, folder: Path) -> list[Fault]:
         *_layouts(study, text),
         *_classes(study, text),
         *_thresholds(study, text, folder),
+        *_money(study, text, folder),
     ]
+
+
+def _money(study: Study, text: _yaml.Text, folder: Path) -> Iterator[Fault]:
+    """A price that isn't in the table, and a file of arrivals that can't be read."""
+    if study.money is None:
+        return
+    try:
+        stated(study.money, folder)
+    except StudyError as error:
+        yield Fault(error.where or text.where(("money", "price")), error.what, error.next_step)
+    if study.money.traffic.arrivals is not None:
+        try:
+            read_arrivals(folder / study.money.traffic.arrivals)
+        except StudyError as error:
+            yield Fault(error.where or text.where(("money", "traffic", "arrivals")), error.what, error.next_step)
 
 
 def _unknown_models(study: Study, text: _yaml.Text) -> Iterator[Fault]:

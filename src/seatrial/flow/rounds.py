@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from seatrial import catalog
@@ -23,6 +24,7 @@ from seatrial.flow.crew import failed
 from seatrial.flow.elsewhere import NO_PAIR, NOT_RUN
 from seatrial.flow.keep import ROUND
 from seatrial.flow.quiet import quietest
+from seatrial.flow.service import TIMES_OF
 from seatrial.flow.stated import without
 from seatrial.flow.trial import Trial, Voyage, now
 
@@ -122,6 +124,7 @@ def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels
             info = voyage.find("meters", ref.name)
             chosen = [_reading_of(ref.name, one) for one in (rounds if disturbed else clean)]
             stated = _had(_tried(info, ref, chosen, load, levels), info, trial, reference, load)
+            stated = _with_times(stated, voyage, trial, ref.name, chosen, load)
             found += [
                 timed.doubted(_signed(one, info.name, info.version, trial, reference, rounds, disturbed, load), cached)
                 for one in stated
@@ -164,6 +167,18 @@ def _had(stated: list[Finding], info: PartInfo, trial: Trial, reference: Trial |
     if SPEEDUP in info.gives.get("finding", ()) and reference is not None and reference.imported:
         found.append(missing(SPEEDUP, State.UNSUPPORTED, NO_PAIR, at={"load": load}))
     return found
+
+
+def _with_times(
+    stated: list[Finding], voyage: Voyage, trial: Trial, meter: str, chosen: list[Round], load: str
+) -> list[Finding]:
+    """The mean with the files of the times behind it, where they are service times: what a queue is simulated from later."""
+    if not load or "service" not in voyage.find("loads", load).gives.get("times", ()):
+        return stated
+    bodies = list(trial.rounds.values())
+    found = {one.index: arrays.refs(bodies[one.index]["loads"][load]["readings"][meter]) for one in chosen}
+    files = {f"round {index}": f"{voyage.keeper.arrays.name}/{Path(ref.path).name}" for index, refs in found.items() for ref in refs}  # fmt: skip
+    return [one.model_copy(update={"artefacts": files}) if one.what == TIMES_OF else one for one in stated]
 
 
 def _paired(trial: Trial, reference: Trial | None, load: str) -> list[Round]:

@@ -13,6 +13,7 @@ from seatrial.contracts.dossier import Dossier, Entry, Run
 from seatrial.contracts.finding import State, missing
 from seatrial.contracts.plan import Plan
 from seatrial.contracts.progress import Event, Watch, silent
+from seatrial.flow.costs import costs
 from seatrial.flow.decide import decide
 from seatrial.flow.environment import version
 from seatrial.flow.held_back import held_back
@@ -53,6 +54,7 @@ def run(
     name = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     measured = measure(plan, keeper, name, watch, budget, fresh)
     findings = (*measured.findings, *held_back(plan, measured.findings))
+    findings += tuple(costs(plan, findings, keeper.home))
     watch(Event(stage="decide"))
     verdict = decide(plan, findings)
     dossier = Dossier(

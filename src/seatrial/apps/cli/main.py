@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seatrial.apps.cli import _out, compare, hardware, kept, look, run, start
+from seatrial.apps.cli import _out, capacity, compare, hardware, kept, look, run, start
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
@@ -31,7 +31,7 @@ app = typer.Typer(
 COMMANDS = {
     "A study": (start.init, run.plan, run.run, run.gate),
     "Without a model": (compare.compare,),
-    "What was kept": (kept.report, kept.runs, kept.clean),
+    "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean),
     "What there is": (look.parts, look.explain, look.doctor, hardware.hardware),
 }
 for panel, commands in COMMANDS.items():

@@ -21,6 +21,8 @@ FEW = 5
 """Most groups of rows that are named."""
 
 _TROUBLE = {State.CRASHED, State.HUNG, State.FAILED, State.OUT_OF_MEMORY}
+_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio")
+"""What the money rests on; the first page leaves it to the tables."""
 _NO_QUALITY = {"speed", "takes", "energy", "money", "executed"}
 
 
@@ -51,7 +53,9 @@ def first(shown: View) -> First:
         versions=_versions(shown, best),
         hash=(best.entry.artefact or "") if best else "",
         machines=_machines(shown, best) if best and shown.ran else (),
-        costs=tuple(f for f in shown.dossier.findings if f.value is not None and _priced(f, best)),
+        costs=tuple(
+            {f.key: f for f in reversed(shown.dossier.findings) if f.value is not None and _priced(f, best)}.values()
+        )[::-1],
     )
 
 
@@ -133,7 +137,11 @@ def _versions(shown: View, best: Row | None) -> tuple[str, ...]:
 
 def _priced(finding: Finding, best: Row | None) -> bool:
     mine = finding.candidate is None or (best is not None and finding.candidate == best.entry.id)
-    return mine and (subject(finding) == "money" or finding.what.split(".")[-1] == "price")
+    return (
+        mine
+        and not finding.what.startswith(_DETAILS)
+        and (subject(finding) == "money" or finding.what.split(".")[-1] == "price")
+    )
 
 
 def _machines(shown: View, best: Row) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ The order is by value, in the direction that the finding calls better. Candidate
 Where the intervals of two candidates overlap, their order may be chance: `tied` names those that can't be told from the best.
 
     prefer: {what: speedup, at: {load: offline}}
+
+Another rule that orders is named under `rule`: `prefer: {rule: cheapest}`.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from seatrial.contracts.finding import Finding, Origin
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Evidence
 from seatrial.parts.rules._evidence import pick
-from seatrial.parts.rules._limit import At
-from seatrial.parts.rules._words import RATIO, figure, subject
+from seatrial.parts.rules._limit import Accepted, At
+from seatrial.parts.rules._ranking import ordered, said, tied_with_the_best
 
 VERSION = 1
 
@@ -28,6 +30,7 @@ class Options(PartOptions):
 
     what: str = Field(description="the finding to rank by, like `speedup` or `size`")
     at: At = {}
+    accept: Accepted = ()
     better: Literal["higher", "lower"] | None = Field(
         default=None, description="which direction is better, where the finding doesn't say or you see it otherwise"
     )
@@ -35,48 +38,22 @@ class Options(PartOptions):
 
 def order(evidences: Sequence[Evidence], options: Options) -> list[str]:
     """Ids, best first; equal ones, and those without a figure, in the order in which they came."""
-    return [one.candidate for one in sorted(evidences, key=lambda one: _place(one, options))]
+    return ordered(evidences, lambda one: _figure(one, options), options.better)
 
 
 def words(evidence: Evidence, options: Options) -> str:
     """The candidate's figure with its interval, `speedup 2.9x (2.7x to 3.1x)`; empty where it has none."""
-    finding = _figure(evidence, options)
-    return "" if finding is None else f"{subject(finding.what)} {_with_bounds(finding)}"
+    return said(_figure(evidence, options))
 
 
 def tied(evidences: Sequence[Evidence], options: Options) -> list[str]:
     """Ids of candidates whose interval overlaps that of the best of them, in order, without the best itself."""
-    found = {one.candidate: _figure(one, options) for one in evidences}
-    first, *others = order(evidences, options) or [""]
-    best = found.get(first)
-    return [id_ for id_ in others if best and (other := found[id_]) and _overlap(best, other)]
+    return tied_with_the_best(evidences, lambda one: _figure(one, options), options.better)
 
 
 def _figure(evidence: Evidence, options: Options) -> Finding | None:
-    """The measured number to rank by, where there is one with a direction."""
+    """The measured number to rank by (or one that was declared, where that is accepted), where there is one with a direction."""
     finding, _ = pick(evidence, options.what, options.at)
     if finding is None or isinstance(finding.value, str) or not (options.better or finding.better):
         return None
-    return finding if finding.origin in (Origin.MEASURED, Origin.IMPORTED) else None
-
-
-def _place(evidence: Evidence, options: Options) -> float:
-    """Sorts the best first and those without a figure last."""
-    finding = _figure(evidence, options)
-    if finding is None:
-        return float("inf")
-    return -finding.number if (options.better or finding.better) == "higher" else finding.number
-
-
-def _with_bounds(finding: Finding) -> str:
-    value, low, high = (
-        None if number is None else figure(float(number), finding.unit)
-        for number in (finding.number, finding.low, finding.high)
-    )
-    return RATIO.format(value=value, low=low, high=high) if low and high else str(value)
-
-
-def _overlap(one: Finding, other: Finding) -> bool:
-    lows = [f.number if f.low is None else f.low for f in (one, other)]
-    highs = [f.number if f.high is None else f.high for f in (one, other)]
-    return max(lows) <= min(highs)
+    return finding if finding.origin in (Origin.MEASURED, Origin.IMPORTED, *options.accept) else None
