@@ -15,6 +15,7 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "gate-in-a-pipeline.md",
+    "measure-training.md",
     "read-a-run-in-python.md",
     "when-a-candidate-fails.md",
     "work-out-capacity-and-cost.md",
@@ -24,6 +25,7 @@ SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
+    "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),

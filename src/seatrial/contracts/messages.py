@@ -11,6 +11,7 @@
 | `block`   | drives one timed block                                           | readings of each meter, disturbance |
 | `predict` | answers these rows                                               | outputs as array references |
 | `facts`   | says what really runs; last, because finding out may cost memory | device, precision, details |
+| `train`   | begins a training, times some of its steps, or carries one through | step times, waits, what the trainer told |
 | `close`   | ends                                                             | |
 
 An answer is `{"ok": true, ...}` or `{"ok": false, "error": {"kind", "message", "next_step"}}`.
@@ -24,7 +25,7 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.record import Record
 
-OrderName = Literal["hello", "look", "make", "convert", "open", "warm", "block", "predict", "facts", "close"]
+OrderName = Literal["hello", "look", "make", "convert", "open", "warm", "block", "predict", "facts", "train", "close"]
 
 
 class ArrayRef(Record):

@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "tasks": "what answers mean",
     "conversions": "one format into another, proved equal",
     "variants": "what is done to the model",
+    "trainers": "what fits a model",
     "runtimes": "what runs it",
     "loads": "how it is driven",
     "meters": "what is read off while it runs",

@@ -16,6 +16,7 @@ from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.messages import Order
 from seatrial.contracts.study import Output
+from seatrial.contracts.training import Job
 from seatrial.contracts.values import Values
 from seatrial.contracts.verdict import Judgement
 
@@ -112,6 +113,25 @@ class Variant(Protocol):
 
     def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
         """The changed model, its files under `making.folder`. Raises `PartError` with the reason where it can't be made."""
+        ...
+
+
+class Trainer(Protocol):
+    """`parts/trainers`: something that fits a model, one step at a time."""
+
+    def absent(self, device: str) -> str | None:
+        """Why this device can't be used on this machine, found without loading the framework; None when it seems there."""
+        ...
+
+    def files(self, options: Any, folder: Path) -> dict[str, str]:
+        """The files of the user's that it runs, with their SHA-256: they are its identity. Raises `ModelError`. Runs none of them."""
+        ...
+
+    def train(self, job: Job, options: Any) -> Iterator[Mapping[str, Any]]:
+        """Train, and yield after each step `loss` and `rows` (of text `tokens` and `padded`, too), after each evaluation its measures.
+
+        `job` holds seed, rows and settings; the same seed gives the same losses. Nothing runs between two yields being asked for.
+        """
         ...
 
 

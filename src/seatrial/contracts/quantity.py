@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, Field
 
 # unit as written -> (factor, base unit of findings)
 UNITS: dict[str, tuple[float, str]] = {
@@ -54,3 +56,15 @@ def parse(text: str | float) -> Quantity:
     if not math.isfinite(value):
         raise ValueError(f"`{str(text)[:40]}` is too large a number")
     return Quantity(value, base)
+
+
+def _in_seconds(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    quantity = parse(given)
+    if quantity.unit not in ("s", ""):
+        raise ValueError(f"`{given}` is not a time, like `90 s` or `10m`")
+    return quantity.value
+
+
+Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=1_000_000)]  # the system waits no longer

@@ -9,9 +9,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.money import Money
+from seatrial.contracts.quantity import Seconds as Seconds
 from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Record, Scalar
 from seatrial.contracts.rows import Role
+from seatrial.contracts.training import Learning
 from seatrial.contracts.values import ValueKind
 
 SCHEMA = 1
@@ -23,15 +25,6 @@ def _listed(given: Any) -> Any:
     return given if isinstance(given, list | tuple) else [given]
 
 
-def _in_seconds(given: Any) -> Any:
-    if not isinstance(given, str):
-        return given
-    quantity = parse(given)
-    if quantity.unit not in ("s", ""):
-        raise ValueError(f"`{given}` is not a time, like `90 s` or `10m`")
-    return quantity.value
-
-
 def _in_bytes(given: Any) -> Any:
     if not isinstance(given, str):
         return given
@@ -41,7 +34,6 @@ def _in_bytes(given: Any) -> Any:
     return int(quantity.value)
 
 
-Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=1_000_000)]  # the system waits no longer
 Bytes = Annotated[int, BeforeValidator(_in_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -376,6 +368,7 @@ class Study(Record):
         description="the candidate that all others are compared with: the model that was approved"
     )
     measure: Measure = Field(default=Measure(), description="what is measured, and how often")
+    training: Learning | None = Field(default=None, description="training as a load: how fast, how long, for how much")
     require: tuple[Ref, ...] = Field(
         default=(), description="the requirements; a candidate passes when all of them hold"
     )

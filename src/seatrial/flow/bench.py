@@ -29,6 +29,7 @@ from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
 from seatrial.flow.answering import answering
 from seatrial.flow.quiet import Watcher, pin, quietest
+from seatrial.flow.trainee import Trainee
 
 WINDOWS = 3
 TOLERANCE = 0.10
@@ -51,6 +52,7 @@ class Bench:
         self._allowed = sorted(os.sched_getaffinity(0))
         self._queries: dict[tuple[Any, ...], list[Any]] = {}
         self._repeats: dict[str, float | None] = {}
+        self._trainee = Trainee()
 
     def answer(self, line: str) -> str:
         """One order in JSON to one answer in JSON. Whatever goes wrong is an answer too."""
@@ -189,6 +191,9 @@ class Bench:
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
         return {"facts": json.loads(json.dumps(dataclasses.asdict(facts), default=str))}
+
+    def _train(self, order: Order) -> dict[str, Any]:
+        return self._trainee.answer(order) | {"memory": _resident()}
 
     def _close(self, order: Order) -> dict[str, Any]:
         if self._session is not None:

@@ -25,6 +25,7 @@ from seatrial.flow import arrays
 
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
 ARTEFACT, FORM, STEP, RUN = "artefact", "form", "step", "run"
+TRAINING = "training"
 ABANDONED_S = 3600.0
 ARRAYS = "arrays"
 

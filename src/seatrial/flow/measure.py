@@ -37,6 +37,8 @@ from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
 from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
+from seatrial.flow.training import measure_training
+from seatrial.flow.training_ways import ways
 from seatrial.flow.trial import Trial, Voyage, now, trial
 from seatrial.numerics.stopping import looks
 
@@ -77,6 +79,7 @@ def measure(
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
         _sail(voyage, trials, judged, data)
+        measure_training(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
         voyage.tell("note", note="interrupted: what is done is kept")
@@ -98,6 +101,7 @@ def _packages(plan: Plan) -> list[str]:
     used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
     used |= {("variants", one.candidate.variant.name) for one in plan.candidates}
     used |= {("conversions", one.conversion.name) for one in plan.candidates if one.conversion}
+    used |= {("trainers", one.trainer.name) for one in (ways(plan.study.training) if plan.study.training else ())}
     return sorted(
         {"seatrial", "numpy"} | {need for kind, name in used for need in catalog.find(kind, name, folder).needs}
     )

@@ -21,6 +21,7 @@ from seatrial.errors import StudyError
 from seatrial.flow._roles import offers
 from seatrial.flow.machines import LOCAL, reached
 from seatrial.flow.read import Source
+from seatrial.flow.training_ways import estimate as training_estimate
 
 QUICK_ROUNDS = 3
 MOST_CANDIDATES = 10_000
@@ -357,7 +358,8 @@ def _estimate(study: Study, folder: Path, planned: Sequence[Planned], rounds: in
     """Seconds, by the constants at the top of this file and what the loads say of their blocks. An estimate, no promise."""
     blocks = sum(_block_seconds(load, folder) + BETWEEN_BLOCKS_S for load in study.measure.loads)
     made = {(one.candidate.model, str(one.candidate.variant), one.route) for one in planned}
-    return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds * blocks), 1)
+    training = training_estimate(study, OPENING_S, BLOCK_S)
+    return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds * blocks) + training, 1)
 
 
 def _block_seconds(load: PartRef, folder: Path) -> float:

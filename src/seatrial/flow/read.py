@@ -14,6 +14,7 @@ from seatrial import catalog
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.rows import EVALUATION
 from seatrial.contracts.study import Study
+from seatrial.contracts.training import trainer_as_written
 from seatrial.errors import PartError, StudyError
 from seatrial.flow import _yaml
 from seatrial.flow._faults import Fault, faults, suggest
@@ -23,6 +24,7 @@ from seatrial.flow._schema import schema_json
 from seatrial.flow.arrivals import read_arrivals
 from seatrial.flow.decide import orders
 from seatrial.flow.prices import stated
+from seatrial.flow.training_ways import wrong
 
 __all__ = ["Source", "read", "schema_json"]
 
@@ -156,6 +158,7 @@ def _matches(content: Any, pattern: tuple[str, ...], path: _yaml.Path = ()) -> I
 
 def _named(kind: str, path: _yaml.Path, given: Any) -> Iterator[_Named]:
     """`name`, `{name: {options}}` or `{name: NAME, options: {}}`; anything else is no reference, which the types say."""
+    given = trainer_as_written(given) if kind == "trainers" else given
     if isinstance(given, str):
         yield _Named(kind, given, path, {}, path)
     elif isinstance(given, dict) and isinstance(given.get("name"), str):
@@ -202,6 +205,7 @@ def _cross_checks(study: Study, text: _yaml.Text, folder: Path) -> list[Fault]:
         *_classes(study, text),
         *_thresholds(study, text, folder),
         *_money(study, text, folder),
+        *(Fault(text.where(path), what, step) for path, what, step in wrong(study)),
     ]
 
 

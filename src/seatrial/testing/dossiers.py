@@ -10,6 +10,7 @@ from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.verdict import Outcome, Verdict
 from seatrial.testing._sample import ROWS, sample_dossier
 from seatrial.testing._sample_quality import with_quality
+from seatrial.testing._sample_training import with_training
 
 __all__ = ["HOSTILE", "ROWS", "sample_dossier", "samples"]
 
@@ -24,6 +25,7 @@ def samples() -> dict[str, Dossier]:
         "with care": _with_care(full),
         "in depth": with_quality(full),
         "imported": _imported(full),
+        "training": with_training(full),
         "no findings": _with(full, findings=()),
         "one candidate": _only(full, 1),
         "all failed": _all_failed(full),

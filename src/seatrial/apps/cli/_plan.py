@@ -30,7 +30,20 @@ def described(plan: Plan, most: int = MOST) -> list[RenderableType]:
     found: list[RenderableType] = [_out.heading(title), _candidates(plan, most), *_beyond(count, most), ""]
     if plan.dropped:
         found += [_out.heading(f"left out ({len(plan.dropped)})"), *_reasons(plan, most), ""]
-    return [*found, _outline(plan), ""]
+    return [*found, _outline(plan), *_training(plan, most), ""]
+
+
+def _training(plan: Plan, most: int) -> list[str]:
+    """The ways to train, where the study asks for any."""
+    from seatrial.flow.training_ways import short_names, ways
+
+    asked = plan.study.training
+    if asked is None:
+        return []
+    names = short_names(ways(asked))
+    seeds = f", then {asked.epochs} passes from each of {asked.seeds} seeds" if asked.seeds else ""
+    head = f"training, {len(names)} way{'s' if len(names) != 1 else ''}: {asked.rounds} rounds of {asked.steps} steps{seeds}"
+    return [head, *(f"  {name}" for name in names[:most]), *_beyond(len(names), most)]
 
 
 def duration(seconds: float) -> str:

@@ -18,8 +18,9 @@ from seatrial.contracts.part import PartOptions
 from seatrial.parts.reports._cells import columns, grouped
 from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import worse
+from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import View, short_ids, view
-from seatrial.parts.reports._words import TEMPLATES, clean, words
+from seatrial.parts.reports._words import TEMPLATES, about, clean, words
 
 GIVES = {"suffix": ("md",), "file": ("summary.md",)}
 VERSION = 1
@@ -65,6 +66,8 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "columns": columns(shown, kept),
         "level": per_cent((1 + dossier.verdict.level) / 2),
         "served": worse(shown),
+        "training": section(shown),
+        "about": about,
         "hidden": len(shown.measured) - len(kept),
         "unmet": [row for row in kept if row.unmet],
         "broken": _cut(grouped((n, f"{words()['state'][f.state]}: {f.note}") for n, f in broken if f), rows),

@@ -20,8 +20,9 @@ from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
 from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import brief
+from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import Row, View, short_ids, view
-from seatrial.parts.reports._words import clean, meaning, words
+from seatrial.parts.reports._words import about, clean, meaning, words
 
 ACCEPTS = {"record": ("dossier", "changes")}
 VERSION = 1
@@ -82,6 +83,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
+        _training(shown),
         _sentence(dossier),
     ]
     present = [block for block in blocks if block is not None]
@@ -288,6 +290,31 @@ def _served(shown: View) -> RenderableType | None:
         return None
     title = words()["terminal"]["served"].format(label=shown.focus.label)
     return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines))
+
+
+def _training(shown: View) -> RenderableType | None:
+    """A line a way to train, then what follows, then what failed."""
+    said, ways = words()["training"], section(shown)
+    if ways is None:
+        return None
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column(said["way"], overflow="fold", min_width=12)
+    for what, unit in ways.columns:
+        name = ways.measure if what == "training.quality" else about(what)["short"]
+        table.add_column(f"{name}\n{unit}" if unit else name, justify="right")
+    found = dict.fromkeys(mark for line in ways.lines for cell in line.cells for mark in cell.marks)
+    notes = dict(zip(found, _NOTES, strict=False))
+    for line in ways.lines:
+        name = f"{line.label} ← {words()['terminal']['reference']}" if line.reference else line.label
+        cells = (
+            f"{cell.text}{''.join(notes.get(mark, '*') for mark in cell.marks)}\n{cell.range}" for cell in line.cells
+        )
+        table.add_row(name, *(cell.rstrip("\n") for cell in cells))
+    legend = [Text(f"{letter} {mark}", style="dim") for mark, letter in notes.items()]
+    lines = [Padding(Text(text), (0, 0, 0, 2)) for text in ways.sentences]
+    failed = [_line(way, why, _STYLES[Outcome.FAIL]) for way, why in ways.failed]
+    broken = [Text(said["broken"], style="bold"), *failed] if failed else []
+    return Group(Text(said["title"], style="bold"), *([table] if ways.lines else []), *legend, *lines, *broken)
 
 
 def _sentence(dossier: Dossier) -> RenderableType:
