@@ -163,7 +163,7 @@ def _file(module: str) -> Path:
 
 
 def _one(kind: str) -> str:
-    return kind[:-1]
+    return kind[:-2] if kind.endswith("ches") else kind[:-1]
 
 
 def _did_you_mean(word: str, known: list[str], command: str) -> str:

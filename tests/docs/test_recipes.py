@@ -15,6 +15,8 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "gate-in-a-pipeline.md",
+    "find-the-best-of-many.md",
+    "find-the-highest-rate.md",
     "measure-training.md",
     "read-a-run-in-python.md",
     "when-a-candidate-fails.md",
@@ -25,6 +27,8 @@ SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
+    "find-the-best-of-many.md": ("search: halving", "short rounds"),
+    "find-the-highest-rate.md": ("Highest rate within a bound",),
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),

@@ -247,3 +247,12 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_search_makes_the_estimate_smaller_the_more_candidates_there_are(folder: Path) -> None:
+    wide = [{"runtime": "./scissors.py", "batch": [2**power for power in range(12)]}]
+    fixed = {"candidates": wide, "reference": {"batch": 1}}
+    every = plan(folder, **fixed).estimate_s
+    searched = plan(folder, measure={"search": "halving"}, **fixed).estimate_s
+    assert searched < 0.9 * every
+    assert plan(folder, measure={"search": "exhaustive"}, **fixed).estimate_s == every

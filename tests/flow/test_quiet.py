@@ -6,8 +6,10 @@ import sys
 import time
 
 import pytest
+from small_study import STUDY, make
 
-from seatrial.flow import quiet
+from seatrial.flow import environment, quiet
+from seatrial.flow import study as flow
 
 BURN = "import time, os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); e = time.time() + 20\nwhile time.time() < e: pass"
 
@@ -60,3 +62,72 @@ def test_sleeping_on_one_thread_counts_as_disturbed_but_not_on_a_gpu():
     with quiet.Watcher(1, "cuda") as watcher:
         time.sleep(0.1)
     assert "on the processor only" not in watcher.seen()["reason"]
+
+
+def test_a_processor_that_throttles_disturbs_the_block(tmp_path, monkeypatch):
+    count = tmp_path / "cpu0" / "thermal_throttle" / "core_throttle_count"
+    count.parent.mkdir(parents=True)
+    count.write_text("4\n")
+    look = quiet.throttles
+    monkeypatch.setattr(quiet, "throttles", lambda: look(tmp_path))
+    with quiet.Watcher(2, "cuda") as watcher:
+        burn(0.01)
+    assert "throttled" not in watcher.seen()["reason"]
+    with quiet.Watcher(2, "cuda") as watcher:
+        count.write_text("7\n")
+    assert "throttled 3 times" in watcher.seen()["reason"]
+    assert look(tmp_path / "nowhere") == 0
+
+
+def test_clock_and_temperature_are_read_or_not_said(tmp_path):
+    for cpu, kilohertz in (("cpu0", "2000000"), ("cpu1", "3000000")):
+        (tmp_path / cpu / "cpufreq").mkdir(parents=True)
+        (tmp_path / cpu / "cpufreq" / "scaling_cur_freq").write_text(kilohertz)
+    assert environment.clock_mhz(tmp_path) == 2500.0
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor : 0\ncpu MHz\t\t: 2600.5\n\nprocessor : 1\ncpu MHz\t\t: 2400.5\n")
+    assert environment.clock_mhz(tmp_path / "none", info) == 2500.5
+    assert environment.clock_mhz(tmp_path / "none", tmp_path / "none") is None
+    zone = tmp_path / "thermal" / "thermal_zone0"
+    zone.mkdir(parents=True)
+    assert environment.temperature(tmp_path) is None
+    (zone / "temp").write_text("61500\n")
+    sensor = tmp_path / "hwmon" / "hwmon3"
+    sensor.mkdir(parents=True)
+    (sensor / "temp1_input").write_text("71000")
+    (sensor / "temp2_input").write_text("broken")
+    assert environment.temperature(tmp_path) == 71.0
+
+
+def test_processes_on_a_gpu_are_counted_or_it_is_said_why_not(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment.gpu_processes() == "no GPU driver here"
+    tool.write_text("#!/bin/sh\necho 12\necho 13\n")
+    tool.chmod(0o755)
+    assert environment.gpu_processes() == 2
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert "doesn't answer" in environment.gpu_processes()
+
+
+def test_a_study_says_what_no_counter_tells(tmp_path):
+    """Energy, memory of a GPU: missing with the reason; processors kept busy and compiling: figures."""
+    counters = tmp_path / "powercap" / "intel-rapl:0"
+    counters.mkdir(parents=True)
+    for name, text in (("name", "package-0"), ("energy_uj", "5"), ("max_energy_range_uj", "9")):
+        (counters / name).write_text(text)
+    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, cold_start]"
+    text = STUDY.replace("meters: [throughput, size]", f"meters: {meters % (tmp_path / 'powercap')}")
+    text = text.replace("loads: [offline]", "loads: [{offline: {seconds: 0.05}}]")
+    (tmp_path / "one").mkdir()
+    dossier = flow.run(make(tmp_path / "one", text), only=["b1"])
+    found = {one.what: one for one in dossier.findings if one.candidate and one.candidate.endswith("b1")}
+    assert found["energy.query"].value is None
+    assert "stood still" in found["energy.query"].note, (
+        "the planted counter doesn't move: the option reached the worker"
+    )
+    assert "runs on cpu" in found["memory.device"].note
+    assert found["utilisation.processors"].value > 0.1
+    assert found["cold_start.compile"].value >= 0
+    said = {one.what: one.value for one in dossier.findings if one.what.startswith("environment.")}
+    assert {"environment.clock_mhz", "environment.temperature_celsius", "environment.gpu_processes"} <= set(said)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seatrial.numerics.ratios import paired_ratio, rounds_to_settle
+from seatrial.numerics.ratios import paired_ratio, ratio_apart, rounds_to_settle
 
 TIMES = st.lists(st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)), min_size=2, max_size=20)
 
@@ -67,3 +67,23 @@ def test_rounds_to_settle():
 def test_what_has_no_ratio_is_refused(pair):
     with pytest.raises(ValueError, match="number"):
         paired_ratio(*pair)
+
+
+def test_rounds_that_nothing_pairs_are_covered_too():
+    """Welch's interval with the fewer degrees of freedom, for spreads that differ by three and samples of 4 and 9."""
+    covered = []
+    for seed in range(1500):
+        random = np.random.default_rng(seed)
+        one, other = random.lognormal(0.2, 0.03, 4), random.lognormal(0.0, 0.09, 9)
+        interval = ratio_apart(one, other, 0.95)
+        covered.append(interval.low <= np.exp(0.2) <= interval.high)
+    assert np.mean(covered) >= 0.95, "on the safe side, as it says"
+
+
+def test_a_single_round_apart_has_no_bounds():
+    interval = ratio_apart([2.0], [1.0, 1.0])
+    assert (interval.value, interval.low, interval.high) == (2.0, None, None)
+    with pytest.raises(ValueError, match="above zero"):
+        ratio_apart([1.0, 0.0], [1.0, 1.0])
+    same = ratio_apart([2.0, 2.0], [1.0, 1.0, 1.0])
+    assert same.low == same.high == pytest.approx(2.0)

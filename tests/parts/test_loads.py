@@ -253,3 +253,134 @@ def test_deadlines_and_jitter():
     late = {one.what: one for one in found(REAL_TIME, block(noise(300), 5, rate=100, unsent=200), "server")}
     assert late["latency.misses"].high is None
     assert late["latency.misses"].value == pytest.approx(0.4)
+
+
+# --- the highest rate within a bound, on a clock of the test's own ----------------------------------------------------------
+
+RATE = part("meters", "rate_at_bound")
+
+
+class Clock:
+    """A clock that only moves when somebody waits or works; a session that takes as long as it is told to."""
+
+    def __init__(self, monkeypatch, service):
+        from seatrial.parts.loads import _driving
+
+        self.now, self._service, self.sent = 0, service, []
+        monkeypatch.setattr(_driving, "perf_counter_ns", self._look)
+        monkeypatch.setattr(_driving, "sleep", self._sleep)
+
+    def _look(self):
+        self.now += 2_000  # looking takes time, too, so that waiting by looking ends
+        return self.now
+
+    def _sleep(self, seconds):
+        self.now += int(seconds * 1e9)
+
+    def predict(self, values):
+        self.sent.append(float(values["x"].item()))
+        self.now += int(self._service(len(self.sent)) * 1e9)
+        return values
+
+
+QUERIES = [{"x": np.full((1, 1), place, np.float32)} for place in range(50)]
+
+
+def searched(monkeypatch, service, rounds=5, find=None, rate=20.0, **options):
+    """Events of so many rounds of a server load that searches."""
+    wanted = {"latency": 0.05} | (find or {})
+    made = []
+    for number in range(rounds):
+        clock = Clock(monkeypatch, service)
+        given = SERVER.Options(rate=rate, find=wanted, round=number, most=300, **options)
+        made.append(SERVER.drive(clock, QUERIES, 1, given))
+    return made
+
+
+def stated(events):
+    rounds = [Round(at, RATE.read(Probe(one, {}, None))) for at, one in enumerate(events)]
+    return {one.what: one for one in RATE.findings(rounds, "server", 0.95, RATE.Options())}
+
+
+def p99_of_constant_service(rate, service, n=400_000):
+    """Sojourn at p99 of M/D/1 by Lindley's recursion."""
+    gaps = np.random.default_rng(9).exponential(1 / rate, n)
+    steps = np.concatenate([[0.0], np.cumsum(service - gaps[1:])])
+    return np.quantile(steps - np.minimum.accumulate(steps) + service, 0.99)
+
+
+def test_the_rate_found_is_one_that_holds_and_near_the_one_of_theory(monkeypatch):
+    """M/D/1 with 10 ms of service and a bound of 50 ms on p99."""
+    found = stated(searched(monkeypatch, lambda _: 0.01, find={"queries": 3000}))
+    rate, fails = found["rate_at_bound"], found["rate_at_bound.fails"]
+    grid = 20.0 * 1.05 ** np.arange(60)
+    best = max(one for one in grid if p99_of_constant_service(one, 0.01) <= 0.05)
+    assert best / 1.05**4 <= rate.value <= best * 1.001
+    assert p99_of_constant_service(rate.value, 0.01) <= 0.05, "what is stated holds"
+    assert fails.value >= best / 1.05**3, "what is said to fail does, or nearly: queries are taken for independent"
+    assert rate.value < fails.value
+    assert "between the two nothing was tried" in rate.note
+    assert rate.at == {"latency": 0.05, "load": "server", "percentile": 99.0}
+
+
+def test_rates_are_on_one_grid_and_probes_have_queries_enough_and_schedules_of_their_own(monkeypatch):
+    events = searched(monkeypatch, lambda _: 0.01)
+    legs = [leg for one in events for leg in one.legs if leg.bound]
+    places = np.log([leg.rate / 20.0 for leg in legs]) / np.log(1.05)
+    assert np.allclose(places, np.round(places))
+    assert min(leg.sent + leg.unsent for leg in legs) >= 459
+    assert all(one.legs[0].bound is None for one in events), "the stated rate is driven first, as always"
+    again, other = searched(monkeypatch, lambda _: 0.01, 1), searched(monkeypatch, lambda _: 0.01, 1, schedule_seed=4)
+    assert np.array_equal(again[0].scheduled, events[0].scheduled)
+    assert not np.array_equal(other[0].scheduled[:100], events[0].scheduled[:100])
+    first, second = (leg.sent for leg in events[0].legs[1:3])
+    begin = events[0].legs[0].sent
+    gaps = [
+        np.diff(events[0].scheduled[a:b]) for a, b in ((begin, begin + first), (begin + first, begin + first + second))
+    ]
+    scaled = [gap[:400] / gap.mean() for gap in gaps]
+    assert not np.allclose(*scaled, rtol=0.05), "each probe draws its own arrivals"
+
+
+def test_meters_of_stated_rates_pass_over_probes(monkeypatch):
+    one = searched(monkeypatch, lambda _: 0.01, 1)[0]
+    for meter in (LATENCY, SUSTAINED, REAL_TIME, VALIDITY):
+        rates = {finding.at.get("rate") for finding in found(meter, one, "server", rounds=3) if "rate" in finding.at}
+        assert rates <= {20}
+
+
+def test_a_server_that_always_fails_or_never_does_is_told(monkeypatch):
+    slow = stated(searched(monkeypatch, lambda _: 0.2, 2))
+    assert slow["rate_at_bound"].origin is Origin.MISSING
+    assert "2 of 2 probes didn't hold" in slow["rate_at_bound"].note
+    assert slow["rate_at_bound.fails"].value < 5, (
+        "it looked further down, as far as there were queries enough in the time"
+    )
+    quick = stated(searched(monkeypatch, lambda _: 1e-6, 2, find={"probes": 4}))
+    assert quick["rate_at_bound"].value == pytest.approx(20 * 1.05 ** (14 * 3))
+    assert "allow more `probes`" in quick["rate_at_bound"].note
+    assert quick["rate_at_bound.fails"].origin is Origin.MISSING
+
+
+def test_a_rate_that_held_above_one_that_did_not_is_not_counted():
+    """Monotonicity is no proof: the rate that is stated lies below every one that failed, and the other is said."""
+    bound = [0.05, 99.0]
+
+    def leg(rate, late):
+        return {"rate": rate, "sent": len(late), "unsent": 0, "bound": bound, "latencies": late, "busy": 0.5}
+
+    good, bad = np.full(2000, 0.01), np.where(np.arange(2000) % 20 == 0, 0.2, 0.01)
+    rounds = [Round(at, {"legs": [leg(100, good), leg(200, bad), leg(300, good)]}) for at in range(3)]
+    one = next(iter(RATE.findings(rounds, "server", 0.95, RATE.Options())))
+    assert (one.value, one.low, one.state) == (100, 100, State.OK)
+    assert "300, held where it was tried" in one.note
+    few = [Round(0, {"legs": [leg(100, good[:300]), leg(200, bad)]})]
+    none, fails = RATE.findings(few, "server", 0.95, RATE.Options())
+    assert "too few queries" in none.note
+    assert fails.value == 200
+
+
+def test_without_a_search_the_meter_says_how_to_ask_for_one():
+    one, other = RATE.findings([Round(0, {"legs": []})], "server", 0.95, RATE.Options())
+    assert "find:" in one.note
+    assert other.origin is Origin.MISSING

@@ -12,16 +12,25 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Ragged, Values
 
 
+class Bound(NamedTuple):
+    """What a rate is held to while the highest one is searched for: this percentile of latency within so many seconds."""
+
+    latency: float
+    percentile: float
+
+
 class Leg(NamedTuple):
     """Queries that came at one rate, a second (None: at no rate that was set); legs follow one another within a block.
 
     `sent` and `unsent` count queries; those unsent came due and were still waiting at `end`, when the time was up.
+    A leg with a `bound` was a probe in a search for a rate: it is read as that and not as one of the stated rates.
     """
 
     rate: float | None
     sent: int
     unsent: int
     end: int
+    bound: Bound | None = None
 
 
 class Kept(NamedTuple):

@@ -37,6 +37,7 @@ class State(StrEnum):
     NOT_HERE = "not_here"  # the device isn't on this machine
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"  # unsafe, or not the same model
+    LEFT_OUT = "left_out"  # a search saw that it isn't the one, and measured it no further
     WITHHELD = "withheld"  # personal or otherwise not to be shown
 
 

@@ -55,6 +55,21 @@ _SPEED: dict[str, Term] = {
         "higher",
         short="sustained",
     ),
+    "rate_at_bound": Term(
+        "Highest rate within a bound",
+        "The highest arrival rate that was tried, in a search (load `server` with `find`), at which a percentile of latency kept its "
+        "bound in every probe. Between it and the next rate that was tried nothing is claimed.",
+        "samples/s",
+        "higher",
+        short="rate",
+    ),
+    "rate_at_bound.fails": Term(
+        "Lowest rate beyond a bound",
+        "The lowest arrival rate that was tried at which a percentile of latency is shown to be above its bound.",
+        "samples/s",
+        "higher",
+        short="too much",
+    ),
     "validity": Term(
         "Validity by LoadGen's rules",
         "Whether blocks are as long, and have as many queries, as MLPerf's LoadGen asks of a valid run: `valid`, `short` or "
@@ -100,6 +115,47 @@ _SPEED: dict[str, Term] = {
     "cold_start.load": Term(
         "Cold start, load", "Time to read, optimise and compile the model.", "s", "lower", short="load"
     ),
+    "cold_start.compile": Term(
+        "Cold start, compiling when first asked",
+        "By how much longer the first answer took than the next one to the same row: what is compiled and allocated when it is first "
+        "asked. A part of the first answer.",
+        "s",
+        "lower",
+        short="compile",
+    ),
+    "memory.device": Term(
+        "Memory of the GPU", "The memory of the GPU that the candidate took.", "B", "lower", short="GPU memory"
+    ),
+    "utilisation.processors": Term(
+        "Processors kept busy",
+        "Processor time over wall time while it was timed: 1.5 is one and a half processors.",
+        "processors",
+        short="busy",
+    ),
+    "utilisation.foreign": Term(
+        "Processors busy with other work",
+        "Processor time that everything else on the machine took meanwhile, over wall time.",
+        "processors",
+        short="others",
+    ),
+    "energy.query": Term(
+        "Energy for a query",
+        "What processors, their memory and the GPU drew during a block, over its queries: gross, the machine at rest included.",
+        "J",
+        "lower",
+        short="J/query",
+    ),
+    "energy.query.net": Term(
+        "Energy for a query, net",
+        "What a query took beyond what the machine draws at rest.",
+        "J",
+        "lower",
+        short="J/query net",
+    ),
+    "energy.row": Term(
+        "Energy for a row", "Gross energy over the rows that were answered.", "J", "lower", short="J/row"
+    ),
+    "energy.power": Term("Power drawn", "Gross energy over the time of the block.", "W", "lower", short="power"),
     "cold_start.first_answer": Term(
         "Cold start, first answer", "Time of the first answer after loading.", "s", "lower", short="first"
     ),
@@ -139,6 +195,14 @@ _RAN: dict[str, Term] = {
         "Largest difference between outputs of a row answered alone and in a batch; stated only where answers change.",
         "",
         "lower",
+    ),
+    "search": Term(
+        "Search", "What the search over candidates did: which it left out is said at each, by its state and note."
+    ),
+    "search.left_out": Term(
+        "Candidates left out by the search",
+        "How many candidates were measured no further, because a bound showed that they aren't the one or an assumption said so.",
+        short="left out",
     ),
     "run": Term(
         "Run", "Missing when a candidate couldn't be measured at all; its state and note say why.", short="run"
@@ -202,6 +266,7 @@ WORDS: dict[str, str] = {
     "not_here": "The device isn't on this machine.",
     "unsupported": "The part says that it can't do this.",
     "refused": "Unsafe, or not the same model.",
+    "left_out": "A search saw that it isn't the one, and measured it no further; the note says why.",
     "withheld": "Personal, or otherwise not to be shown.",
     # roles of rows
     "train": "Rows the model learnt from.",

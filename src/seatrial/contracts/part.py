@@ -38,6 +38,7 @@ KINDS: dict[str, str] = {
     "corruptions": "how inputs go bad",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",
+    "searches": "which candidates to measure, in what order, when to stop",
     "stores": "where findings are kept",
     "executors": "where work runs",
 }

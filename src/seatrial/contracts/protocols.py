@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.messages import Order
+from seatrial.contracts.race import Leaving, Race, Rungs
 from seatrial.contracts.study import Output
 from seatrial.contracts.training import Job
 from seatrial.contracts.values import Values
@@ -229,11 +231,14 @@ Reading = dict[str, Any]
 
 @dataclass(frozen=True)
 class Probe:
-    """What a meter may look at inside the worker after a block: the events, and how the session came to be."""
+    """What a meter may look at inside the worker after a block: the events, how the session came to be, and what its own `begin` gave."""
 
     events: Events | None
     opening: Mapping[str, float]
     artefact: Artefact
+    device: str = "cpu"
+    options: Any = None
+    begun: Any = None
 
 
 @dataclass(frozen=True)
@@ -247,7 +252,7 @@ class Round:
 
 
 class Meter(Protocol):
-    """`parts/meters`: something read off while it runs."""
+    """`parts/meters`: something read off while it runs. May also have `begin(device, options)`, called just before each block."""
 
     def read(self, probe: Probe) -> Reading:
         """Inside the worker, after a block."""
@@ -295,6 +300,22 @@ class Chooser(Protocol):
 
     def tied(self, evidences: Sequence[Evidence], options: Any) -> list[str]:
         """Ids that can't be told from the best of them, without the best itself."""
+        ...
+
+
+class Search(Protocol):
+    """`parts/searches`: which candidates to measure, in what order, when to stop."""
+
+    def order(self, candidates: Sequence[Candidate], options: Any) -> list[str]:
+        """Ids in the order in which to open them: a hint of what may be best, never a reason to leave one out."""
+        ...
+
+    def rungs(self, options: Any) -> Rungs:
+        """After how many short rounds it looks, and how short they are; no counts where nothing is ever left out."""
+        ...
+
+    def leave(self, race: Race, options: Any) -> list[Leaving]:
+        """Those that need not be measured on, each with the reason. Called at each rung with what is known then."""
         ...
 
 

@@ -348,6 +348,11 @@ class Measure(Record):
     rounds: Annotated[Rounds, BeforeValidator(_rounds)] = Field(
         default=Rounds(), description="how many interleaved rounds; `rounds: 5` is short for five and no more"
     )
+    search: Ref = Field(
+        default="exhaustive",
+        validate_default=True,
+        description="which candidates are measured to the end: all, or those that may still be the one (`halving`)",
+    )
     seed: int = Field(default=0, description="fixes every random choice, such as the order within rounds")
     limits: Limits = Field(default=Limits(), description="time and memory that a worker may take")
     executor: Ref = Field(default="process", validate_default=True, description="where workers run")

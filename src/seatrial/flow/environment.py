@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -38,9 +39,42 @@ def look(packages: list[str]) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load_1min": os.getloadavg()[0],
+        "clock_mhz": clock_mhz() or "not said",
+        "temperature_celsius": temperature() or "not said",
+        "gpu_processes": gpu_processes(),
         "clock_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "not said",
         "packages": {package: version(package) for package in sorted(packages)},
     }
+
+
+def clock_mhz(cpus: Path = Path("/sys/devices/system/cpu"), info: Path = Path("/proc/cpuinfo")) -> float | None:
+    """The mean clock of the processors now, in MHz: as the kernel sets it, else as it says; None where it says neither."""
+    set_to = [
+        int(text) / 1e3 for file in cpus.glob("cpu[0-9]*/cpufreq/scaling_cur_freq") if (text := _first_line(file))
+    ]
+    lines = info.read_text().splitlines() if info.exists() else []
+    said = [float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz")]
+    clocks = set_to or said
+    return round(sum(clocks) / len(clocks), 1) if clocks else None
+
+
+def temperature(home: Path = Path("/sys/class")) -> float | None:
+    """The hottest sensor of the machine now, in degrees Celsius; None where there is none."""
+    files = [*home.glob("thermal/thermal_zone*/temp"), *home.glob("hwmon/hwmon*/temp*_input")]
+    read = [int(text) / 1e3 for file in files if (text := _first_line(file)).lstrip("-").isdigit()]
+    return max(read, default=None)
+
+
+def gpu_processes() -> int | str:
+    """How many processes compute on the GPUs of this machine, ours included; in words where there is none to ask."""
+    command = ("nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader")
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except FileNotFoundError:
+        return "no GPU driver here"
+    except (OSError, subprocess.SubprocessError):
+        return "the GPU driver doesn't answer"
+    return sum(bool(line.strip()) for line in said.splitlines())
 
 
 def fingerprint(environment: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from seatrial.errors import StoreError
 from seatrial.flow import arrays
 
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
-ARTEFACT, FORM, STEP, RUN = "artefact", "form", "step", "run"
+ARTEFACT, FORM, STEP, RUN, SHORT_ROUND = "artefact", "form", "step", "run", "short_round"
 TRAINING = "training"
 ABANDONED_S = 3600.0
 ARRAYS = "arrays"
@@ -146,7 +146,7 @@ def sweep(home: Path) -> None:
 
 
 def _orphans(keeper: Keeper) -> Iterator[Path]:
-    bodies = [body for shelf in (ROUND, PREDICTION, FORM) for _, body in keeper.store.all(shelf)]
+    bodies = [body for shelf in (ROUND, SHORT_ROUND, PREDICTION, FORM) for _, body in keeper.store.all(shelf)]
     wanted = {Path(ref.path).name for body in bodies for ref in arrays.refs(body)}
     yield from (file for file in keeper.arrays.glob("*.npy") if file.name not in wanted)
     yield from keeper.home.rglob(".partial-*")

@@ -29,10 +29,11 @@ from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
-from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, STEP, Keeper, sweep
+from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, sweep
 from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
+from seatrial.flow.searching import Hunt
 from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
 from seatrial.flow.slices import prepare_slices
@@ -230,6 +231,7 @@ def _forget(voyage: Voyage, trials: list[Trial]) -> None:
         voyage.keeper.forget(PREDICTION, f"{one.prediction_key}/")
         for shelf in (CHANGED, STEP):
             voyage.keeper.forget(shelf, f"{one.prediction_key}/")
+        voyage.keeper.forget(SHORT_ROUND, f"{one.rounds_key}/")
         for shelf in (FACTS, REFUSAL):
             voyage.keeper.forget(shelf, one.key)
         one.rounds.clear()
@@ -262,12 +264,15 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
     if least < most:
         pending = [one for one in trials if one.failure is None and one.unfinished(reference, most)]
         pending = [] if not pending or _settled(voyage, trials, pending, judged) else pending
-    pending = [one for one in pending if one is not reference] or pending
+    hunt = Hunt(voyage, trials, judged)
+    pending = hunt.ordered([one for one in pending if one is not reference]) or [
+        one for one in pending if one is reference
+    ]
     while pending and not voyage.out_of_time():
         cohort = _cohort(voyage, pending, reference)
         for one in cohort:
             fit_steps(voyage, one, data[one.planned.candidate.model])
-        cohort = [one for one in cohort if one.link is not None]
+        cohort = hunt.narrow([one for one in cohort if one.link is not None])
         others = [one for one in cohort if one is not reference] or cohort
         already = min((len(one.pairs(reference)) for one in others), default=0)
         moments = [moment - already for moment in looks(least, most)]
@@ -281,6 +286,8 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
             verify(voyage, one)
             answer_changes(voyage, one, judged[one.planned.candidate.model].changes)
         close_all(others)
+        pending += hunt.revived()
+    voyage.findings.extend(hunt.findings())
 
 
 def _cohort(voyage: Voyage, pending: list[Trial], reference: Trial | None) -> list[Trial]:

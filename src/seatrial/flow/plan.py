@@ -357,9 +357,22 @@ def _levels(study: Study, kept: Sequence[Candidate], reference: Candidate) -> Le
 def _estimate(study: Study, folder: Path, planned: Sequence[Planned], rounds: int) -> float:
     """Seconds, by the constants at the top of this file and what the loads say of their blocks. An estimate, no promise."""
     blocks = sum(_block_seconds(load, folder) + BETWEEN_BLOCKS_S for load in study.measure.loads)
+    rounds_each = _searched(study, folder, len(planned), rounds)
     made = {(one.candidate.model, str(one.candidate.variant), one.route) for one in planned}
     training = training_estimate(study, OPENING_S, BLOCK_S)
-    return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds * blocks) + training, 1)
+    return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds_each * blocks) + training, 1)
+
+
+def _searched(study: Study, folder: Path, candidates: int, rounds: int) -> float:
+    """Rounds a candidate, short ones as the share that they are of a full one, if each look of the search leaves half of them in."""
+    info = catalog.find("searches", study.measure.search.name, folder)
+    counts, share = catalog.load(info).rungs(catalog.options(info, study.measure.search.options))
+    if not counts:
+        return rounds
+    steps = zip((0, *counts), counts, strict=False)
+    short = sum((count - before) / 2**rung for rung, (before, count) in enumerate(steps))
+    staying = max(2.0, candidates / 2 ** len(counts)) / max(2, candidates)
+    return float(share * short + rounds * staying)
 
 
 def _block_seconds(load: PartRef, folder: Path) -> float:

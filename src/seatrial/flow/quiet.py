@@ -1,7 +1,8 @@
 """How quiet the machine was during a block, and where to run so that it is.
 
 A block is disturbed when its threads wanted to run and could not: on one thread when CPU time falls below 97 % of wall time,
-on any number when the kernel's run delay exceeds 1 % of it (`/proc/self/task/*/schedstat`).
+on any number when the kernel's run delay exceeds 1 % of it (`/proc/self/task/*/schedstat`); and when a processor slowed itself
+down because it was hot, where the kernel counts that.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Watcher:
 
     def __enter__(self) -> Self:
         self._delay = _run_delay()
+        self._throttled = throttles()
         self._cpu, self._wall = time.process_time(), time.perf_counter()
         return self
 
@@ -33,6 +35,7 @@ class Watcher:
         self._cpu = time.process_time() - self._cpu
         after = _run_delay()
         self._delay = after - self._delay if after is not None and self._delay is not None else None
+        self._throttled = throttles() - self._throttled
 
     def seen(self, slept: float = 0.0) -> dict[str, Any]:
         """CPU and delay as shares of wall time, and the reason why the block counts as disturbed, empty when it doesn't.
@@ -46,7 +49,21 @@ class Watcher:
             reasons.append(f"on the processor only {cpu:.0%} of the time")
         if delay is not None and delay > MOST_DELAY_SHARE * self._threads:
             reasons.append(f"kept waiting for a processor {delay:.1%} of the time")
+        if self._throttled > 0:
+            reasons.append(f"the processor throttled {self._throttled} times because it was hot")
         return {"seconds": self._wall, "cpu_share": cpu, "delay_share": delay, "reason": "; ".join(reasons)}
+
+
+def throttles(home: Path = Path("/sys/devices/system/cpu")) -> int:
+    """How often the processors have slowed themselves down because they were hot; 0 where the kernel doesn't count it."""
+    return sum(_number(file) or 0 for file in home.glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def quietest(count: int, seconds: float = 0.05, among: list[int] | None = None) -> list[int]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
@@ -22,7 +23,7 @@ from seatrial.errors import WorkerError, WorkerFailed
 from seatrial.flow import arrays, timed
 from seatrial.flow.crew import failed
 from seatrial.flow.elsewhere import NO_PAIR, NOT_RUN
-from seatrial.flow.keep import ROUND
+from seatrial.flow.keep import ROUND, SHORT_ROUND
 from seatrial.flow.quiet import quietest
 from seatrial.flow.service import TIMES_OF
 from seatrial.flow.stated import without
@@ -31,30 +32,56 @@ from seatrial.flow.trial import Trial, Voyage, now
 ATTEMPTS = 3
 LEAST_CLEAN = 3
 SPEEDUP = "speedup"
+LEAST_S = 0.03
+"""No short block lasts less, where a full one does: in 10 ms a wait of 0.1 ms for a processor is a disturbance already."""
+_APART = 1_000_000
+"""Short rounds are numbered from here, so that their schedules of arrivals are others than those of full rounds."""
+LEVEL = 0.95
+"""Of figures of a single round, which have no bounds."""
 
 
-def measure_rounds(voyage: Voyage, cohort: list[Trial], count: int, settled: Callable[[int], bool]) -> None:
+class Short(NamedTuple):
+    """Rounds that a search looks at: of these loads alone, a `share` as long, kept under a key of their own."""
+
+    share: float
+    loads: tuple[str, ...]
+    key: str
+
+
+def measure_rounds(
+    voyage: Voyage, cohort: list[Trial], count: int, settled: Callable[[int], bool], short: Short | None = None
+) -> None:
     """Up to `count` rounds of this cohort, until `settled(rounds)` or the budget is spent. Failures leave the cohort."""
     name = uuid.uuid4().hex[:12]
     seed = voyage.plan.study.measure.seed
-    measured = max((len(trial.rounds) for trial in cohort), default=0)  # no schedule of arrivals is used twice
+    measured = max((len(_series(trial, short)) for trial in cohort), default=0) + (_APART if short else 0)
     for index in range(count):
         if voyage.out_of_time() or settled(index):
             return
         order = [trial for trial in cohort if trial.link is not None]
         random.Random(f"{seed}/{name}/{index}").shuffle(order)
         bodies = []
+        chosen: dict[int, list[int]] = {}
         for place, trial in enumerate(order):
             voyage.tell("round", label=trial.planned.label, done=index * len(order) + place, total=count * len(order))
+            number = measured + index  # no schedule of arrivals is used twice
             try:
-                bodies.append((trial, _one_round(voyage, trial, measured + index)))
+                body = (
+                    _short_round(voyage, trial, number, short, chosen) if short else _one_round(voyage, trial, number)
+                )
+                bodies.append((trial, body))
             except WorkerError as error:
                 failed(voyage, trial, error)
         for trial, body in bodies:
             body |= {"pair": f"{name}/{index:04d}", "at": now()}
-            trial.rounds[body["pair"]] = body
-        voyage.keeper.put(*((ROUND, f"{trial.rounds_key}/{body['pair']}", body) for trial, body in bodies))
+            _series(trial, short)[body["pair"]] = body
+        shelf, under = (SHORT_ROUND, f"/{short.key}") if short else (ROUND, "")
+        voyage.keeper.put(*((shelf, f"{trial.rounds_key}{under}/{body['pair']}", body) for trial, body in bodies))
         voyage.measured += len(bodies)
+
+
+def _series(trial: Trial, short: Short | None) -> dict[str, Any]:
+    return trial.probes if short else trial.rounds
 
 
 def _one_round(voyage: Voyage, trial: Trial, number: int) -> dict[str, Any]:
@@ -67,11 +94,38 @@ def _one_round(voyage: Voyage, trial: Trial, number: int) -> dict[str, Any]:
     return {"loads": loads, "beside": beside, "steady": dict(trial.steady)}
 
 
-def _block(voyage: Voyage, trial: Trial, load: PartRef, cores: list[int], number: int) -> dict[str, Any]:
+def _short_round(
+    voyage: Voyage, trial: Trial, number: int, short: Short, chosen: dict[int, list[int]]
+) -> dict[str, Any]:
+    """Short blocks on the processors that were `chosen` for this round; what is read off beside them where that is asked for."""
+    threads = trial.planned.candidate.threads
+    if threads not in chosen:
+        chosen[threads] = quietest(threads)
+    cores = chosen[threads]
+    refs = [ref for ref in voyage.plan.study.measure.loads if ref.name in short.loads]
+    loads = {ref.name: _block(voyage, trial, _shortened(voyage, ref, short.share), cores, number, True) for ref in refs}
+    beside = _ask(voyage, trial, None, cores)["readings"] if "" in short.loads else {}
+    return {"loads": loads, "beside": beside, "steady": dict(trial.steady)}
+
+
+def _shortened(voyage: Voyage, load: PartRef, share: float) -> PartRef:
+    """A load with a share of its seconds and queries, as far as it has such options."""
+    options = catalog.options(voyage.find("loads", load.name), voyage.ready(load).options)
+    scaled: dict[str, Any] = {}
+    if hasattr(options, "seconds"):
+        scaled["seconds"] = max(options.seconds * share, min(options.seconds, LEAST_S))
+    if hasattr(options, "queries"):
+        scaled["queries"] = max(1, round(options.queries * share))
+    return PartRef(name=load.name, options=options.model_copy(update=scaled).model_dump(mode="json"))
+
+
+def _block(
+    voyage: Voyage, trial: Trial, load: PartRef, cores: list[int], number: int, short: bool = False
+) -> dict[str, Any]:
     """One block, repeated while something disturbs it; the last attempt stands, with its disturbance."""
     seen: dict[str, Any] = {}
     for attempt in range(1, ATTEMPTS + 1):  # noqa: B007
-        answer = _ask(voyage, trial, load, cores, number)
+        answer = _ask(voyage, trial, load, cores, number, short)
         if answer.get("rubbish"):
             raise _not_its_answers(answer["rubbish"])
         seen |= {"repeats": answer["repeats"]} if "repeats" in answer else {}
@@ -87,16 +141,20 @@ def _not_its_answers(why: str) -> WorkerError:
     return error
 
 
-def _ask(voyage: Voyage, trial: Trial, load: PartRef | None, cores: list[int], number: int = 0) -> dict[str, Any]:
+def _ask(
+    voyage: Voyage, trial: Trial, load: PartRef | None, cores: list[int], number: int = 0, short: bool = False
+) -> dict[str, Any]:
     assert trial.link is not None
+    read = meters(voyage, load.name if load else "")
+    options = {ref.name: ref.options for ref in read if ref.options}
     order = Order(
         order="block",
         part=load,
         base=str(voyage.folder),
         values=dict(trial.values),
-        meters=tuple(ref.name for ref in meters(voyage, load.name if load else "")),
+        meters=tuple(ref.name for ref in read),
         folder=str(voyage.keeper.arrays),
-        settings={"cores": cores},
+        settings={"cores": cores, "options": options} | ({"unchecked": True} if short else {}),
         seed=number,
     )
     return trial.link.ask(order, voyage.plan.study.measure.limits.block)
@@ -179,6 +237,20 @@ def _with_times(
     found = {one.index: arrays.refs(bodies[one.index]["loads"][load]["readings"][meter]) for one in chosen}
     files = {f"round {index}": f"{voyage.keeper.arrays.name}/{Path(ref.path).name}" for index, refs in found.items() for ref in refs}  # fmt: skip
     return [one.model_copy(update={"artefacts": files}) if one.what == TIMES_OF else one for one in stated]
+
+
+def by_round(
+    voyage: Voyage, trial: Trial, reference: Trial | None, load: str, known: Container[str] = ()
+) -> Iterator[tuple[str, list[Finding]]]:
+    """What the meters make of each undisturbed short round alone, under the round's name; less those that are known."""
+    fresh = {name: body for name, body in trial.probes.items() if name not in known}
+    mine = replace(trial, rounds=fresh)
+    other = mine if trial is reference else replace(reference, rounds=reference.probes) if reference else None
+    for name, one in zip(mine.rounds, _paired(mine, other, load), strict=True):
+        if not one.disturbed:
+            infos = [(voyage.find("meters", ref.name), ref) for ref in meters(voyage, load)]
+            alone = [(info, ref, [_reading_of(ref.name, one)]) for info, ref in infos]
+            yield name, [f for info, ref, rounds in alone for f in _tried(info, ref, rounds, load, [LEVEL])]
 
 
 def _paired(trial: Trial, reference: Trial | None, load: str) -> list[Round]:

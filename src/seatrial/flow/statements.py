@@ -116,7 +116,7 @@ def _with_the_batch(one: Trial) -> list[Finding]:
 def _end(one: Trial) -> list[Finding]:
     """How it ended, where it didn't end well."""
     if one.failure is not None:
-        return [one.failure]
+        return [one.failure, *one.shown]
     if one.prediction and (one.rounds or one.imported):
         return []
     return [missing("run", State.TOO_FEW, "the run ended before this candidate was measured", candidate=one.id)]

@@ -126,10 +126,12 @@ class Trial:
     prediction_key: str
     memory: int = 0
     rounds: dict[str, Any] = field(default_factory=dict)
+    probes: dict[str, Any] = field(default_factory=dict)
     prediction: dict[str, Any] | None = None
     facts: dict[str, Any] | None = None
     link: Link | None = None
     failure: Finding | None = None
+    shown: tuple[Finding, ...] = ()
     steady: dict[str, bool] = field(default_factory=dict)
     decided: bool = False
     asked: tuple[str, ...] = ()

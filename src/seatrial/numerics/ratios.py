@@ -33,6 +33,25 @@ def paired_ratio(candidate: ArrayLike, reference: ArrayLike, level: float = 0.95
     return Interval(math.exp(centre), math.exp(centre - half), math.exp(centre + half), level, method)
 
 
+def ratio_apart(one: ArrayLike, other: ArrayLike, level: float = 0.95) -> Interval:
+    """The ratio of the geometric means of numbers from different rounds, which nothing pairs: Welch's interval on logarithms.
+
+    Shapes (rounds,) and (other rounds,); the degrees of freedom are those of the smaller sample, fewer than Welch's and
+    so on the safe side. One number on either side gives a value and no bounds. ValueError as for `paired_ratio`.
+    """
+    sides = [np.asarray(side, np.float64) for side in (one, other)]
+    if any(side.ndim != 1 or side.size == 0 or not np.all(np.isfinite(side) & (side > 0.0)) for side in sides):
+        raise ValueError("ratios on a log scale need finite numbers above zero")
+    logs = [np.log(side) for side in sides]
+    centre, fewest = float(logs[0].mean() - logs[1].mean()), min(side.size for side in logs)
+    if fewest == 1:
+        return Interval(math.exp(centre), None, None, level, "ratio of single rounds: its uncertainty is unknown")
+    error = math.sqrt(sum(float(side.var(ddof=1)) / side.size for side in logs))
+    half = -student_quantile(tail(level), fewest - 1) * error
+    method = f"t interval on logarithms of unpaired rounds, {logs[0].size} and {logs[1].size}"
+    return Interval(math.exp(centre), math.exp(centre - half), math.exp(centre + half), level, method)
+
+
 def rounds_to_settle(ratio: Interval, limit: float, rounds: int) -> int | None:
     """Rounds at which the bound of a `paired_ratio` on the limit's side would reach it, if value and spread stayed.
 

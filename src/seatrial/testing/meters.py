@@ -56,7 +56,7 @@ def probe(folder: Path, load: str, seed: int, slow: float) -> Probe:
         signature=Signature(inputs=(), outputs=()),
         lineage=Lineage(recipe="exam"),
     )
-    opening = {"import": 0.1 * slow, "load": 0.2 * slow, "first_answer": 0.05 + seed / 1000}
+    opening = {"import": 0.1 * slow, "load": 0.2 * slow, "first_answer": 0.05 + seed / 1000, "second_answer": 0.01}
     return Probe(Events(issued=issued, done=done, samples=4) if load else None, opening, artefact)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seatrial import catalog
 from seatrial.apps.cli import _out
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def described(plan: Plan, most: int = MOST) -> list[RenderableType]:
     found: list[RenderableType] = [_out.heading(title), _candidates(plan, most), *_beyond(count, most), ""]
     if plan.dropped:
         found += [_out.heading(f"left out ({len(plan.dropped)})"), *_reasons(plan, most), ""]
-    return [*found, _outline(plan), *_training(plan, most), ""]
+    return [*found, _outline(plan), *_search(plan), *_training(plan, most), ""]
 
 
 def _training(plan: Plan, most: int) -> list[str]:
@@ -95,6 +97,18 @@ def _reasons(plan: Plan, most: int) -> list[str]:
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         lines.append(f"  {', '.join(names[:SHOWN])}{more}: {reason}")
     return [*lines[:most], *_beyond(len(lines), most)]
+
+
+def _search(plan: Plan) -> list[str]:
+    """How the search goes, where it leaves anything out."""
+    ref = plan.study.measure.search
+    info = catalog.find("searches", ref.name, Path(plan.folder))
+    rungs = catalog.load(info).rungs(catalog.options(info, ref.options))
+    if not rungs.counts:
+        return []
+    looks = ", ".join(map(str, rungs.counts))
+    short = f"after {looks} short rounds ({rungs.share:.0%} of a block) it looks who can still be the answer"
+    return [f"search: {ref}: {short}; only those are measured in full"]
 
 
 def _outline(plan: Plan) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.contracts.events import Events, Kept, Leg
+from seatrial.contracts.events import Bound, Events, Kept, Leg
 from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 
@@ -27,6 +27,7 @@ SPIN_NS = 1_000_000
 """How long before a query is due the clock is watched: a sleep may end as late as that."""
 LEAD_NS = 2_000_000
 """From the start of a leg to the zero of its schedule."""
+_NEVER = 2**62
 
 
 class Sample:
@@ -107,34 +108,71 @@ def on_schedule(
     Which query comes when is drawn with replacement from `seed`. Arrivals at `most` seconds and later are left out. A leg ends
     when all are answered, or at `most` seconds: what still waits then stays unsent, and no later leg is begun.
     """
-    picks = np.random.default_rng([*seed])
-    sample, done, issued, scheduled, unsent, legs = Sample(), [], [], [], [], []  # type: ignore[var-annotated]
-    slept = 0
+    driver = Driver(session, queries, seed, most)
     for rate, given in schedules:
-        arrivals = given[given < most]
-        order = picks.integers(0, len(queries), arrivals.size).tolist()
-        if any(leg.unsent for leg in legs):
-            legs.append(Leg(rate, 0, 0, perf_counter_ns()))
-            continue
+        driver.leg(rate, given)
+    return driver.events(samples)
+
+
+class Driver:
+    """Sends legs one after another and keeps their times. No leg of a stated rate is begun after one that left queries unsent."""
+
+    def __init__(self, session: Session, queries: Sequence[Values], seed: Sequence[int], most: float) -> None:
+        self._predict, self._queries, self.most = session.predict, queries, most
+        self._picks = np.random.default_rng([*seed])
+        self._sample = Sample()
+        self._issued: list[int] = []
+        self._done: list[int] = []
+        self._scheduled: list[int] = []
+        self._unsent: list[int] = []
+        self._legs: list[Leg] = []
+        self._slept = 0
+
+    @property
+    def overrun(self) -> bool:
+        """Whether a leg left queries unsent."""
+        return any(leg.unsent for leg in self._legs)
+
+    def leg(
+        self, rate: float | None, given: NDArray[np.float64], bound: Bound | None = None, may: int = 0
+    ) -> NDArray[np.float64]:
+        """One leg: latencies in seconds from when queries were due; those never sent are infinitely late.
+
+        A probe (with a `bound`) ends when more than so many as `may` took longer than the bound: then it doesn't hold.
+        """
+        arrivals = given[given < self.most]
+        order = self._picks.integers(0, len(self._queries), arrivals.size).tolist()
+        if bound is None and self.overrun:
+            self._legs.append(Leg(rate, 0, 0, perf_counter_ns()))
+            return np.empty(0)
         zero = perf_counter_ns() + LEAD_NS
         due = (zero + np.round(arrivals * 1e9)).astype(np.int64).tolist()
-        times, rested = _leg(session.predict, queries, order, due, zero + int(most * 1e9), (sample, len(done)))
-        issued += [before for before, _ in times]
-        done += [after for _, after in times]
-        scheduled += due[: len(times)]
-        unsent += due[len(times) :]
-        slept += rested
-        legs.append(Leg(rate, len(times), len(due) - len(times), max(perf_counter_ns(), zero)))
-    return Events(
-        issued=np.array(issued, np.int64),
-        done=np.array(done, np.int64),
-        samples=samples,
-        scheduled=np.array(scheduled, np.int64),
-        legs=tuple(legs),
-        unsent=np.array(unsent, np.int64),
-        slept=slept,
-        kept=sample.all(),
-    )
+        limit = zero + int(self.most * 1e9)
+        late_from = (_NEVER, 0) if bound is None else (int(bound.latency * 1e9), may)
+        kept = self._sample, len(self._done)
+        times, rested = _leg(self._predict, self._queries, order, due, limit, kept, late_from)
+        self._issued += [before for before, _ in times]
+        self._done += [after for _, after in times]
+        self._scheduled += due[: len(times)]
+        self._unsent += due[len(times) :]
+        self._slept += rested
+        self._legs.append(Leg(rate, len(times), len(due) - len(times), max(perf_counter_ns(), zero), bound))
+        late = np.full(len(due), np.inf)
+        late[: len(times)] = [(after - moment) / 1e9 for (_, after), moment in zip(times, due, strict=False)]
+        return late
+
+    def events(self, samples: int) -> Events:
+        """All legs so far."""
+        return Events(
+            issued=np.array(self._issued, np.int64),
+            done=np.array(self._done, np.int64),
+            samples=samples,
+            scheduled=np.array(self._scheduled, np.int64),
+            legs=tuple(self._legs),
+            unsent=np.array(self._unsent, np.int64),
+            slept=self._slept,
+            kept=self._sample.all(),
+        )
 
 
 def _leg(
@@ -144,10 +182,14 @@ def _leg(
     due: Sequence[int],
     limit: int,
     kept: tuple[Sample, int],
+    late: tuple[int, int],
 ) -> tuple[list[tuple[int, int]], int]:
-    """Issue and done of each query that was sent, and the nanoseconds slept. `kept`: the sample, and how many were sent before."""
+    """Issue and done of each query that was sent, and the nanoseconds slept. `kept`: the sample, and how many were sent before.
+
+    `late` says from when on a query is late and how many may be: one more ends the leg.
+    """
     times: list[tuple[int, int]] = []
-    now, slept, (sample, before_these) = perf_counter_ns, 0, kept
+    now, slept, (sample, before_these), (bound, may) = perf_counter_ns, 0, kept, late
     for count, (place, moment) in enumerate(zip(order, due, strict=True), before_these):
         left = moment - now()
         if left > SPIN_NS:
@@ -164,4 +206,8 @@ def _leg(
         times.append((before, after))
         if count == sample.next:
             sample.keep(place, answer)
+        if after - moment > bound:
+            may -= 1
+            if may < 0:
+                break
     return times, slept

@@ -52,6 +52,8 @@ def settings(rounds: Sequence[Round], load: str) -> Iterator[Setting]:
         yield Setting({"load": load}, list(rounds))
         return
     for place, leg in enumerate(rounds[0].reading["legs"]):
+        if leg.get("bound"):
+            return  # from here on a rate was searched for
         rate = leg["rate"]
         at: At = {"load": load} if rate is None else {"load": load, "rate": int(rate) if rate == int(rate) else rate}
         tried = [_at(one, place) for one in rounds if _tried(one.reading["legs"][place])]
@@ -76,7 +78,8 @@ def _summary(seconds: Any) -> Reading:
 
 
 def _leg(leg: Leg, seconds: Any, busy: float | None) -> Reading:
-    counts = {"rate": leg.rate, "sent": leg.sent, "unsent": leg.unsent, "busy": busy}
+    bound = list(leg.bound) if leg.bound else None
+    counts = {"rate": leg.rate, "sent": leg.sent, "unsent": leg.unsent, "busy": busy, "bound": bound}
     return counts | (_summary(seconds) if seconds.size else {})
 
 

@@ -21,7 +21,7 @@ from seatrial.numerics.distributions import student_quantile
 
 ACCEPTS = {"load": ("",)}
 GIVES = {"finding": ("memory.peak", "memory.growth")}
-CANNOT = {"device memory": ("not yet ours", "peak memory of a GPU is not read yet; host memory is")}
+CANNOT = {"device memory": ("never", "memory of a GPU is what `device_memory` reads")}
 VERSION = 2
 
 LEAST_STEPS = 2

@@ -21,7 +21,7 @@ from seatrial.parts.meters import _legs
 ACCEPTS = {"load": ("server",)}
 GIVES = {"finding": ("throughput.sustained",)}
 CANNOT = {
-    "between": ("not yet ours", "only rates that the load states are tried; nothing is searched for between them"),
+    "between": ("never", "only rates that the load states are read; `rate_at_bound` reads those that it searched for"),
 }
 
 

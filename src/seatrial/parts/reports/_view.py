@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from seatrial.contracts.dossier import Dossier, Entry
-from seatrial.contracts.finding import Finding, Origin
+from seatrial.contracts.finding import Finding, Origin, State
 from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.verdict import CandidateVerdict, Judgement, Outcome
@@ -42,6 +42,11 @@ class Row:
     def failure(self) -> Finding | None:
         """Why it could not be measured at all, if it couldn't."""
         return next((finding for finding in self.findings if finding.what == "run" and finding.value is None), None)
+
+    @property
+    def spared(self) -> bool:
+        """Whether a search left it out."""
+        return self.failure is not None and self.failure.state is State.LEFT_OUT
 
     @property
     def unmet(self) -> list[Judgement]:
@@ -102,7 +107,12 @@ class View:
     @property
     def broken(self) -> list[Row]:
         """Rows of candidates that could not."""
-        return [row for row in self.rows if row.failure is not None]
+        return [row for row in self.rows if row.failure is not None and not row.spared]
+
+    @property
+    def spared(self) -> list[Row]:
+        """Rows of candidates that a search measured no further."""
+        return [row for row in self.rows if row.spared]
 
     @cached_property
     def ran(self) -> bool:

@@ -66,7 +66,7 @@ def _verdict(dossier: Dossier) -> Note:
 def _apart(shown: View, row: Row) -> bool:
     """Whether a candidate has an annotation of its own: it was not measured, or keeps the study from passing."""
     unmet = row.entry.eligible and row.outcome in (Outcome.FAIL, Outcome.OPEN)
-    return row.failure is not None or (unmet and shown.dossier.verdict.outcome is not Outcome.PASS)
+    return not row.spared and (row.failure is not None or (unmet and shown.dossier.verdict.outcome is not Outcome.PASS))
 
 
 def _served(shown: View) -> list[Note]:

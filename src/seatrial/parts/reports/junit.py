@@ -79,6 +79,9 @@ def _verdict(suite: ET.Element, dossier: Dossier, name: str) -> None:
 
 def _candidate(suite: ET.Element, row: Row, forgiven: bool) -> None:
     said = words()["junit"]
+    if row.spared and row.failure is not None:
+        _open(_case(suite, row.label, said["measured"]), row.failure.note)
+        return
     if row.failure is not None:
         state = words()["state"][row.failure.state]
         _result(

@@ -71,6 +71,7 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "hidden": len(shown.measured) - len(kept),
         "unmet": [row for row in kept if row.unmet],
         "broken": _cut(grouped((n, f"{words()['state'][f.state]}: {f.note}") for n, f in broken if f), rows),
+        "spared": _cut(grouped((row.label, row.failure.note) for row in shown.spared if row.failure), rows),
         "dropped": _cut(grouped((names[one.id], one.reason) for one in dossier.dropped), rows),
     }
 

@@ -29,6 +29,8 @@ VERSION = 1
 
 _STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.OPEN: "bold yellow", None: "dim"}
 _FIRST_TO_GO = ("size", "memory", "p90", "flips", "p99")
+_SPARED = 12
+"""Candidates that a search left out of which the reason is shown."""
 _NOTES = "ᵃᵇᶜᵈᵉᶠᵍʰ"
 
 
@@ -80,6 +82,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
     blocks = [
         _candidates(shown, options, console),
         _broken(shown),
+        _spared(shown),
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
@@ -236,6 +239,18 @@ def _broken(shown: View) -> RenderableType | None:
         if row.failure is not None
     ]
     return _listed(said["terminal"]["broken"], grouped(pairs)) if pairs else None
+
+
+def _spared(shown: View) -> RenderableType | None:
+    """Whom the search left out, each with its reason; the first of many."""
+    pairs = [(row.label, clean(row.failure.note)) for row in shown.spared if row.failure]
+    said = words()["terminal"]
+    title = f"{said['spared']} ({len(pairs)})"
+    first = [
+        *pairs[:_SPARED],
+        *([("…", said["why_more"].format(count=len(pairs) - _SPARED))] if len(pairs) > _SPARED else []),
+    ]
+    return _listed(title, grouped(first)) if pairs else None
 
 
 def _dropped(dossier: Dossier) -> RenderableType | None:

@@ -29,6 +29,7 @@ CANNOT = {
     "cold_start": ("never", "the model behind the URL was running before it was asked"),
     "cold_start.import": ("never", "the model behind the URL was running before it was asked"),
     "cold_start.load": ("never", "the model behind the URL was running before it was asked"),
+    "cold_start.compile": ("never", "the model behind the URL was running before it was asked"),
     "cold_start.first_answer": ("never", "the model behind the URL was running before it was asked"),
     "reuse": ("never", "nobody can see from here whether the model behind a URL has changed: every run asks it anew"),
     "concurrency": ("not yet ours", "one query at a time, over one connection"),

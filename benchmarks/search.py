@@ -1,0 +1,230 @@
+"""What a search saves, and what it costs: `halving` against measuring every candidate.
+
+time_share         seconds in timed blocks, short ones included, over those of measuring all; at most .25
+within_3pct_share  of 20 runs, those whose choice is within 3 % of the best of the table; at least .95
+exhaustive_within_3pct_share  the same of measuring all, with the same noise
+whole_share        as time_share, with opening, warming up and answering the rows once, which both do for every candidate
+loaded_time_share, loaded_within_3pct_share  the same on rounds as they came on a loaded machine, disturbed ones and all
+live_time_share    with `--live`: seconds in timed blocks of one run, here and now, over those of five full rounds of its 12 candidates
+live_choice        throughput of that run's choice over that of the best of the 12, both as in the table
+
+The table is the demo's network in 49 ways on one thread: `python search.py --record` makes it anew with seatrial itself, every candidate in 24
+short rounds (blocks of 30 ms, a tenth of full ones). It was recorded on two processors that other work kept busy: most blocks were disturbed,
+three attempts notwithstanding. So a replay is one of two. The first takes each candidate's undisturbed blocks for its speed, and draws noise from what those
+of all candidates deviate (a full block has the noise of a short one, which is more than its own). The second draws whole rounds with replacement, as they
+were recorded; disturbed blocks count as time and as nothing else, as in a study, and a full block stands for ten drawn ones.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from _table import Figure, tell
+
+import seatrial.flow.measure as measuring
+from seatrial import catalog
+from seatrial.contracts.candidate import Candidate
+from seatrial.contracts.race import Entrant
+from seatrial.flow import study as flow
+from seatrial.flow.searching import Hunt
+from seatrial.testing.searches import play
+
+HERE = Path(__file__).parent
+TABLE = HERE / "search_table.json"
+FASHION = HERE.parent / "examples" / "fashion"
+RUNS, FULL, SHORT, PARTS = 20, 5, 24, 10
+BATCHES = "[1, 2, 4, 8, 16, 32, 64]"
+WIDE = f"""
+  - {{runtime: onnxruntime, variant: [as_is, int8_dynamic, int8_static], batch: {BATCHES}}}
+  - {{runtime: openvino, variant: [as_is, int8_static], precision: [fp32, bf16], batch: {BATCHES}}}
+"""
+NARROW = """
+  - {runtime: onnxruntime, variant: [as_is, int8_static], batch: [1, 8, 64]}
+  - {runtime: openvino, variant: [as_is, int8_static], batch: [1, 8, 64]}
+"""
+EVERYONE = f'''"""Short rounds of everyone, and nobody left out: what a table is recorded with."""
+from seatrial.contracts.race import Rungs
+def order(candidates, options): return [one.id for one in candidates]
+def rungs(options): return Rungs(({SHORT},), 0.1)
+def leave(race, options): return []
+'''
+Table = dict[str, dict[str, Any]]
+
+
+def study(folder: Path, candidates: str, search: str) -> Path:
+    """The demo's network, run in these ways, preferred by throughput."""
+    shutil.copytree(FASHION, folder, ignore=shutil.ignore_patterns(".seatrial", "__pycache__"))
+    (folder / "everyone.py").write_text(EVERYONE)
+    text = (folder / "study.yaml").read_text()
+    rest = f"""candidates:{candidates}
+reference: {{runtime: onnxruntime, variant: as_is, batch: 1}}
+measure:
+  loads: [{{offline: {{seconds: 0.3, queries: 2}}}}]
+  rounds: {FULL}
+  meters: [throughput]
+  search: {search}
+prefer: {{what: throughput, at: {{load: offline}}}}
+reports: [json]
+"""
+    (folder / "study.yaml").write_text(text[: text.index("candidates:")] + rest)
+    return folder / "study.yaml"
+
+
+def block(body: dict[str, Any]) -> list[Any]:
+    """Throughput of a block, seconds with its repeats, and whether it was disturbed all the same."""
+    one = body["loads"]["offline"]
+    seen, speed = one["disturbance"], one["readings"]["throughput"]["throughput"]
+    return [float(f"{speed:.5g}"), round(seen["seconds"] * one["attempts"], 4), int(bool(seen["reason"]))]
+
+
+def carried_out(candidates: str, search: str, short_only: bool) -> Table:
+    """A study run in a fresh folder: blocks of each candidate, and the seconds that passed until it was ready."""
+    found: Table = {}
+    ready: dict[str, float] = defaultdict(float)
+    last: list[Any] = [time.monotonic(), ""]
+
+    class Recording(Hunt):
+        def narrow(self, cohort):
+            staying = super().narrow(cohort)
+            if short_only:
+                self.findings()
+                raise KeyboardInterrupt  # full rounds aren't needed
+            return staying
+
+        def findings(self):
+            for one in self._trials:
+                blocks = {"short": [*map(block, one.probes.values())], "full": [*map(block, one.rounds.values())]}
+                found[one.id] = blocks | {"ready": round(ready[one.planned.label], 3)}
+            return super().findings()
+
+    def watch(event):
+        now = time.monotonic()
+        if last[1]:
+            ready[last[1]] += now - last[0]
+        last[:] = [now, event.label if event.stage in ("open", "warm", "predict") else ""]
+        if event.stage in ("round", "open"):
+            print(f"\r{event.done} of {event.total} {event.label:60}", end="", file=sys.stderr)
+
+    measuring.Hunt = Recording
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            flow.run(study(Path(name) / "fashion", candidates, search), watch=watch)
+    finally:
+        measuring.Hunt = Hunt
+    print(file=sys.stderr)
+    return found
+
+
+def speed(blocks: list[list[Any]]) -> float:
+    """The geometric mean of a candidate's undisturbed blocks, or of all where there are none."""
+    values = [value for value, _, disturbed in blocks if not disturbed] or [value for value, *_ in blocks]
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def seconds(blocks: list[list[Any]]) -> float:
+    return sum(took for _, took, _ in blocks)
+
+
+def quiet(table: Table, random: np.random.Generator) -> tuple[Table, Table]:
+    """Short and full blocks of a machine without other work: the speed of undisturbed blocks, with the noise that they had."""
+    clear = {id_: [value for value, _, disturbed in one["short"] if not disturbed] for id_, one in table.items()}
+    centred = [np.log(values) - np.mean(np.log(values)) for values in clear.values() if len(values) > 2]
+    noise = np.concatenate([one * np.sqrt(len(one) / (len(one) - 1)) for one in centred])
+    drawn = {}
+    for id_, one in table.items():
+        took = min(seconds_ for _, seconds_, _ in one["short"])
+        values = speed(one["short"]) * np.exp(random.choice(noise, SHORT + FULL))
+        drawn[id_] = [[float(value), took, 0] for value in values]
+    full = {id_: [[value, took * PARTS, 0] for value, took, _ in blocks[SHORT:]] for id_, blocks in drawn.items()}
+    return {id_: blocks[:SHORT] for id_, blocks in drawn.items()}, full
+
+
+def loaded(table: Table, random: np.random.Generator) -> tuple[Table, Table]:
+    """Short and full blocks of the machine as it was: rounds drawn with replacement, the same for all candidates."""
+    short, full = random.integers(0, SHORT, SHORT), random.integers(0, SHORT, FULL * PARTS)
+    return tuple({id_: [one["short"][at] for at in places] for id_, one in table.items()} for places in (short, full))  # type: ignore[return-value]
+
+
+def replay(table: Table, drawn: tuple[Table, Table]) -> dict[str, float]:
+    """One run of the search on drawn blocks; each candidate stands as a runtime of that name."""
+    short, full = drawn
+    info = catalog.find("searches", "halving")
+    search, options = catalog.load(info), catalog.options(info)
+    field = [Entrant(Candidate(model="m", runtime=id_), id_) for id_ in table]
+    names = {one.id: one.label for one in field}
+
+    def draw(id_: str, index: int) -> float | None:
+        value, _, disturbed = short[names[id_]][index]
+        return None if disturbed else value
+
+    played = play(search, options, field, draw)
+    staying = [names[id_] for id_ in played.staying]
+    everything = sum(map(seconds, full.values()))
+    searched = sum(seconds(short[names[id_]][:count]) for id_, count in played.rounds.items())
+    searched += sum(seconds(full[id_]) for id_ in staying)
+    ready = sum(one["ready"] for one in table.values())
+    truth = {id_: speed(one["short"]) for id_, one in table.items()}
+    good = max(truth.values()) / 1.03
+    return {
+        "time": searched / everything,
+        "whole": (ready + searched) / (ready + everything),
+        "within": truth[max(staying, key=lambda id_: speed(full[id_]))] >= good,
+        "all_within": truth[max(full, key=lambda id_: speed(full[id_]))] >= good,
+        "staying": len(staying),
+    }
+
+
+def live(table: Table) -> dict[str, Figure]:
+    """The search on 12 candidates of the table, measured now."""
+    few = carried_out(NARROW, "halving", short_only=False)
+    reference = next(iter(few))
+    searched = sum(seconds(one["short"]) + seconds(one["full"]) for one in few.values())
+    typical = mean(took for one in few.values() for _, took, _ in one["full"])
+    staying = {id_: speed(one["full"]) for id_, one in few.items() if one["full"] and id_ != reference}
+    chosen = max(staying, key=staying.__getitem__)
+    truth = {id_: speed(table[id_]["short"]) for id_ in few}
+    note = f"{len(staying)} of {len(few)} measured in full beside the reference; took {chosen}"
+    return {
+        "live_time_share": Figure(searched / (typical * FULL * len(few)), None, "", len(few), note),
+        "live_choice": Figure(
+            truth[chosen], max(truth.values()), "rows/s", 1, "rival: the best of the 12 in the table"
+        ),
+    }
+
+
+def main() -> None:
+    if "--record" in sys.argv:
+        recorded = carried_out(WIDE, "./everyone.py", short_only=True)
+        TABLE.write_text(json.dumps(recorded).replace('"cnn/', '\n"cnn/') + "\n")
+    table = json.loads(TABLE.read_text())
+    calm, busy = (
+        [replay(table, way(table, np.random.default_rng(seed))) for seed in range(RUNS)] for way in (quiet, loaded)
+    )
+    disturbed = mean(flag for one in table.values() for *_, flag in one["short"])
+    stay, stay_loaded = (f"{mean(run['staying'] for run in runs):.1f} of {len(table)} in full" for runs in (calm, busy))
+
+    def share(runs: list[dict[str, float]], key: str, note: str) -> Figure:
+        return Figure(mean(run[key] for run in runs), None, "", RUNS, note)
+
+    figures = {
+        "time_share": share(calm, "time", f"at most .25; {stay}"),
+        "within_3pct_share": share(calm, "within", "at least .95"),
+        "exhaustive_within_3pct_share": share(calm, "all_within", "measuring all"),
+        "whole_share": share(calm, "whole", "with opening every candidate, on the loaded machine"),
+        "loaded_time_share": share(busy, "time", f"{stay_loaded}; {disturbed:.0%} of blocks disturbed"),
+        "loaded_within_3pct_share": share(busy, "within", "the same"),
+    }
+    tell(figures | (live(table) if "--live" in sys.argv else {}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Counters of energy: RAPL's, which the kernel shows as files, and that of NVIDIA's library. Where there is none, why.
+
+RAPL counts microjoules and begins again from 0 at `max_energy_range_uj`; at 200 W that is after some twenty minutes, so that one
+wrap between two readings can be told and two can't. Of its zones packages count, and memory beside them; the cores within a package and the
+whole platform (`psys`) would be counted twice. NVML's counter is in millijoules since the driver was loaded (Volta and later);
+its power reading is an average over an unsaid time and isn't used.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+POWERCAP = Path("/sys/class/powercap")
+_NVML = "libnvidia-ml.so.1"
+
+
+class Counted(NamedTuple):
+    """Counters in joules by name, and from where each begins again (0: never)."""
+
+    joules: Mapping[str, float]
+    wraps: Mapping[str, float]
+
+
+def rapl(home: Path) -> Counted | str:
+    """The energy counters of processors and memory; or why there are none."""
+    if not home.is_dir():
+        return f"this machine has no energy counters of the processor: there is no {home}"
+    zones = [zone for zone in sorted(home.glob("intel-rapl:*")) if _counts(zone)]
+    if not zones:
+        return f"this machine has no energy counters of the processor: no zone of a package lies in {home}"
+    try:
+        joules = {zone.name: int((zone / "energy_uj").read_text()) / 1e6 for zone in zones}
+        wraps = {zone.name: int((zone / "max_energy_range_uj").read_text()) / 1e6 for zone in zones}
+    except PermissionError:
+        return f"the energy counters of the processor may be read by the administrator alone: {zones[0] / 'energy_uj'}"
+    except (OSError, ValueError) as error:
+        return f"the energy counters of the processor can't be read: {error}"
+    return Counted(joules, wraps)
+
+
+def _counts(zone: Path) -> bool:
+    """Whether a zone is a package, or the memory beside one."""
+    try:
+        name = (zone / "name").read_text().strip()
+    except OSError:
+        return False
+    return name.startswith("package") or name == "dram"
+
+
+def nvml(device: str, library: Any = None) -> Counted | str:
+    """The energy counter of one GPU (`cuda:1`); or why there is none. `library` stands for NVIDIA's in tests."""
+    try:
+        known = library or ctypes.CDLL(_NVML)
+    except OSError:
+        return "there is no NVIDIA library (NVML) on this machine"
+    number = int(device.partition(":")[2] or 0)
+    handle, energy = ctypes.c_void_p(), ctypes.c_ulonglong()
+    for step, failed in (
+        (lambda: known.nvmlInit_v2(), "NVML doesn't start"),
+        (lambda: known.nvmlDeviceGetHandleByIndex_v2(number, ctypes.byref(handle)), f"NVML knows no GPU {number}"),
+        (
+            lambda: known.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(energy)),
+            "this GPU has no energy counter",
+        ),
+    ):
+        if code := step():
+            return f"{failed} (NVML error {code})"
+    return Counted({f"gpu{number}": energy.value / 1e3}, {f"gpu{number}": 0.0})
+
+
+def between(before: Counted, after: Counted) -> float:
+    """Joules from one reading to the next, a counter that began again in between allowed for. ValueError for one that ran backwards."""
+    total = 0.0
+    for name, at in before.joules.items():
+        spent = after.joules[name] - at
+        if spent < 0 and before.wraps[name]:
+            spent += before.wraps[name]
+        if spent < 0:
+            raise ValueError(f"the energy counter {name} ran backwards")
+        total += spent
+    return total
