@@ -33,6 +33,7 @@ SAYS = {
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
+    "test-a-served-model.md": ("remote_v2", "network.share estimated"),
     "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),
     "when-a-candidate-fails.md": ("not planned:", "bf16"),
     "work-out-capacity-and-cost.md": ("USD a month", "Break-even", "answers to single queries"),

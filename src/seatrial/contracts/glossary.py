@@ -82,6 +82,23 @@ _SPEED: dict[str, Term] = {
         "x",
         short="cached",
     ),
+    "network.time": Term(
+        "Time on the network",
+        "Mean time of a query between the first byte sent and the last received, less the server's own time: measured where the "
+        "server states that, else estimated by the round trip of an empty request.",
+        "s",
+        "lower",
+        short="network",
+    ),
+    "network.share": Term(
+        "The network's share",
+        "Which share of the mean time of a query the network takes; the rest is the server's own time, and writing and reading "
+        "tensors on this side.",
+        "",
+        "lower",
+        short="on the wire",
+        kind="share",
+    ),
     "speedup": Term(
         "Speed against the reference",
         "How many times faster than the reference: the ratio of throughputs (load `offline`) or of median latencies (other "

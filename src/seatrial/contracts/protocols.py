@@ -162,7 +162,12 @@ class Facts:
 
 
 class Session(Protocol):
-    """A model ready to answer. `predict` returns when the answers lie in host memory."""
+    """A model ready to answer. `predict` returns when the answers lie in host memory.
+
+    Optional: `spent() -> Mapping`, where the time of the queries went since it was last asked; asked before and after each
+    timed block, outside the clock. Means a query, in seconds: `query` in all, `wire` from sending to the last byte received, and of that
+    `server` by its own word or the `round_trip` of an empty request; `way` says how that was got. Empty where it can't be told.
+    """
 
     def predict(self, values: Values) -> Values:
         """Answers by output name, for inputs by input name."""
@@ -231,7 +236,7 @@ Reading = dict[str, Any]
 
 @dataclass(frozen=True)
 class Probe:
-    """What a meter may look at inside the worker after a block: the events, how the session came to be, and what its own `begin` gave."""
+    """What a meter may look at inside the worker after a block: the events, how the session came to be and what it `spent`, what its own `begin` gave."""
 
     events: Events | None
     opening: Mapping[str, float]
@@ -239,6 +244,7 @@ class Probe:
     device: str = "cpu"
     options: Any = None
     begun: Any = None
+    spent: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ class Bench:
         """One timed block of a load, then what the meters read; without a load only what they read."""
         assert self._order.artefact is not None
         if order.part is None:
-            return {"readings": arrays.pack(self._meters(order)(None), Path(order.folder)), "disturbance": {}}
+            return {"readings": arrays.pack(self._meters(order)(None, {}), Path(order.folder)), "disturbance": {}}
         part, options = _part("loads", order)
         if "round" in type(options).model_fields:
             options = options.model_copy(update={"round": order.seed})
@@ -150,9 +150,11 @@ class Bench:
         if order.settings.get("unchecked"):
             self._rouse(queries)
         read = self._meters(order)
+        spent = getattr(self._open_session(), "spent", dict)
+        spent()
         with Watcher(self._setting.threads, self._setting.device) as watcher:
             events = part.drive(self._open_session(), queries, samples, options)
-        readings = read(events)
+        readings = read(events, spent())
         disturbance = watcher.seen(events.slept / 1e9)
         checks = {} if order.settings.get("unchecked") else self._checks(order, queries, events)
         return {"readings": arrays.pack(readings, Path(order.folder)), "disturbance": disturbance} | checks
@@ -162,7 +164,7 @@ class Bench:
         for query in queries[:2]:
             self._open_session().predict(query)
 
-    def _meters(self, order: Order) -> Callable[[Events | None], dict[str, Any]]:
+    def _meters(self, order: Order) -> Callable[[Events | None, Mapping[str, Any]], dict[str, Any]]:
         """Let each meter look at the state before a block; what is returned reads them after it, those that looked first.
 
         They look twice: what one does the first time (a second at rest) is then in nothing that another begins with.
@@ -179,10 +181,12 @@ class Bench:
                     begun[name] = part.begin(probe.device, options)
         first = sorted(parts, key=lambda name: name not in begun)
 
-        def read(events: Events | None) -> dict[str, Any]:
+        def read(events: Events | None, spent: Mapping[str, Any]) -> dict[str, Any]:
             return {
                 name: parts[name][0].read(
-                    dataclasses.replace(probe, events=events, options=parts[name][1], begun=begun.get(name))
+                    dataclasses.replace(
+                        probe, events=events, options=parts[name][1], begun=begun.get(name), spent=spent
+                    )
                 )
                 for name in first
             }

@@ -165,7 +165,7 @@ def orders(prefer: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return str(prefer.get("rule", "prefer")), {name: value for name, value in prefer.items() if name != "rule"}
 
 
-def _by(plan: Plan) -> dict[str, Any] | None:
+def preferred(plan: Plan) -> dict[str, Any] | None:
     """The options of the rule that orders, with their defaults."""
     if plan.study.prefer is None:
         return None
@@ -210,7 +210,7 @@ def _sentence(plan: Plan, judged: tuple[CandidateVerdict, ...], choice: Choice, 
         words=choice.words,
         pick=verdicts.get(choice.recommended or ""),
         tied=choice.tied,
-        prefer=_by(plan),
+        prefer=preferred(plan),
         required=bool(plan.study.require),
         hardest=failed.most_common(1),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from seatrial import catalog
@@ -57,7 +57,8 @@ def prove_forms(
             found = _compare(voyage, maker, one, other, inputs)
             voyage.findings.append(found)
             if found.state is not State.OK:
-                refused.setdefault((model, other.name), missing("run", found.state, found.note))
+                step = found.method if found.value is None else ""
+                refused.setdefault((model, other.name), missing("run", found.state, found.note, method=step))
     return refused
 
 
@@ -102,9 +103,10 @@ def _compare(voyage: Voyage, maker: Maker, main: _Way, way: _Way, inputs: Mappin
             one, other = (
                 _answers(voyage, each, artefact, inputs) for each, artefact in zip((main, way), artefacts, strict=True)
             )
-            difference, scale = differ(one, other)
+            difference, scale = differ(*_without_extras(one, other, voyage.plan.study.models[model].outputs))
         except WorkerError as error:
-            return missing(DIFFERENCE, State(error.state), f"`{way.name}` could not be tried: {error.what}", at=at)
+            told = f"`{way.name}` could not be tried: {error.what}"
+            return missing(DIFFERENCE, State(error.state), told, at=at, method=error.next_step)
         except SeatrialError as error:
             return missing(DIFFERENCE, State.REFUSED, f"`{way.name}` is not the same model: {error.what}", at=at)
         kept = {"difference": difference, "scale": scale, "at": now()}
@@ -115,6 +117,12 @@ def _compare(voyage: Voyage, maker: Maker, main: _Way, way: _Way, inputs: Mappin
     tolerance = voyage.plan.study.models[model].tolerance
     rows = min(ROWS, next(iter(inputs.values())).shape[0])
     return _finding(at, way.name, main.name, tolerance, rows, kept)
+
+
+def _without_extras(one: Mapping[str, Any], other: Mapping[str, Any], stated: Iterable[str]) -> list[dict[str, Any]]:
+    """Both forms' outputs, less those that one form alone gives and the study doesn't name: nothing is made of them."""
+    extras = (set(one) ^ set(other)) - set(stated)
+    return [{name: array for name, array in side.items() if name not in extras} for side in (one, other)]
 
 
 def _anew(voyage: Voyage, *ways: _Way) -> list[str]:

@@ -18,7 +18,7 @@ from seatrial.contracts.race import Entrant, Failing, Leaving, Race
 from seatrial.contracts.record import digest
 from seatrial.contracts.verdict import Judgement, Outcome
 from seatrial.flow.counted import Judged
-from seatrial.flow.decide import Requirement, decide, requirements
+from seatrial.flow.decide import Requirement, decide, preferred, requirements
 from seatrial.flow.keep import SHORT_ROUND
 from seatrial.flow.rounds import Short, by_round, measure_rounds, meters
 from seatrial.flow.statements import reference_of, statements
@@ -59,9 +59,8 @@ class Hunt:
         ]
         self._reference = reference_of([one for one in trials if not one.imported])
         self._required = requirements(voyage.plan)
-        self._preferred = (
-            self._asked(prefer["what"], prefer.get("at", {})) if (prefer := voyage.plan.study.prefer) else None
-        )
+        prefer = preferred(voyage.plan)
+        self._preferred = self._asked(prefer["what"], prefer.get("at") or {}) if prefer else None
         self._short = self._shorter()
         self._by: dict[str, str] = {}
         self._able = False
@@ -296,7 +295,7 @@ class Hunt:
 
     def _direction(self) -> Any:
         """Which way the preferred figure is better: as the study says, else as the figure does."""
-        prefer = self._voyage.plan.study.prefer or {}
+        prefer = preferred(self._voyage.plan) or {}
         if prefer.get("better") or self._preferred is None:
             return prefer.get("better")
         likes = (self._like(one, self._preferred) for one in self._racing)

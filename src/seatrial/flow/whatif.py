@@ -113,9 +113,14 @@ def _inputs(desk: Desk) -> Iterator[tuple[str, tuple[str, Desk], tuple[str, Desk
     for field, owned in (("own", desk.money.own), ("edge", desk.money.edge)):
         yield from _owned(desk, field, owned)
     if desk.money.network.delay:
-        network = desk.money.network
-        less_, more_ = (network.model_copy(update={"delay": network.delay * factor}) for factor in (0.5, 2.0))
-        yield "network delay", *_money(desk, "network", (in_words(less_.delay), less_), (in_words(more_.delay), more_))
+        yield "network delay", _delayed(desk, 0.5), _delayed(desk, 2.0)
+
+
+def _delayed(desk: Desk, factor: float) -> tuple[str, Desk]:
+    """So many times the delay of the network."""
+    there = desk.money.network
+    other = there.model_copy(update={"delay": there.delay * factor})
+    return in_words(other.delay), desk.other(money=desk.money.model_copy(update=dict(network=other)))  # noqa: C408 - a field
 
 
 def _owned(desk: Desk, field: str, owned: Own | None) -> Iterator[tuple[str, tuple[str, Desk], tuple[str, Desk]]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from seatrial.contracts.artefact import Artefact, Lineage, Signature, TensorSpec
 from seatrial.testing import _models
 from seatrial.testing._endpoint import Endpoint
+from seatrial.testing.v2_server import ServerV2
 
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="features", shape=(32,)),), outputs=(TensorSpec(name="logits", shape=(10,)),)
@@ -63,11 +66,32 @@ def http_mlp(folder: Path) -> _models.Sample:
     return _models.Sample("mlp", artefact, {"features": values}, {"logits": _models.mlp_answers(values)})
 
 
+def v2_mlp(folder: Path, binary: bool = True) -> _models.Sample:
+    """The perceptron behind a server of the Open Inference Protocol on this machine, which lives as long as this process."""
+    artefact = http_mlp(folder).artefact
+    stated = {"url": _server(binary).url, "headers": {}, "timeout": 10.0}
+    artefact = artefact.model_copy(update={"format": "remote_v2", "entry": json.dumps(stated)})
+    values = _models.rows(_models.ROWS, 32)
+    name = "mlp" if binary else "mlp in JSON"
+    return _models.Sample(name, artefact, {"features": values}, {"logits": _models.mlp_answers(values)})
+
+
+def v2_mlp_in_json(folder: Path) -> _models.Sample:
+    """The same behind a server that takes no binary tensors."""
+    return v2_mlp(folder, binary=False)
+
+
 @cache
 def _endpoint() -> Endpoint:
-    def model(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-        if values["features"].ndim != 2:
-            raise ValueError("rows of 32 numbers are wanted")
-        return {"logits": _models.mlp_answers(values["features"])}
+    return Endpoint(_model, ("features",))
 
-    return Endpoint(model, ("features",))  # type: ignore[arg-type]
+
+@cache
+def _server(binary: bool) -> ServerV2:
+    return ServerV2(_model, {"features": ("FP32", (-1, 32))}, {"logits": ("FP32", (-1, 10))}, binary=binary)
+
+
+def _model(values: Mapping[str, Any]) -> dict[str, Any]:
+    if values["features"].ndim != 2:
+        raise ValueError("rows of 32 numbers are wanted")
+    return {"logits": _models.mlp_answers(values["features"])}

@@ -57,7 +57,14 @@ def probe(folder: Path, load: str, seed: int, slow: float) -> Probe:
         lineage=Lineage(recipe="exam"),
     )
     opening = {"import": 0.1 * slow, "load": 0.2 * slow, "first_answer": 0.05 + seed / 1000, "second_answer": 0.01}
-    return Probe(Events(issued=issued, done=done, samples=4) if load else None, opening, artefact)
+    spent = {
+        "queries": 800,
+        "query": 1e-3 * slow,
+        "wire": 8e-4 * slow,
+        "server": (5 + seed % 3) * 1e-4 * slow,
+        "way": "header",
+    }
+    return Probe(Events(issued=issued, done=done, samples=4) if load else None, opening, artefact, spent=spent)
 
 
 def _sound(findings: list[Finding], part: PartInfo) -> None:

@@ -100,6 +100,11 @@ def _bring_http(folder: Path) -> dict[str, Any]:
     return {"url": "http://127.0.0.1:9/v1/models/it:predict", "headers": {"Authorization": "NOT_SET"}}
 
 
+def _bring_remote_v2(folder: Path) -> dict[str, Any]:
+    """A server that isn't there: reading asks nobody."""
+    return {"url": "http://127.0.0.1:9/v2/models/it/versions/3", "headers": {"Authorization": "NOT_SET"}}
+
+
 def _bring_predictions(folder: Path) -> dict[str, Any]:
     import numpy as np
 
@@ -116,3 +121,4 @@ def _bring_sklearn(folder: Path) -> dict[str, Any]:
 
 _OURS: dict[str, Bring] = {"onnx": _bring_onnx, "torch": _bring_torch}
 _OURS |= {"python": _bring_python, "http": _bring_http, "predictions": _bring_predictions, "sklearn": _bring_sklearn}
+_OURS |= {"remote_v2": _bring_remote_v2}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import client
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from seatrial.errors import ModelError
@@ -32,8 +34,28 @@ def secrets(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def content_of(answer: bytes, url: str, constant: Callable[[str], Any] | None = None) -> Any:
+    """What an answer says in JSON; `constant` is asked about NaN and Infinity. Raises `ModelError` where it is no JSON."""
+    try:
+        return json.loads(answer, parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        start = " ".join(answer[:80].decode("utf-8", "replace").split())
+        raise ModelError(
+            f"{url} answered with something that is no JSON: {start}", next_step="is this the right URL?"
+        ) from error
+
+
+class Reply(NamedTuple):
+    """What an endpoint answered."""
+
+    status: int
+    reason: str
+    headers: client.HTTPMessage
+    body: bytes
+
+
 class Endpoint:
-    """A URL that bodies are posted to, over one connection that is kept open. Follows no redirect and no proxy."""
+    """A URL that is asked over one connection that is kept open. Follows no redirect and no proxy."""
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout: float) -> None:
         parts = urlsplit(url)
@@ -46,8 +68,21 @@ class Endpoint:
 
     def post(self, body: bytes) -> bytes:
         """The body of the answer. Raises `ModelError` for silence, a lost connection, and any status but 200."""
+        return self.accepted(self.ask("POST", self._target, body)).body
+
+    def accepted(self, reply: Reply, next_step: str = "the server's own log says more") -> Reply:
+        """The reply, if its status is 200. Raises `ModelError` with what the server says instead."""
+        if reply.status != client.OK:
+            words = " ".join(reply.body[:1000].decode("utf-8", "replace").split())[:300]
+            told = f"{self.url} answered {reply.status} {reply.reason}{f': {words}' if words else ''}"
+            raise ModelError(told, next_step=next_step)
+        return reply
+
+    def ask(self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:  # fmt: skip
+        """The reply, whatever its status. Raises `ModelError` for silence, a lost connection and a redirect."""
+        request = (method, target, body, self._headers | dict(headers or {}))
         try:
-            return self._once(body)
+            return self._once(request)
         except _GONE as error:
             if not self._answered:
                 raise self._lost(error) from error
@@ -55,7 +90,7 @@ class Endpoint:
             raise self._lost(error) from error
         try:  # a connection that was kept may have been closed meanwhile: a new one is tried, once, on the same clock
             self._answered = False
-            return self._once(body)
+            return self._once(request)
         except _FAULTS as error:
             raise self._lost(error) from error
 
@@ -63,41 +98,46 @@ class Endpoint:
         """End the connection."""
         self._connection.close()
 
-    def _once(self, body: bytes) -> bytes:
+    def _once(self, request: tuple[Any, ...]) -> Reply:
         try:
             if self._connection.sock is None:
                 self._connection.connect()
                 self.connections += 1
-            self._connection.request("POST", self._target, body, self._headers)
+            self._connection.request(*request)
             response = self._connection.getresponse()
             answer = response.read(MOST_ANSWER + 1)
         except BaseException:
             self._connection.close()
             raise
         self._answered, self.server = True, response.headers.get("Server", "")
-        if len(answer) > MOST_ANSWER:
+        refused = self._unwanted(response, answer)
+        if refused or response.length or response.status != client.OK:
             self._connection.close()
-            raise ModelError(f"{self.url} answered with more than {MOST_ANSWER} bytes", next_step="use smaller batches")
+        if refused:
+            raise refused
         if response.length:
-            self._connection.close()
             raise client.IncompleteRead(answer, response.length)
-        if response.status != client.OK:
-            self._connection.close()
-            raise self._refused(response, answer)
-        return answer
+        return Reply(response.status, response.reason, response.headers, answer)
 
-    def _refused(self, response: client.HTTPResponse, answer: bytes) -> ModelError:
+    def _unwanted(self, response: client.HTTPResponse, answer: bytes) -> ModelError | None:
+        """Why an answer isn't taken: it is too long, leads elsewhere, or is packed."""
+        if len(answer) > MOST_ANSWER:
+            return ModelError(
+                f"{self.url} answered with more than {MOST_ANSWER} bytes", next_step="use smaller batches"
+            )
         if 300 <= response.status < 400:
             there = response.headers.get("Location", "elsewhere")
             return ModelError(
                 f"{self.url} sends us to {there[:200]} ({response.status}); redirects aren't followed",
                 next_step="if that is where the model is, write that URL into the study",
             )
-        words = " ".join(answer[:1000].decode("utf-8", "replace").split())[:300]
-        return ModelError(
-            f"{self.url} answered {response.status} {response.reason}{f': {words}' if words else ''}",
-            next_step="the server's own log says more",
-        )
+        packed = response.headers.get("Content-Encoding", "identity")
+        if packed.strip().lower() not in ("identity", ""):
+            return ModelError(
+                f"{self.url} answered packed as {packed[:40]}, which wasn't asked for",
+                next_step="tell the server, or the proxy before it, to send answers as they are",
+            )
+        return None
 
     def _lost(self, error: Exception) -> ModelError:
         if isinstance(error, TimeoutError):

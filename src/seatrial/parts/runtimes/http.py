@@ -19,7 +19,7 @@ from seatrial.contracts.protocols import Facts, Setting
 from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.runtimes._answers import by_name, numbers, rows_of
-from seatrial.parts.runtimes._http import Endpoint, secrets
+from seatrial.parts.runtimes._http import Endpoint, content_of, secrets
 
 ACCEPTS = {"format": ("http",), "device": ("remote",), "precision": ("unknown",)}
 GIVES = {"timing": ("end to end: the network, the server and its queue are in it",)}
@@ -116,13 +116,7 @@ class Session:
 
 
 def _parsed(answer: bytes, wanted: str, url: str) -> Any:
-    try:
-        content = json.loads(answer)
-    except (ValueError, RecursionError) as error:
-        start = " ".join(answer[:80].decode("utf-8", "replace").split())
-        raise ModelError(
-            f"{url} answered with something that is no JSON: {start}", next_step="is this the right URL?"
-        ) from error
+    content = content_of(answer, url)
     if not isinstance(content, Mapping) or wanted not in content:
         there = ", ".join(list(content)[:5]) or "nothing" if isinstance(content, Mapping) else type(content).__name__
         other = "columns" if wanted == "predictions" else "instances"

@@ -11,16 +11,15 @@ the worker that measures. Nothing is sent anywhere but to this URL: redirects an
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.study import Seconds
+from seatrial.parts.subjects._url import checked_headers, checked_url
 
 GIVES = {"format": ("http",)}
 CANNOT = {
@@ -48,19 +47,8 @@ class Options(PartOptions):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", self.url):
-            raise ValueError(f"`{self.url}` is no URL like http://host:8501/v1/models/cnn:predict")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("the URL holds a user or a password: put them in an environment variable, under `headers`")
-        parts.port  # noqa: B018 - raises a ValueError where it is none
-        for header, variable in self.headers.items():
-            if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", header):
-                raise ValueError(f"`{header}` is no name of a header")
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-                raise ValueError(
-                    f"`headers.{header}` must be the name of an environment variable, not the value itself"
-                )
+        checked_url(self.url, "http://host:8501/v1/models/cnn:predict")
+        checked_headers(self.headers)
         return self
 
 
