@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from seatrial import catalog
 from seatrial.errors import DataError
 from seatrial.flow._look import by_suffix
-from seatrial.parts.datasets import _records
+from seatrial.parts.datasets import _columns, _records
 
 
 def columns(part: str, folder: Path, **options: Any) -> dict[str, str]:
@@ -43,6 +43,20 @@ def refused(part: str, folder: Path, names: list[str], **options: Any) -> DataEr
 
 def rows_csv(folder: Path, text: str | bytes, name: str = "rows.csv") -> None:
     (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+def test_a_wide_table_is_searched_for_near_names_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr(
+        _columns.difflib, "get_close_matches", lambda word, words, **_: looked.append(len(words)) or words[:1]
+    )
+    names = [f"column_{number}" for number in range(100_000)]
+    for asked in (["colum_7"], ["column_9", "colum_7"]):
+        with pytest.raises(DataError, match="there is no column `colum_7`") as error:
+            _columns.known(asked, names, "rows.csv")
+        assert "did you mean `column_0`" in str(error.value.next_step)
+    assert max(looked) <= 1000
+    _columns.known(["column_99999"], iter(names), "rows.csv")
 
 
 def test_cells_as_people_write_them(tmp_path: Path) -> None:

@@ -57,15 +57,15 @@ def _first_line(error: Exception) -> str:
 
 
 def known(names: Sequence[str], columns: Iterable[str], where: str) -> None:
-    """Raises `DataError`, with the nearest name, unless all named columns are there."""
-    there = list(columns)
-    all_of_them = set(there)
+    """Raises `DataError`, with the nearest name, unless all named columns are there. Nearest among the first thousand: tables can be wide."""
+    there = columns if isinstance(columns, list) else list(columns)
+    all_of_them = set(there) if len(names) > 1 else there
     if not names:
         step = f"its columns are: {', '.join(there[:20])}" if there else "name another file"
         raise DataError("there is no column to read", where=where, next_step=step)
     for name in names:
         if name not in all_of_them:
-            near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(name, there[:1000], n=1, cutoff=0.5)
             step = f"did you mean `{near[0]}`?" if near else f"its columns are: {', '.join(there[:20])}"
             raise DataError(f"there is no column `{name}`", where=where, next_step=step)
 
