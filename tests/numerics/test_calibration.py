@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from seatrial.numerics.calibration import BINS, Reliability, brier_parts, ece, line, reliability, squared_error
+from seatrial.numerics.calibration import BINS, Reliability, brier_parts, ece, line, lines, reliability, squared_error
 
 FINE = 4000
 MIDDLES = (np.arange(FINE) + 0.5) / FINE
@@ -77,6 +77,21 @@ def test_the_line_is_statsmodels():
     assert [ours.slope.low, ours.slope.high] == pytest.approx(theirs.conf_int()[1].tolist(), abs=5e-3)
     large = sm.GLM(truth.astype(float), np.ones(len(truth)), family=sm.families.Binomial(), offset=logit).fit()
     assert ours.offset.value == pytest.approx(large.params[0], abs=2e-3)
+
+
+def test_lines_of_many_cells_are_each_alone():
+    """Wherever the search begins: among cells alike, far away, and without a line."""
+    rng = np.random.default_rng(5)
+    cells = [binned(*draw(rng, 900, *place)) for place in ((1.0, 0.0), (0.2, 3.0), (4.0, -5.0), (1.0, 0.0), (0.9, 0.1))]
+    cells.insert(0, (np.zeros(FINE), np.zeros(FINE), MIDDLES))
+    cells[4] = binned(np.repeat([0.1, 0.9], 50), np.repeat([0, 1], 50))
+    found = lines(np.stack([one[0] for one in cells]), np.stack([one[1] for one in cells]), MIDDLES)
+    for several, cell in zip(found, cells, strict=True):
+        alone = line(*cell)
+        assert (several is None) == (alone is None)
+        for one, other in zip(several or (), alone or (), strict=True):
+            assert one[:3] == pytest.approx(other[:3], rel=1e-6, abs=1e-8)
+    assert [one is None for one in found] == [True, False, False, False, True, False]
 
 
 def test_the_line_is_covered():

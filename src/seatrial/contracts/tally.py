@@ -31,7 +31,8 @@ class Partition:
 class Tally:
     """Sums and largest values over the rows of each cell, by the counter's name; the first axis of every array is cells.
 
-    `about` is the batches' (`protocols.Batch`): what was fixed before anything was counted.
+    `about` is the batches' (`protocols.Batch`): what was fixed before anything was counted. `known` remembers what several
+    metrics work out from the same sums, by a name of theirs.
     """
 
     cells: tuple[Slice, ...]
@@ -39,6 +40,7 @@ class Tally:
     sums: Mapping[str, Array]
     peaks: Mapping[str, Array] = field(default_factory=dict)
     about: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def merge(self, other: Tally) -> Tally:
         """The tally of both sets of rows: counts exactly, sums of losses to rounding. `ValueError` for other cells or classes."""

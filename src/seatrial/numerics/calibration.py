@@ -122,8 +122,10 @@ def squared_error(table: Reliability, level: float | None = 0.95) -> Interval:
     observed = float(weight @ table.error**2)
     shape = table.error**2 / observed if observed > 0 else np.ones_like(weight)
 
+    calibrated, wrong = _Sum.of(weight, shape, null), _Sum.of(weight, shape, noise)
+
     def exceeds(true: float) -> float:
-        return _tail_above(observed, weight, true * shape, null if true == 0 else noise)
+        return (wrong if true else calibrated).above(observed, true)
 
     outside = tail(level)
     low = 0.0 if exceeds(0.0) > outside else _solve(exceeds, outside, observed)
@@ -154,20 +156,43 @@ def line(n: ArrayLike, hits: ArrayLike, score: ArrayLike, level: float = 0.95) -
     Cox (1958), Biometrika 45, 562-565. There is none without rows of both kinds, with a single score, or where scores part
     the rows perfectly. Scores are kept within 1e-7 of 0 and 1.
     """
-    rows, positive = np.asarray(n, np.float64), np.asarray(hits, np.float64)
-    held = rows > 0
-    rows, positive = rows[held], positive[held]
-    inside = np.clip(np.asarray(score, np.float64)[held], 1e-7, 1 - 1e-7)
-    logit = np.log(inside / (1 - inside))
+    return lines(np.asarray(n)[None], np.asarray(hits)[None], score, level)[0]
+
+
+def lines(n: ArrayLike, hits: ArrayLike, score: ArrayLike, level: float = 0.95) -> list[Line | None]:
+    """`line` of many cells, shape (cells, bins). Each is sought from where the first one lies: slices are rarely far from all rows."""
+    inside = np.clip(np.asarray(score, np.float64), 1e-7, 1 - 1e-7)
+    logits = np.log(inside / (1 - inside))
+    found: list[Line | None] = []
+    begin = _CALIBRATED
+    for own, positive in zip(np.asarray(n, np.float64), np.asarray(hits, np.float64), strict=True):
+        held = np.flatnonzero(own)
+        of = own[held], positive[held], logits[held]
+        fits = _fits(*of, begin) or (None if begin is _CALIBRATED else _fits(*of, _CALIBRATED))
+        if fits is None:
+            found.append(None)
+            continue
+        begin = fits if begin is _CALIBRATED else begin
+        words = f"logistic recalibration on {own.sum():g} rows, Wald"
+        (intercept, slope), (offset,) = (_wald(*fit, level, words) for fit in fits)
+        found.append(Line(slope, intercept, offset))
+    return found
+
+
+_Fit = tuple[Floats, Floats]
+"""Coefficients and their standard errors."""
+
+_CALIBRATED: tuple[_Fit, _Fit] = ((np.array([0.0, 1.0]), np.zeros(2)), (np.zeros(1), np.zeros(1)))
+
+
+def _fits(rows: Floats, positive: Floats, logit: Floats, begin: tuple[_Fit, _Fit]) -> tuple[_Fit, _Fit] | None:
+    """Intercept and slope, and the intercept alone; None where there is no line."""
     if not 0 < positive.sum() < rows.sum() or np.ptp(logit) == 0 or _parted(rows, positive):
         return None
-    both = _logistic(np.stack([np.ones_like(logit), logit], axis=1), rows, positive, np.zeros_like(logit))
-    large = _logistic(np.ones((len(logit), 1)), rows, positive, logit)
-    if both is None or large is None:
-        return None
-    words = f"logistic recalibration on {rows.sum():g} rows, Wald"
-    (intercept, slope), (offset,) = (_wald(*fit, level, words) for fit in (both, large))
-    return Line(slope, intercept, offset)
+    one = np.ones_like(logit)
+    both = _logistic([one, logit], rows, positive, np.zeros_like(logit), begin[0][0])
+    large = None if both is None else _logistic([one], rows, positive, logit, begin[1][0])
+    return None if both is None or large is None else (both, large)
 
 
 def _variance(table: Reliability) -> Floats:
@@ -181,16 +206,34 @@ def _smooth(share: Floats, n: Floats) -> Floats:
     return np.asarray(drawn * (1 - drawn) / n)
 
 
-def _tail_above(observed: float, weight: Floats, squares: Floats, noise: Floats) -> float:
-    """P(sum of w (d + e)^2 > observed) for true squares d^2 and normal e of variance `noise`; Wilson-Hilferty on a shifted gamma."""
-    mean = float(weight @ (squares + noise))
-    variance = float(weight**2 @ (2 * noise**2 + 4 * squares * noise))
-    third = float(weight**3 @ (8 * noise**3 + 24 * squares * noise**2))
-    k, scale = 4 * variance**3 / third**2, third / (2 * variance)
-    x = (observed - mean) / scale + k
-    if x <= 0:
-        return 1.0
-    return 1 - normal_cdf(((x / k) ** (1 / 3) - 1 + 1 / (9 * k)) * 3 * math.sqrt(k))
+class _Sum(NamedTuple):
+    """The sum of w (d + e)^2 over bins, for true squares d^2 = true x shape and normal e: its cumulants are lines in `true`.
+
+    Each pair is what the mean, the variance and the third cumulant are where nothing is wrong, and what they gain a unit of `true`.
+    """
+
+    mean: tuple[float, float]
+    variance: tuple[float, float]
+    third: tuple[float, float]
+
+    @classmethod
+    def of(cls, weight: Floats, shape: Floats, noise: Floats) -> _Sum:
+        """For `noise`, the variance of e in each bin, and errors that lie over the bins as `shape` does."""
+        second, cube = weight**2 * noise, weight**3 * noise**2
+        return cls(
+            (float(weight @ noise), float(weight @ shape)),
+            (2 * float(second @ noise), 4 * float(second @ shape)),
+            (8 * float(cube @ noise), 24 * float(cube @ shape)),
+        )
+
+    def above(self, observed: float, true: float) -> float:
+        """P(sum > observed), by Wilson and Hilferty's cube root on a shifted gamma of the same three cumulants."""
+        mean, variance, third = (still + true * gain for still, gain in self)
+        k, scale = 4 * variance**3 / third**2, third / (2 * variance)
+        x = (observed - mean) / scale + k
+        if x <= 0:
+            return 1.0
+        return 1 - normal_cdf(((x / k) ** (1 / 3) - 1 + 1 / (9 * k)) * 3 * math.sqrt(k))
 
 
 def _solve(exceeds: object, probability: float, start: float) -> float:
@@ -213,27 +256,42 @@ def _parted(rows: Floats, positive: Floats) -> bool:
     return bool(first > most or last < least)
 
 
-def _logistic(design: Floats, rows: Floats, positive: Floats, offset: Floats) -> tuple[Floats, Floats] | None:
-    """Coefficients and their standard errors by Newton's method with step halving; None if it doesn't settle."""
-    beta = np.zeros(design.shape[1])
-    if design.shape[1] == 2:
-        beta[1] = 1.0
-    best = _likelihood(design @ beta + offset, rows, positive)
+def _logistic(
+    columns: list[Floats], rows: Floats, positive: Floats, offset: Floats, begin: Floats
+) -> tuple[Floats, Floats] | None:
+    """Coefficients of the columns and their standard errors by Newton's method from `begin`; None if it doesn't settle.
+
+    A step that changes no logit by more than 1 lies where Newton's method converges. A longer one is halved until it gains.
+    """
+    beta = begin.copy()
+    eta = sum((part * column for part, column in zip(beta, columns, strict=True)), offset)
     for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(design @ beta + offset, -500, 500)))
-        information = design.T @ (design * (rows * p * (1 - p))[:, None])
+        p = 1 / (1 + np.exp(-np.clip(eta, -500, 500)))
+        spread = rows * p * (1 - p)
+        moved = [spread * column for column in columns]
+        information = np.array([[one @ other for other in columns] for one in moved])
+        missed = positive - rows * p
         try:
-            step = np.linalg.solve(information, design.T @ (positive - rows * p))
+            step = np.linalg.solve(information, np.array([missed @ column for column in columns]))
         except np.linalg.LinAlgError:
             return None
-        while (found := _likelihood(design @ (beta + step) + offset, rows, positive)) < best and np.abs(
-            step
-        ).max() > 1e-12:
-            step = step / 2
-        beta, best = beta + step, found
-        if np.abs(step).max() < 1e-9:
+        change = sum((part * column for part, column in zip(step, columns, strict=True)), np.zeros(len(eta)))
+        share = _shortened(eta, change, rows, positive)
+        beta, eta = beta + share * step, eta + share * change
+        if np.abs(share * step).max() < 1e-9:
             return beta, np.sqrt(np.diag(np.linalg.inv(information)))
     return None
+
+
+def _shortened(eta: Floats, change: Floats, rows: Floats, positive: Floats) -> float:
+    """The share of a step that is taken: all of it, or what of a long one makes the rows likelier."""
+    share, longest = 1.0, float(np.abs(change).max())
+    if not longest > 1:
+        return share
+    least = _likelihood(eta, rows, positive)
+    while share * longest > 1e-12 and not _likelihood(eta + share * change, rows, positive) >= least:
+        share /= 2
+    return share
 
 
 def _likelihood(eta: Floats, rows: Floats, positive: Floats) -> float:

@@ -37,16 +37,28 @@ class Binned(Looked):
 
 
 class View(NamedTuple):
-    """One kind of probability in all cells: rows and positive rows by cell and fine bin, (cells, bins), and the bins' scores."""
+    """One kind of probability in all cells: rows and positive rows by cell and fine bin, (cells, bins), and the bins' scores.
+
+    `tables` are the reliability diagrams that were made of it before.
+    """
 
     at: dict[str, Any]
     n: Counts
     hits: Counts
     score: Counts
+    tables: dict[Any, list[Reliability]]
 
 
-def views(tally: Tally, options: Looked) -> Iterator[View]:
-    """What the options ask to be looked at."""
+def views(tally: Tally, options: Looked) -> list[View]:
+    """What the options ask to be looked at; the tally remembers it for the next metric of calibration."""
+    asked = ("calibration views", options.of)
+    if asked not in tally.known:
+        tally.known[asked] = list(_views(tally, options))
+    found: list[View] = tally.known[asked]
+    return found
+
+
+def _views(tally: Tally, options: Looked) -> Iterator[View]:
     two = len(tally.classes) == 2
     scores = tally.sums.get("scores")
     if "top" in options.of:
@@ -59,12 +71,15 @@ def views(tally: Tally, options: Looked) -> Iterator[View]:
 
 def _view(at: dict[str, Any], table: NDArray[Any]) -> View:
     counts = table.astype(np.float64)
-    return View(at, counts.sum(axis=1), counts[:, 1], centres(counts.shape[2]))
+    return View(at, counts.sum(axis=1), counts[:, 1], centres(counts.shape[2]), {})
 
 
 def tables(view: View, options: Binned) -> list[Reliability]:
     """The reliability diagram of every cell."""
-    return reliabilities(view.n, view.hits, view.score, options.bins, options.mass)
+    asked = (options.bins, options.mass)
+    if asked not in view.tables:
+        view.tables[asked] = reliabilities(view.n, view.hits, view.score, options.bins, options.mass)
+    return view.tables[asked]
 
 
 def measure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics.calibration import line
+from seatrial.numerics.calibration import lines
 from seatrial.parts.metrics._calibration import Looked, bare, measure, views
 
 ACCEPTS = {"task": ("classification",), "answers": ("probabilities",)}
@@ -25,9 +25,9 @@ Options = Looked
 def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """`calibration.slope`, `calibration.intercept` and `calibration.offset`; none is better for being higher or lower."""
     for view in views(tally, options):
-        lines = [line(n, hits, view.score, level or 0.95) for n, hits in zip(view.n, view.hits, strict=True)]
+        made = lines(view.n, view.hits, view.score, level or 0.95)
         for name in ("slope", "intercept", "offset"):
-            found = [None if one is None else getattr(one, name) for one in lines]
+            found = [None if one is None else getattr(one, name) for one in made]
             if level is None:
                 found = [None if one is None else bare(one.value) for one in found]
             yield measure(f"calibration.{name}", view, found, None, NONE, level)

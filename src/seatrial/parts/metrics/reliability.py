@@ -28,13 +28,22 @@ def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Me
     """`reliability` {bin}: the observed share, and `reliability.score` {bin}: the mean probability in that bin."""
     for view in views(tally, options):
         diagrams = tables(view, options)
-        for place in range(options.bins):
-            n, hits, score = (
-                np.array([getattr(one, name)[place] if place < len(one.n) else 0.0 for one in diagrams])
-                for name in ("n", "hits", "score")
-            )
+        counted = np.zeros((3, options.bins, len(diagrams)))
+        for cell, one in enumerate(diagrams):
+            counted[:, : len(one.n), cell] = one.n, one.hits, one.score
+        rows, _, scores = counted
+        shares = proportions(counted[1], rows, level)
+        nothing = np.full(len(diagrams), np.nan)
+        for place, n in enumerate(rows):
             at = view.at | {"bin": place}
-            yield stated("reliability", proportions(hits, n, level), n, None, "no such bin", at=at)
-            nothing = np.full(n.shape, np.nan)
-            middle = Intervals(np.where(n > 0, score, np.nan), nothing, nothing, 0.95, "mean probability of the bin")
+            yield stated("reliability", of_bin(shares, place), n, None, "no such bin", at=at)
+            middle = Intervals(
+                np.where(n > 0, scores[place], np.nan), nothing, nothing, 0.95, "mean probability of the bin"
+            )
             yield replace(stated("reliability.score", middle, n, None, "no such bin", at=at), level=None)
+
+
+def of_bin(found: Intervals, place: int) -> Intervals:
+    """The intervals of one bin out of intervals of shape (bins, cells)."""
+    method = found.method if isinstance(found.method, str) else found.method[place]
+    return Intervals(found.value[place], found.low[place], found.high[place], found.level, method)
