@@ -38,7 +38,6 @@ def _finding(
         "better": measure.better,
         "n": round(n or 0),
         "unit_of_replication": "rows",
-        "artefacts": {},
     }
     if value is None:
         return missing(measure.what, State.TOO_FEW, note or "there are no rows", **said)
