@@ -175,7 +175,9 @@ def _named(kind: str, path: _yaml.Path, given: Any) -> Iterator[_Named]:
 
 def _chain(path: _yaml.Path, given: Any) -> list[_Named]:
     """The links of a chain of variants as it is written: `one+other`, or `{one+other: {other: {options}}}`; else nothing."""
-    name, options, at = given, {}, path
+    name: Any = given
+    options: Any = {}
+    at = path
     if isinstance(given, dict) and len(given) == 1:
         ((name, options),) = given.items()
         at = (*path, name)
