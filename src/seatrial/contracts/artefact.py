@@ -39,6 +39,9 @@ class Lineage(Record):
     rows_hash: str | None = Field(default=None, description="hash of the rows it was made with")
     seconds: float | None = Field(default=None, description="how long that took")
     made_with: dict[str, str] = Field(default={}, description="packages and their versions")
+    earlier: tuple[Lineage, ...] = Field(
+        default=(), description="of a chain: how it was made before, first things first"
+    )
     found: dict[str, Any] = Field(default={}, description="what was found out while it was made, such as `sensitivity`")
 
 

@@ -25,7 +25,17 @@ class PartRef(Record):
     name: str = Field(description="the part's name")
     options: dict[str, Any] = Field(default={}, description="its options")
 
+    @property
+    def links(self) -> tuple[PartRef, ...]:
+        """The parts of a chain, in order: `{one+other: {other: {...}}}` names two, each with the options under its name."""
+        names = self.name.split("+")
+        if len(names) == 1:
+            return (self,)
+        return tuple(PartRef(name=name, options=self.options.get(name) or {}) for name in names)
+
     def __str__(self) -> str:
+        if "+" in self.name:
+            return "+".join(map(str, self.links))
         if not self.options:
             return self.name
         return f"{self.name}({', '.join(f'{key}={_brief(value)}' for key, value in sorted(self.options.items()))})"

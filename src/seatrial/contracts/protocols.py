@@ -86,7 +86,9 @@ class Making:
 
     `calibration` is what a variant may fit itself to, `train` what it may fit the model to anew. `examples` are a few rows that show a conversion what inputs look like;
     nothing may be fitted to them. A variant that names runtimes in its `USES` is given `answer`, which gives a model's answers to the
-    calibration rows in the task's terms, and the rows' `labels` where there are any.
+    calibration rows in the task's terms, and the rows' `labels` where there are any; and `run`, which gives a model's raw answers to any
+    rows. `outputs` say what the model's outputs mean. `wanted` is the format to make, where a variant gives several; `base` is the
+    folder of the study, which its options' files are relative to.
     """
 
     folder: Path
@@ -97,6 +99,10 @@ class Making:
     train: Training | None = None
     labels: Array | None = None
     answer: Callable[[Artefact], Mapping[str, Any]] | None = None
+    run: Callable[[Artefact, Values], Values] | None = None
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    wanted: str | None = None
+    base: Path | None = None
 
 
 class Conversion(Protocol):
@@ -111,7 +117,11 @@ class Conversion(Protocol):
 
 
 class Variant(Protocol):
-    """`parts/variants`: something done to a model."""
+    """`parts/variants`: something done to a model.
+
+    Optional: `files(options, folder) -> dict[str, str]`, the files of the user's that it runs, with their SHA-256: they are part of
+    what is made. Raises `ModelError`. Runs none of them.
+    """
 
     def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
         """The changed model, its files under `making.folder`. Raises `PartError` with the reason where it can't be made."""

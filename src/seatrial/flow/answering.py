@@ -23,20 +23,36 @@ def answering(order: Order, rows: Values | None) -> Callable[[Artefact], Mapping
 
     The first installed runtime that takes the format answers, on the CPU in fp32; the function raises `Unsupported` where none does.
     """
-    if rows is None or "task" not in order.settings:
+    run = running(order)
+    if rows is None or run is None:
         return None
-    task = catalog.load(catalog.find("tasks", order.settings["task"], Path(order.base)))
-    outputs = {name: Output.model_validate(one) for name, one in order.settings["outputs"].items()}
+    task, outputs = catalog.load(catalog.find("tasks", order.settings["task"], Path(order.base))), stated(order)
 
     def answer(artefact: Artefact) -> Mapping[str, Any]:
-        session = _opened(artefact)
-        try:
-            answers: Mapping[str, Any] = task.answers(_all(session, rows), outputs)
-        finally:
-            session.close()
+        answers: Mapping[str, Any] = task.answers(run(artefact, rows), outputs)
         return answers
 
     return answer
+
+
+def running(order: Order) -> Callable[[Artefact, Values], Values] | None:
+    """A function that gives a model's raw answers to any rows, like `answering`; None where the order names no task."""
+    if "task" not in order.settings:
+        return None
+
+    def run(artefact: Artefact, rows: Values) -> Values:
+        session = _opened(artefact)
+        try:
+            return _all(session, rows)
+        finally:
+            session.close()
+
+    return run
+
+
+def stated(order: Order) -> dict[str, Output]:
+    """What the study says of the model's outputs."""
+    return {name: Output.model_validate(one) for name, one in order.settings.get("outputs", {}).items()}
 
 
 def _opened(artefact: Artefact) -> Session:

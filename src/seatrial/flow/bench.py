@@ -27,7 +27,7 @@ from seatrial.contracts.messages import ArrayRef, Order
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
-from seatrial.flow.answering import answering
+from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
 
@@ -94,6 +94,10 @@ class Bench:
             train=train,
             labels=arrays.unpack(order.settings.get("labels")),
             answer=answering(order, values),
+            run=running(order),
+            outputs=stated(order),
+            wanted=order.settings.get("wanted"),
+            base=Path(order.base),
         )
         return _made(part.make, order.artefact, making, options)
 

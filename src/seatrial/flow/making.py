@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact, Signature, Step, TensorSpec
+from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.messages import ArrayRef, Order
 from seatrial.contracts.part import PartInfo
@@ -18,18 +22,22 @@ from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Model, classes_of
 from seatrial.errors import SeatrialError, WorkerError
-from seatrial.flow import arrays
+from seatrial.flow import arrays, chains
 from seatrial.flow.keep import ARTEFACT
-from seatrial.flow.rows import Rows
+from seatrial.flow.machines import LOCAL
+from seatrial.flow.rows import ModelRows, Rows
 from seatrial.flow.trial import Voyage
 
 
 class Maker:
-    """Makes artefacts in a worker of its own, begun when the first is needed and anew after a crash."""
+    """Makes artefacts in workers of its own, one a thread, begun when the first is needed and anew after a crash."""
 
     def __init__(self, voyage: Voyage) -> None:
         self._voyage = voyage
-        self._link: Link | None = None
+        self._own = threading.local()
+        self._links: list[Link] = []
+        self._lock = threading.RLock()
+        self._gates: dict[str, threading.Lock] = {}
         self._base: dict[tuple[str, str], Artefact] = {}
         self._made: dict[str, Artefact | Finding] = {}
 
@@ -37,7 +45,26 @@ class Maker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._close()
+        self._close_all()
+
+    def ahead(self, candidates: Sequence[Planned], data: Mapping[str, ModelRows]) -> None:
+        """Make what these candidates need side by side, one artefact a processor; `artefact` then finds it made.
+
+        Each is made once, what two chains begin with too. A worker dies with the thread that started it, so none is kept.
+        """
+        distinct = {(one.candidate.model, one.route, str(one.candidate.variant)): one for one in candidates}
+        count = min(len(distinct), len(os.sched_getaffinity(0)))
+        if count < 2 or self._voyage.machine != LOCAL:
+            return
+        for one in distinct.values():
+            self.base(one.candidate.model, one.form)
+        pool = ThreadPoolExecutor(count)
+        try:
+            list(pool.map(lambda one: self.artefact(one, data[one.candidate.model]), distinct.values()))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._close_all()
+            pool.shutdown(wait=True)
 
     def base(self, model: str, form: str) -> Artefact:
         """The model as it arrived in this form. Raises a `SeatrialError` when it can't be used."""
@@ -49,50 +76,69 @@ class Maker:
             self._base[model, form] = _signed(read, stated)
         return self._base[model, form]
 
-    def artefact(
-        self,
-        planned: Planned,
-        calibration: Mapping[str, ArrayRef],
-        rows_hash: str | None,
-        train: Rows | None = None,
-        labels: arrays.Column | None = None,
-    ) -> Artefact | Finding:
-        """The variant of a candidate, from the store or made now; a finding that says why when it can't be."""
-        candidate = planned.candidate
-        base = self.start(planned)
-        if isinstance(base, Finding):
-            return base
-        info = self._voyage.find("variants", candidate.variant.name)
-        if "after" in info.gives.get("step", ()):
-            return self._answering(planned, info, calibration, rows_hash, train, labels)
+    def artefact(self, planned: Planned, rows: ModelRows) -> Artefact | Finding:
+        """The variant of a candidate, from the store or made now; a finding that says why when it can't be.
+
+        A chain is made link by link, each of what the one before gave, and each kept for itself.
+        """
+        made = self.start(planned)
+        links = planned.candidate.variant.links
+        infos = [self._voyage.find("variants", link.name) for link in links]
+        runtime = self._voyage.find("runtimes", planned.candidate.runtime.name)
+        ways = () if isinstance(made, Finding) else chains.formats(infos, made.format, runtime)
+        for index, (link, info) in enumerate(zip(links, infos, strict=True)):
+            if isinstance(made, Finding):
+                return made
+            wanted = made.format if isinstance(ways, str) else ways[index]
+            if "after" in info.gives.get("step", ()):
+                made = self._answering(planned, link, made if index else None, rows)
+            else:
+                made = self._link(planned, link, wanted, made, rows, index > 0)
+        return made
+
+    def _link(self, planned: Planned, link: PartRef, wanted: str, base: Artefact, rows: ModelRows, later: bool) -> Artefact | Finding:  # fmt: skip
+        """One variant of this artefact in the format that is wanted; what was done before stays in its lineage."""
+        info = self._voyage.find("variants", link.name)
         seed = self._voyage.plan.study.measure.seed
         versions = {package: self._voyage.version(package) for package in info.needs}
         fits = info.accepts.get("rows", ())
-        calibration, rows_hash = (calibration, rows_hash) if "calibrate" in fits else ({}, None)
-        train = train if "train" in fits else None
-        rows = "+".join(filter(None, (rows_hash, train.rows_hash if train else None))) or None
-        key = digest([base.hash, str(candidate.variant), info.version, versions, rows, seed])
-        if key not in self._made:
-            kept = self._kept(key)
-            tried = self._trying(planned, labels) if calibration and "runtimes" in info.uses else {}
-            self._made[key] = kept or self._make(planned, base, key, calibration, rows, train, tried)
-        return self._made[key]
+        calibration = rows.calibration if "calibrate" in fits else None
+        train = rows.train if "train" in fits else None
+        rows_hash = "+".join(one.rows_hash for one in (calibration, train) if one) or None
+        own = getattr(catalog.load(info), "files", None)
+        read = own(catalog.options(info, link.options), self._voyage.folder) if own else {}
+        made_of = [base.hash, wanted, str(link), _code(info), read]
+        key = digest([*made_of, info.version, versions, rows_hash, seed])
 
-    def _answering(
-        self,
-        planned: Planned,
-        info: PartInfo,
-        calibration: Mapping[str, ArrayRef],
-        rows_hash: str | None,
-        train: Rows | None,
-        labels: arrays.Column | None,
-    ) -> Artefact | Finding:
-        """The artefact whose answers a step is to change, with that step; it is fitted once the artefact has answered."""
-        given = catalog.options(info, planned.candidate.variant.options)
-        inner = planned.candidate.model_copy(update={"variant": given.of})
-        made = self.artefact(planned.model_copy(update={"candidate": inner}), calibration, rows_hash, train, labels)
-        if isinstance(made, Finding):
-            return made
+        def make() -> Artefact | Finding:
+            order = Order(
+                order="make",
+                part=link,
+                artefact=base,
+                values=dict(calibration.inputs) if calibration else {},
+                seed=seed,
+                settings={"rows_hash": rows_hash, "wanted": wanted} | self._trying(planned, info, calibration),
+                train=self._training(planned, train) if train else {},
+            )
+            of = f"{planned.candidate.model} ({planned.route})"
+            return self._ordered(order, key, of, base if later else None)
+
+        return self._once(key, make)
+
+    def _answering(self, planned: Planned, link: PartRef, made: Artefact | None, rows: ModelRows) -> Artefact | Finding:
+        """The artefact whose answers a step is to change, with that step; it is fitted once the artefact has answered.
+
+        That artefact is what a chain made so far, else the variant that the step is `of`.
+        """
+        info = self._voyage.find("variants", link.name)
+        given = catalog.options(info, link.options)
+        if made is None:
+            inner = planned.candidate.model_copy(update={"variant": given.of})
+            of = self.artefact(planned.model_copy(update={"candidate": inner}), rows)
+            if isinstance(of, Finding):
+                return of
+            made = of
+        rows_hash = rows.calibration.rows_hash if rows.calibration else None
         step = Step(
             name=info.name, options=given.model_dump(mode="json") | {"version": info.version, "rows": rows_hash}
         )
@@ -111,11 +157,16 @@ class Maker:
         versions = {package: self._voyage.version(package) for package in info.needs}
         identity = [base.hash, base.signature.model_dump(), str(conversion), _code(info), info.version, versions, seed]
         key = digest(["conversion", *identity])
-        if key not in self._made:
-            order = Order(order="convert", part=conversion, artefact=base, values=dict(examples or {}), seed=seed)
-            self._made[key] = self._kept(key) or self._ordered(
-                order, key, f"{planned.candidate.model} ({planned.form})"
-            )
+        order = Order(order="convert", part=conversion, artefact=base, values=dict(examples or {}), seed=seed)
+        return self._once(key, lambda: self._ordered(order, key, f"{planned.candidate.model} ({planned.form})"))
+
+    def _once(self, key: str, make: Callable[[], Artefact | Finding]) -> Artefact | Finding:
+        """What is kept under this key, or is made now, by whoever comes first: others wait for it."""
+        with self._lock:
+            gate = self._gates.setdefault(key, threading.Lock())
+        with gate:
+            if key not in self._made:
+                self._made[key] = self._kept(key) or make()
         return self._made[key]
 
     def _kept(self, key: str) -> Artefact | None:
@@ -125,31 +176,13 @@ class Maker:
             return None
         return artefact
 
-    def _make(
-        self,
-        planned: Planned,
-        base: Artefact,
-        key: str,
-        values: Mapping[str, ArrayRef],
-        rows: str | None,
-        train: Rows | None,
-        tried: dict[str, Any],
-    ) -> Artefact | Finding:
-        order = Order(
-            order="make",
-            part=planned.candidate.variant,
-            artefact=base,
-            values=dict(values),
-            seed=self._voyage.plan.study.measure.seed,
-            settings={"rows_hash": rows} | tried,
-            train=self._training(planned, train) if train else {},
-        )
-        return self._ordered(order, key, f"{planned.candidate.model} ({planned.route})")
-
-    def _trying(self, planned: Planned, labels: arrays.Column | None) -> dict[str, Any]:
+    def _trying(self, planned: Planned, info: PartInfo, calibration: Rows | None) -> dict[str, Any]:
         """What a worker needs to answer rows for a variant that tries things out: the task, its outputs, the rows' labels."""
+        if "runtimes" not in info.uses:
+            return {}
         model = self._voyage.plan.study.models[planned.candidate.model]
         outputs = {name: output.model_dump(mode="json") for name, output in model.outputs.items()}
+        labels = calibration.labels if calibration else None
         known = None if labels is None else {"$array": labels.ref.model_dump()}
         return {"task": model.task.name, "outputs": outputs, "labels": known}
 
@@ -164,41 +197,63 @@ class Maker:
         labels = None if train.labels is None else {"$array": train.labels.ref.model_dump()}
         return {**packed, "labels": labels, "classes": list(classes_of(outputs))}
 
-    def _ordered(self, order: Order, key: str, of: str) -> Artefact | Finding:
-        """What a worker makes, kept under this key; a finding that says why where it can't."""
+    def _ordered(self, order: Order, key: str, of: str, before: Artefact | None = None) -> Artefact | Finding:
+        """What a worker makes, kept under this key; a finding that says why where it can't.
+
+        `before` is what a chain made first: how, is noted in the lineage.
+        """
         voyage = self._voyage
         folder = voyage.keeper.home / "artefacts" / key
         folder.mkdir(parents=True, exist_ok=True)
-        voyage.tell("make", label=str(order.part), note=of)
+        with self._lock:
+            voyage.tell("make", label=str(order.part), note=of)
         placed = order.model_copy(update={"base": str(voyage.folder), "folder": str(folder)})
         try:
-            self._link = self._link or voyage.start("making")
-            answer = self._link.ask(placed, voyage.plan.study.measure.limits.make)
+            answer = self._worker().ask(placed, voyage.plan.study.measure.limits.make)
         except WorkerError as error:
             self._close()
             kind = "conversion" if order.order == "convert" else "variant"
             told = f"the {kind} {order.part} could not be made: {error.what}"
             return missing("run", State(error.state), told, method=error.next_step)
         artefact = Artefact.model_validate(answer["artefact"])
+        if before is not None and artefact != before:
+            earlier = (*before.lineage.earlier, before.lineage.model_copy(update={"earlier": ()}))
+            artefact = artefact.model_copy(update={"lineage": artefact.lineage.model_copy(update={"earlier": earlier})})
         voyage.keeper.put((ARTEFACT, key, artefact.model_dump(mode="json")))
         return artefact
 
+    def _worker(self) -> Link:
+        """The worker of this thread."""
+        if getattr(self._own, "link", None) is None:
+            self._own.link = self._voyage.start(f"making {threading.current_thread().name}")
+            with self._lock:
+                self._links.append(self._own.link)
+        link: Link = self._own.link
+        return link
+
     def _close(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        if getattr(self._own, "link", None) is not None:
+            self._own.link.close()
+            self._own.link = None
+
+    def _close_all(self) -> None:
+        with self._lock:
+            links, self._links = self._links, []
+        for link in links:
+            link.close()
+        self._own.link = None
 
 
-def fits_anew(voyage: Voyage, planned: Planned) -> bool:
-    """Whether the variant of a candidate, or the one that it is of, wants rows to train with."""
-    info = voyage.find("variants", planned.candidate.variant.name)
+def fits_anew(voyage: Voyage, variant: PartRef) -> bool:
+    """Whether a variant, a link of a chain, or the one that a step is of, wants rows to train with."""
+    return any(_trains(voyage, link) for link in variant.links)
+
+
+def _trains(voyage: Voyage, link: PartRef) -> bool:
+    info = voyage.find("variants", link.name)
     if "train" in info.accepts.get("rows", ()):
         return True
-    given = catalog.options(info, planned.candidate.variant.options)
-    if "after" not in info.gives.get("step", ()):
-        return False
-    inner = planned.candidate.model_copy(update={"variant": given.of})
-    return fits_anew(voyage, planned.model_copy(update={"candidate": inner}))
+    return "after" in info.gives.get("step", ()) and fits_anew(voyage, catalog.options(info, link.options).of)
 
 
 def differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:

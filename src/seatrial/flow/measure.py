@@ -100,7 +100,7 @@ def measure(
 def _packages(plan: Plan) -> list[str]:
     folder = Path(plan.folder)
     used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
-    used |= {("variants", one.candidate.variant.name) for one in plan.candidates}
+    used |= {("variants", link.name) for one in plan.candidates for link in one.candidate.variant.links}
     used |= {("conversions", one.conversion.name) for one in plan.candidates if one.conversion}
     used |= {("trainers", one.trainer.name) for one in (ways(plan.study.training) if plan.study.training else ())}
     return sorted(
@@ -114,7 +114,9 @@ def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
     for model in dict.fromkeys(one.candidate.model for one in voyage.plan.candidates):
         voyage.tell("rows", label=model)
         run = any(not _made_elsewhere(voyage, one) for one in voyage.plan.candidates if one.candidate.model == model)
-        train = any(fits_anew(voyage, one) for one in voyage.plan.candidates if one.candidate.model == model)
+        train = any(
+            fits_anew(voyage, one.candidate.variant) for one in voyage.plan.candidates if one.candidate.model == model
+        )
         one = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, run, train)
         prepared[model] = one
         for role, part in (("evaluation", one.evaluation), ("calibration", one.calibration), ("training", one.train)):
@@ -166,6 +168,8 @@ def _trials(voyage: Voyage, data: dict[str, rows.ModelRows]) -> list[Trial]:
     """A trial for each candidate whose artefact could be made; a finding for each other."""
     with Maker(voyage) as maker:
         refused = prove_forms(voyage, maker, {model: one.evaluation.inputs for model, one in data.items()})
+        run = [one for one in voyage.plan.candidates if not _made_elsewhere(voyage, one)]
+        maker.ahead([one for one in run if (one.candidate.model, one.route) not in refused], data)
         return [
             made for one in voyage.plan.candidates if (made := _trial(voyage, maker, one, data, refused)) is not None
         ]
@@ -183,14 +187,7 @@ def _trial(
     if _made_elsewhere(voyage, planned):
         return _imported(voyage, planned, maker.base(candidate.model, planned.form), mine.evaluation)
     rows.check_fit(mine.evaluation, maker.base(candidate.model, planned.form).signature)
-    calibration = mine.calibration
-    artefact = refused.get((candidate.model, planned.route)) or maker.artefact(
-        planned,
-        calibration.inputs if calibration else {},
-        calibration.rows_hash if calibration else None,
-        mine.train,
-        calibration.labels if calibration else None,
-    )
+    artefact = refused.get((candidate.model, planned.route)) or maker.artefact(planned, mine)
     if isinstance(artefact, Finding):
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None

@@ -19,6 +19,7 @@ from seatrial.contracts.rows import Role
 from seatrial.contracts.study import Grid, Reference, Study
 from seatrial.errors import StudyError
 from seatrial.flow._roles import offers
+from seatrial.flow.chains import formats
 from seatrial.flow.machines import LOCAL, reached
 from seatrial.flow.read import Source
 from seatrial.flow.training_ways import estimate as training_estimate
@@ -135,30 +136,36 @@ class _Possible:
         """The form of its model that, converted where need be and after the variant, its runtime takes; or why there is none."""
         key = (candidate.model, candidate.variant.name, candidate.runtime.name)
         if key not in self._ways:
-            runtime, variant = self._find("runtimes", candidate.runtime), self._find("variants", candidate.variant)
-            self._ways[key] = self._fitting(candidate.model, variant, runtime)
+            self._ways[key] = self._fitting(
+                candidate.model, self._links(candidate), self._find("runtimes", candidate.runtime)
+            )
         return self._ways[key]
 
     def _reasons(self, candidate: Candidate) -> Iterator[str]:
-        runtime, variant = self._find("runtimes", candidate.runtime), self._find("variants", candidate.variant)
+        runtime, links = self._find("runtimes", candidate.runtime), self._links(candidate)
         if self._machine_reached == LOCAL:  # what another machine has is found out there
-            yield from _not_installed(runtime)
-            yield from _not_installed(variant)
-        for part in (runtime, variant):
+            for part in (runtime, *links):
+                yield from _not_installed(part)
+        for part in (runtime, *links):
             for aspect, value in (("device", candidate.device), ("precision", candidate.precision)):
                 yield from _not_taken(part, aspect, value)
         yield from self._machine(candidate)
         yield self.way(candidate).reason
-        rows = variant.accepts.get("rows", ())
-        if "calibrate" in rows and "none" not in rows and not self._calibrating:
-            yield f"{variant.name} needs rows to calibrate with: give a data set `roles: calibrate`, or draw some for it"
-        if "train" in variant.accepts.get("rows", ()) and not self._training:
-            yield f"{variant.name} needs rows to train with: give a data set `roles: train`, or draw some for it"
+        for variant in links:
+            rows = variant.accepts.get("rows", ())
+            if "calibrate" in rows and "none" not in rows and not self._calibrating:
+                yield f"{variant.name} needs rows to calibrate with: give a data set `roles: calibrate`, or draw some for it"
+            if "train" in rows and "none" not in rows and not self._training:
+                yield f"{variant.name} needs rows to train with: give a data set `roles: train`, or draw some for it"
         if self._machine_reached == LOCAL:
             yield self._not_here(runtime, candidate.device)
 
     def _find(self, kind: str, ref: PartRef) -> PartInfo:
         return catalog.find(kind, ref.name, self._folder)
+
+    def _links(self, candidate: Candidate) -> list[PartInfo]:
+        """What is done to the model, one after the other."""
+        return [self._find("variants", link) for link in candidate.variant.links]
 
     @cached_property
     def _calibrating(self) -> bool:
@@ -181,21 +188,21 @@ class _Possible:
             self._absent[key] = catalog.load(runtime).absent(device) or ""
         return self._absent[key]
 
-    def _fitting(self, model: str, variant: PartInfo, runtime: PartInfo) -> _Way:
+    def _fitting(self, model: str, links: Sequence[PartInfo], runtime: PartInfo) -> _Way:
         """The first form, in the runtime's order of formats and then the study's, that the variant and the runtime take as it
         is; else the first that they take after one conversion, in that order and then the conversions'."""
         stated = self._study.models[model]
         forms = {name: self._find("subjects", PartRef(name=name)) for name in stated.forms}
-        fitting: list[tuple[int, _Way]] = []
+        fitting: list[tuple[tuple[int, int], _Way]] = []
         reasons: list[str] = []
         for name, subject in forms.items():
             for given in subject.gives.get("format", (name,)):
-                _try(_Way(name), given, variant, runtime, subject, fitting, reasons)
+                _try(_Way(name), given, links, runtime, subject, fitting, reasons)
         if not fitting:
             for name, conversion, given, made in self._conversions(forms, stated.conversions):
                 info = self._find("conversions", conversion)
                 way = _Way(name, conversion)
-                _try(way, made, variant, runtime, info, fitting, reasons, f", which {conversion.name} makes of {given}")
+                _try(way, made, links, runtime, info, fitting, reasons, f", which {conversion.name} makes of {given}")
         if fitting:
             return min(fitting, key=lambda one: one[0])[1]
         return _Way(reason=f"no form of {model} fits: {'; '.join(dict.fromkeys(reasons))}")
@@ -224,32 +231,26 @@ class _Way(NamedTuple):
 def _try(
     way: _Way,
     given: str,
-    variant: PartInfo,
+    links: Sequence[PartInfo],
     runtime: PartInfo,
     needed: PartInfo,
-    fitting: list[tuple[int, _Way]],
+    fitting: list[tuple[tuple[int, int], _Way]],
     reasons: list[str],
     origin: str = "",
 ) -> None:
     """Note the way, with the runtime's place for it, where the variant and the runtime take this format; else note why not."""
-    if not variant.takes("format", given):
-        reasons.append(f"{variant.name} doesn't take {given}{origin}")
-    elif not runtime.takes("format", made := _made(variant, given)):
-        reasons.append(f"{runtime.name} doesn't take {made}{origin}")
+    made = formats(links, given, runtime)
+    if isinstance(made, str):
+        reasons.append(f"{made}{origin}")
     elif gone := next(_not_installed(needed), ""):
         reasons.append(gone)
     else:
-        fitting.append((_place(runtime, made), way))
+        fitting.append(((_place(runtime, made[-1]), _place(links[0], given)), way))
 
 
-def _made(variant: PartInfo, given: str) -> str:
-    """The format that a variant makes of a format: the same where it can."""
-    gives = variant.gives.get("format", (given,))
-    return given if given in gives else gives[0]
-
-
-def _place(runtime: PartInfo, made: str) -> int:
-    accepted = runtime.accepts.get("format", ())
+def _place(part: PartInfo, made: str) -> int:
+    """Where a format stands among those that a part takes."""
+    accepted = part.accepts.get("format", ())
     return accepted.index(made) if made in accepted else len(accepted)
 
 

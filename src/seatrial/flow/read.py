@@ -129,6 +129,8 @@ class _Named:
     options: Any
     options_path: _yaml.Path
     by_key: bool = False
+    of: tuple[str, ...] = ()
+    """The chain that it doesn't belong to, though options are given for it."""
 
 
 def _named_parts(content: Any) -> Iterator[_Named]:
@@ -159,6 +161,9 @@ def _matches(content: Any, pattern: tuple[str, ...], path: _yaml.Path = ()) -> I
 def _named(kind: str, path: _yaml.Path, given: Any) -> Iterator[_Named]:
     """`name`, `{name: {options}}` or `{name: NAME, options: {}}`; anything else is no reference, which the types say."""
     given = trainer_as_written(given) if kind == "trainers" else given
+    if kind == "variants" and (links := _chain(path, given)):
+        yield from links
+        return
     if isinstance(given, str):
         yield _Named(kind, given, path, {}, path)
     elif isinstance(given, dict) and isinstance(given.get("name"), str):
@@ -168,8 +173,29 @@ def _named(kind: str, path: _yaml.Path, given: Any) -> Iterator[_Named]:
         yield _Named(kind, name, (*path, name), options, (*path, name), by_key=True)
 
 
+def _chain(path: _yaml.Path, given: Any) -> list[_Named]:
+    """The links of a chain of variants as it is written: `one+other`, or `{one+other: {other: {options}}}`; else nothing."""
+    name: Any = given
+    options: Any = {}
+    at = path
+    if isinstance(given, dict) and len(given) == 1:
+        ((name, options),) = given.items()
+        at = (*path, name)
+    if not isinstance(name, str) or "+" not in name:
+        return []
+    links = name.split("+")
+    if not isinstance(options, dict | None):
+        return [_Named("variants", links[0], at, options, at, by_key=at != path)]
+    unknown = [key for key in options or {} if key not in links]
+    known = [_Named("variants", one, at, (options or {}).get(one), (*at, one), by_key=at != path) for one in links]
+    return known + [_Named("variants", key, (*at, key), {}, at, by_key=True, of=tuple(links)) for key in unknown]
+
+
 def _part_faults(named: _Named, text: _yaml.Text, folder: Path) -> list[Fault]:
     where = text.where(named.path, key=named.by_key)
+    if named.of:
+        told = f"`{named.name}` isn't in the chain {'+'.join(named.of)}: options stand under the name of a link"
+        return [Fault(where, told, suggest(named.name, list(named.of)))]
     if not isinstance(named.options, dict | None):
         return [
             Fault(text.where(named.options_path), f"the options of `{named.name}` are a block of `key: value` lines")

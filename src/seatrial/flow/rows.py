@@ -175,7 +175,9 @@ def _asked(study: Study) -> list[str]:
 
 
 def _groups_of(ref: PartRef) -> Iterator[str]:
-    if named := ref.options.get("group"):
+    if len(ref.links) > 1:
+        yield from (name for link in ref.links for name in _groups_of(link))
+    elif named := ref.options.get("group"):
         yield str(named)
     if inner := ref.options.get("of"):
         yield from _groups_of(TypeAdapter(Ref).validate_python(inner))

@@ -19,7 +19,7 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Making, Setting, Training
 from seatrial.errors import PartError, Unsupported
-from seatrial.testing import _after, _by_format, _models, _skops
+from seatrial.testing import _after, _by_format, _models, _skops, _student
 from seatrial.testing._models import Sample
 
 NEARLY = 0.15
@@ -50,13 +50,16 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
 
 def _exam_fitted(part: PartInfo) -> None:
     """Fit a model anew to rows with a role, twice: the same both times, better than chance, and refused without the rows."""
-    module, options = catalog.load(part), catalog.options(part, {"group": "town"})
+    module, torch = catalog.load(part), part.takes("format", "torch")
+    options = catalog.options(part, {} if torch else {"group": "town"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sample, labels = _skops.two_classes(folder / "model.skops")
+        sample, labels = _student.three_classes(folder / "of") if torch else _skops.two_classes(folder / "model.skops")
         towns = np.where(np.arange(len(labels)) % 3 == 0, "Rye", "Ely")
-        training = Training(sample.values, labels, {"town": towns}, ("no", "yes"))
+        training = Training(sample.values, labels, {"town": towns}, ("no", "yes", "perhaps")[: 3 if torch else 2])
         given = Making(folder / "first", _SEED, rows_hash="rows", train=training)
+        if "runtimes" in part.uses:
+            given = replace(given, run=lambda artefact, values: _answers(artefact, sample._replace(values=values)))
         first = _make(part, module, options, sample, folder / "first", given)
         second = _make(part, module, options, sample, folder / "second", replace(given, folder=folder / "second"))
         assert first.hash == second.hash, f"{part.name}: made twice from the same, it differs"
@@ -64,6 +67,8 @@ def _exam_fitted(part: PartInfo) -> None:
         (answers,) = _answers(first, sample).values()
         right = float(np.mean(answers.argmax(axis=1) == labels))
         assert right > 1 - 2 * NEARLY, f"{part.name}: answers {right:.2f} of its own training rows rightly"
+        if "none" in part.accepts["rows"]:
+            return
         refused = _models.refusal(
             Unsupported, lambda: module.make(sample.artefact, Making(folder / "none", _SEED), options)
         )

@@ -29,7 +29,7 @@ def terms(shown: View) -> Terms:
     names = dict.fromkeys([*listed["listed"], *(listed["ran"] if shown.ran else ())])
     for row in shown.rows:
         candidate = row.entry.candidate
-        names |= dict.fromkeys((candidate.precision, candidate.variant.name))
+        names |= dict.fromkeys((candidate.precision, *(link.name for link in candidate.variant.links)))
     names |= dict.fromkeys(str(finding.state) for finding in shown.dossier.findings)
     names |= dict.fromkeys(map(str, Origin))
     known = (Word(name, meaning(name)) for name in names)

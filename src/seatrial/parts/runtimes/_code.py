@@ -27,7 +27,8 @@ def called(artefact: Artefact) -> tuple[Callable[..., Any], dict[str, Any]]:
     if found is None:
         raise ModelError(f"`{artefact.entry}` is no reference like `package.module:function`")
     unchanged(artefact, "code")
-    folder = artefact.lineage.options.get("folder")
+    line = artefact.lineage
+    folder = line.options.get("folder") or line.found.get("folder")
     if folder and folder not in sys.path:
         sys.path.insert(0, folder)
     function = getattr(_imported(found["place"], artefact.files.get("code")), found["function"], None)

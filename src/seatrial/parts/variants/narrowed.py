@@ -1,0 +1,78 @@
+"""The torch module without its weakest channels, cut out for good (structured pruning), and trained again where there are rows for it.
+
+Unlike `pruned`, whose zeros stay in the file, layers become smaller, so that every runtime gets faster. With rows of the role `train` what
+remains is trained on their labels; without, it is left as it is, which costs quality: measure. Li et al. (2017).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.protocols import Making
+from seatrial.parts.variants import _channels, _student
+
+NEEDS = ("torch", "safetensors")
+EXTRA = "torch"
+ACCEPTS = {"format": ("torch",), "rows": ("train", "none")}
+GIVES = {"format": ("torch", "onnx")}
+CANNOT = {
+    "onnx": ("not yet ours", "channels are followed through a torch module's code; give the model's torch form"),
+    "transformers": (
+        "not yet theirs",
+        "torch.fx can't follow torch's own encoder layers; attention heads aren't cut out",
+    ),
+    "gpu": ("not yet ours", "what remains is trained on the processor"),
+}
+VERSION = 1
+
+
+class Options(_student.LearningOptions):
+    """How much goes, and how what remains is trained."""
+
+    share: float = Field(default=0.3, gt=0, lt=1, description="share of each layer's channels that is cut out")
+
+
+def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
+    """The smaller model. Raises `Unsupported` where channels can't be followed, or none can be spared."""
+    inputs = _student.tensors(artefact, making.train.inputs) if making.train else _student.guessed(artefact)
+    code = _student.of_teacher(artefact)
+    whole = _student.with_weights(_student.built(code), artefact)
+    cut = _channels.cut(whole, tuple(one[:2] for one in inputs), options.share)
+    found: dict[str, Any] = {"parameters_of_teacher": _student.parameters(whole)}
+    with tempfile.TemporaryDirectory() as name:
+        code = _student.smaller(code, cut, Path(name) / "smaller.py")
+        module = _student.built(code)
+        module.load_state_dict(cut.weights)
+        module.eval()
+        if making.train and making.train.labels is not None:
+            lesson = _lesson(inputs, making.train.labels)
+            begun, ended = _student.learn(module, lesson, _loss, options, making.seed)
+            found |= {"loss": [round(begun, 6), round(ended, 6)], "rows": len(inputs[0])}
+        found["parameters"] = _student.parameters(module)
+        return _student.kept("narrowed", module, code, artefact, making, options, found, inputs)
+
+
+def _lesson(inputs: tuple[Any, ...], labels: Any) -> _student.Lesson:
+    import torch
+
+    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
+    return _student.Lesson(inputs, {"labels": torch.from_numpy(np.array(labels, np.int64 if whole else np.float32))})
+
+
+def _loss(answer: Any, given: Mapping[str, Any]) -> Any:
+    """Cross entropy of classes, of labels chosen one by one, or the mean square of numbers; the module gives logits or numbers."""
+    from torch.nn import functional
+
+    labels = given["labels"]
+    if not labels.is_floating_point():
+        return functional.cross_entropy(answer, labels)
+    if labels.ndim == 2:
+        return functional.binary_cross_entropy_with_logits(answer, labels)
+    return functional.mse_loss(answer.reshape(labels.shape), labels)
