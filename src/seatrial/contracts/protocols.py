@@ -17,6 +17,8 @@ from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.messages import Order
 from seatrial.contracts.race import Leaving, Race, Rungs
+from seatrial.contracts.slope import Loss as Loss
+from seatrial.contracts.slope import Slope as Slope
 from seatrial.contracts.study import Output
 from seatrial.contracts.training import Job
 from seatrial.contracts.values import Values
@@ -177,6 +179,9 @@ class Session(Protocol):
     Optional: `spent() -> Mapping`, where the time of the queries went since it was last asked; asked before and after each
     timed block, outside the clock. Means a query, in seconds: `query` in all, `wire` from sending to the last byte received, and of that
     `server` by its own word or the `round_trip` of an empty request; `way` says how that was got. Empty where it can't be told.
+
+    Optional: `gradient(values, loss: Loss) -> Slope`, the gradient of the loss, summed over rows, by each float input: rows in, rows out.
+    Raises `ModelError` where labels or output don't fit, `Unsupported` where there is no gradient. It is of the very model that answers, in its precision.
     """
 
     def predict(self, values: Values) -> Values:

@@ -21,11 +21,12 @@ from pydantic import Field
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Facts, Setting
+from seatrial.contracts.protocols import Facts, Loss, Setting, Slope
 from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
+from seatrial.parts.runtimes._torch_gradient import losses
 from seatrial.parts.runtimes._torch_module import built, words
 
 NEEDS = ("torch", "safetensors")
@@ -45,6 +46,10 @@ _HEAVY = re.compile(
     r"mkldnn_rnn_layer|_cudnn_rnn|_scaled_dot_product_\w+_attention\w*)|mkldnn::\w+|quantized::(conv|linear)\w*|onednn::q\w+"
 )
 _TYPES = {"float": "fp32", "double": "fp64", "c10::BFloat16": "bf16", "c10::Half": "fp16", "c10::quint8": "int8", "c10::qint8": "int8", "signed char": "int8", "unsigned char": "int8"}  # fmt: skip
+
+
+_EXTRA = "\0of each row"
+"""The name under which labels, cotangents and losses travel beside inputs and outputs."""
 
 
 class Options(PartOptions):
@@ -96,6 +101,8 @@ class Session:
         self._setting, self._options = setting, options
         self._device = torch.device(setting.device)
         program, sizes = built(artefact)
+        fixed = artefact.signature.fixed_batch
+        sizes = sizes or ((fixed,) if fixed else ())
         _settle(setting)
         self._module = _placed(program, self._device, options)
         self._pass = _passing(self._module, artefact)
@@ -104,6 +111,7 @@ class Session:
         self._graphs = _graphs()["graphs"] if options.compiled else 0
         if options.compiled:
             sizes = sizes or tuple(sorted({1, setting.batch}))
+        self._sizes = sizes if not options.compiled else ((fixed,) if fixed else ())
         self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, sizes) if sizes else self._run
         self._last: dict[str, Any] = {}
 
@@ -125,6 +133,51 @@ class Session:
             if not details["graphs"]:
                 said = "torch.compile found nothing to compile, so the module ran eagerly"
         return Facts(device or self._setting.device, precision, said, details)
+
+    def gradient(self, values: Values, loss: Loss) -> Slope:
+        """The gradient of the loss by each float input. A compiled module's is taken eagerly: the same sums."""
+        if self._module is None:
+            raise ModelError("the session is closed")
+        extra = loss.cotangent if loss.kind == "cotangent" else loss.labels
+        if extra is None:
+            raise ModelError(f"`{loss.kind}` needs {'a cotangent' if loss.kind == 'cotangent' else 'labels'}")
+
+        def sloped(given: dict[str, Any]) -> dict[str, Any]:
+            return self._slope(given, loss)
+
+        made = (in_sizes(sloped, self._sizes) if self._sizes else sloped)({**values, _EXTRA: np.asarray(extra)})
+        parts: dict[str, dict[str, Any]] = {"gradient": {}, "answers": {}}
+        for name, value in made.items():
+            if name != _EXTRA:
+                part, _, own = name.partition(" ")
+                parts[part][own] = value
+        return Slope(parts["gradient"], made[_EXTRA], parts["answers"])
+
+    def _slope(self, given: dict[str, Any], loss: Loss) -> dict[str, Any]:
+        """Loss, gradients and answers under one roof of names, so that rows can be filled up as those of a query."""
+        import torch
+
+        tensors = {name: self._tensor(value) for name, value in given.items()}
+        extra = tensors.pop(_EXTRA)
+        wanted = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
+        if not wanted:
+            raise Unsupported("no input is a float, so there is no gradient by the inputs")
+        try:
+            with torch.enable_grad(), _precision(self._setting):
+                positional, named = self._pass(dict(tensors))
+                answers = named_outputs(self._module(*positional, **named), self._names)
+            if loss.output not in answers:
+                raise ModelError(f"there is no output `{loss.output}`, only {', '.join(answers)}")
+            each = losses(answers[loss.output], loss, extra)
+            slopes = torch.autograd.grad(each.sum(), list(wanted.values()), allow_unused=True)
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+            raise ModelError(f"PyTorch: {words(error)}", next_step="compare `inputs` of the study") from error
+        found = {
+            f"gradient {name}": _host(torch.zeros_like(one) if slope is None else slope)
+            for (name, one), slope in zip(wanted.items(), slopes, strict=True)
+        }
+        found |= {f"answers {name}": _host(answer.detach()) for name, answer in answers.items()}
+        return found | {_EXTRA: _host(each.detach())}
 
     def close(self) -> None:
         """Give the module back; a second time does nothing."""
