@@ -120,6 +120,8 @@ TABLES = {
 CONTRACT_WORDS = {
     "prefer": "a field of the study: the rule that orders candidates",
     "precision": "a coordinate of candidates, and an aspect that parts accept",
+    "map": "what YAML calls a mapping: the tag `tag:yaml.org,2002:map`",
+    "embedding": "what operators that look vectors up are called",
     "memory": "a field of a worker's answer and of a study's limits",
     "json": "a way of writing: `model_dump(mode='json')`",
     "python": "a field of the environment: the interpreter's version",

@@ -10,6 +10,7 @@ functions of its kind (`contracts/protocols.py`) it declares, as plain literals:
     USES = ("runtimes",)                          kinds of part that `flow` hands to it
     COUNTS = ("confusion",)                       shared counts that a metric is computed from
     ACROSS = True                                 a metric that compares groups
+    WHOLE = True                                  a metric that looks at all rows at once
     CANNOT = {"npu": ("not run here", "no NPU was at hand")}
     VERSION = 1                                   raise it when results change: what was measured before counts no more
     class Options(PartOptions): ...               its block of the study file
@@ -65,6 +66,7 @@ class PartInfo(Record):
     paired: bool = False
     counts: tuple[str, ...] = ()
     across: bool = False
+    whole: bool = False
     version: int = 1
     source: str = "seatrial"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seatrial.contracts.damage import Damage
 from seatrial.contracts.finding import Finding
@@ -76,6 +76,41 @@ class GroupMetric(Protocol):
 
         With `level` None the values alone, bounds NaN, and quick: each is asked for again without every replicate group.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One quantity under several weightings of the rows: `values` (weightings,), NaN where there is none.
+
+    `rows` (rows,) bool are those that it rests on. A `share` lies in 0 to 1, and a row changes it by at most its own share.
+    `exact` is a figure of these very rows that no bounds belong to.
+    """
+
+    what: str
+    values: Array
+    rows: Array
+    better: Literal["higher", "lower"]
+    at: Mapping[str, Any] = field(default_factory=dict)
+    share: bool = True
+    exact: bool = False
+    method: str = ""
+    note: str = ""
+
+
+class WholeMetric(Protocol):
+    """`parts/metrics`: a measure that needs all rows at once: it declares `WHOLE = True` and has these two.
+
+    What rows are worth is settled before (`see`), and summed for as many weightings as `flow` needs for slices, intervals and
+    paired differences: a row's weight is how many times it counts, 0 for rows that are left out.
+    """
+
+    def see(self, batch: Batch, options: Any) -> Any:
+        """Everything that is needed of the rows, whatever they weigh. Raises `Unsupported` or `DataError`."""
+        ...
+
+    def figures(self, seen: Any, weights: Array, options: Any) -> Iterable[Figure]:
+        """The quantities under each of the weightings, `weights` (weightings, rows); always the same ones in the same order."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from seatrial.contracts.boxes import Boxes as Boxes
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.money import Money
 from seatrial.contracts.quantity import Seconds as Seconds
@@ -69,8 +70,8 @@ class Input(Record):
 class Output(Record):
     """One output of the model: what its numbers are, and the classes in their order (of predicted numbers: the targets)."""
 
-    means: Literal["logits", "probabilities", "scores", "values", "boxes", "tokens"] = Field(
-        description="what its numbers are"
+    means: Literal["logits", "probabilities", "scores", "values", "vectors", "boxes", "classes", "count", "tokens"] = (
+        Field(description="what its numbers are")
     )
     classes: tuple[Scalar, ...] = Field(default=(), description="names of the classes, in the order of the output")
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
@@ -78,6 +79,9 @@ class Output(Record):
     )
     threshold: float | dict[str, float] | None = Field(
         default=None, description="of labels that are chosen one by one: from where on; one for all, or by label"
+    )
+    boxes: Boxes | None = Field(
+        default=None, description="of boxes: how they are written; corners in pixels if left out"
     )
 
     @model_validator(mode="after")
@@ -88,6 +92,8 @@ class Output(Record):
             raise ValueError("`quantiles` are of predicted numbers: say `means: values`")
         if self.threshold is not None and self.means not in ("logits", "probabilities", "scores"):
             raise ValueError("a `threshold` is for logits, probabilities or scores of labels")
+        if self.boxes is not None and self.means != "boxes":
+            raise ValueError("how `boxes` are written is for an output of boxes: say `means: boxes`")
         return self
 
 

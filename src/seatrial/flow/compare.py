@@ -44,6 +44,7 @@ from seatrial.flow.publish import publish
 from seatrial.flow.quality import PIECE, Answers, about, attributed, batches, distinct
 from seatrial.flow.stated import state, without
 from seatrial.flow.trial import now
+from seatrial.flow.whole import state as state_whole
 
 NAMES = ("reference", "candidate")
 OUTPUT = "outputs"
@@ -243,12 +244,17 @@ def _findings(plan: Plan, made: Matched, task: PartInfo) -> Iterator[Finding]:
     rows, judged = _rows(plan, made, task), Judged()
     metrics = [Asked(catalog.find("metrics", ref.name), ref.options) for ref in plan.study.measure.metrics]
     readable = [one for one in metrics if not made.decided or one.info.takes("answers", DECIDED)]
-    alone = [one for one in readable if not one.info.paired]
+    at_once = [one for one in readable if one.info.whole]
+    counting = [one for one in readable if not one.info.whole]
+    alone = [one for one in counting if not one.info.paired]
     reference = count(alone, _side(rows, True), judged, dealt=True)
     for planned in plan.candidates:
-        asked, pieces = (alone if planned.reference else readable), _side(rows, planned.reference)
+        asked, pieces = (alone if planned.reference else counting), _side(rows, planned.reference)
         own = reference if planned.reference else count(asked, pieces, judged, dealt=True)
         stated = list(state(asked, pieces, judged, own, None if planned.reference else reference, levels))
+        able = [one for one in at_once if not (planned.reference and one.info.paired)]
+        theirs = None if planned.reference else _side(rows, True)
+        stated += state_whole(able, pieces, theirs, judged, levels, "reference")
         for info in (
             one.info for one in metrics if one not in readable and not (planned.reference and one.info.paired)
         ):

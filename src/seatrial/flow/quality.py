@@ -17,6 +17,7 @@ from seatrial.flow.counted import Asked, Counted, Judged, Pieces, count
 from seatrial.flow.found import EXCESS, HURT, LABEL_UNITS, found, losses, searched
 from seatrial.flow.stated import state, without
 from seatrial.flow.trial import Trial, Voyage, now
+from seatrial.flow.whole import state as state_whole
 from seatrial.numerics.regression import centre
 
 PIECE = 65_536
@@ -43,7 +44,8 @@ def quality_findings(
 def _quality(
     voyage: Voyage, trial: Trial, reference: Trial | None, judged: Judged, levels: Sequence[float]
 ) -> list[Finding]:
-    metrics = [Asked(voyage.find("metrics", ref.name), ref.options) for ref in voyage.plan.study.measure.metrics]
+    every = [Asked(voyage.find("metrics", ref.name), ref.options) for ref in voyage.plan.study.measure.metrics]
+    metrics = [one for one in every if not one.info.whole]
     alone = [one for one in metrics if not one.info.paired]
     paired = [one for one in metrics if one.info.paired] if reference is not None else []
     counts, lost = _reference_counts(voyage, reference, alone, judged)
@@ -55,9 +57,33 @@ def _quality(
         stated += state(asked, pieces_of(voyage, trial, theirs, judged), judged, own, counts, levels)
     except SeatrialError as error:
         stated += [(one.info, each) for one in asked for each in without(one.info, error.what)]
+    stated += _whole(voyage, trial, reference, judged, levels, [one for one in every if one.info.whole])
     against = reference.id if reference else None
     made = [one for info, each in stated for one in attributed([each], info, trial.id, against)]
     return distinct([*made, *_searched(voyage, trial, theirs, judged, max(levels))])
+
+
+def _whole(
+    voyage: Voyage,
+    trial: Trial,
+    reference: Trial | None,
+    judged: Judged,
+    levels: Sequence[float],
+    asked: Sequence[Asked],
+) -> Iterator[tuple[PartInfo, Finding]]:
+    """What metrics that look at all rows at once state; paired ones where the reference answered."""
+    there = reference if reference is not None and reference.prediction is not None else None
+    for one in asked:
+        if one.info.paired and reference is not None and there is None:
+            lost = "the reference gave no outputs to compare with"
+            yield from ((one.info, each) for each in without(one.info, lost))
+    able = [one for one in asked if there is not None or not one.info.paired]
+    theirs = None if there is None else pieces_of(voyage, there, None, judged)
+    own = pieces_of(voyage, trial, there, judged)
+    try:
+        yield from state_whole(able, own, theirs, judged, levels, () if there is None else _hashes(there))
+    except SeatrialError as error:
+        yield from ((one.info, each) for one in able for each in without(one.info, error.what))
 
 
 def _searched(voyage: Voyage, trial: Trial, reference: Trial | None, judged: Judged, level: float) -> Iterator[Finding]:

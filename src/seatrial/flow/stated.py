@@ -45,8 +45,8 @@ def state(
     """All findings of one candidate, each with the metric that made it; paired ones where the reference was counted, too."""
     for one in asked:
         if reference is not None and not one.info.paired and one.info.counts:
-            yield from _tried(one.info, lambda one=one: _drops(one, judged, own, reference, levels), quiet=True)  # type: ignore[misc]
-        yield from _tried(one.info, lambda one=one: _stated(one, pieces, judged, own, levels))  # type: ignore[misc]
+            yield from tried(one.info, lambda one=one: _drops(one, judged, own, reference, levels), quiet=True)  # type: ignore[misc]
+        yield from tried(one.info, lambda one=one: _stated(one, pieces, judged, own, levels))  # type: ignore[misc]
 
 
 def without(info: PartInfo, note: str, how: State = State.FAILED) -> list[Finding]:
@@ -54,7 +54,7 @@ def without(info: PartInfo, note: str, how: State = State.FAILED) -> list[Findin
     return [missing(what, how, note) for what in info.gives.get("finding", (info.name,))]
 
 
-def _tried(
+def tried(
     info: PartInfo, make: Callable[[], Iterable[Finding]], quiet: bool = False
 ) -> Iterator[tuple[PartInfo, Finding]]:
     """What a metric states, or that it could not; `quiet` where the same metric says so elsewhere."""

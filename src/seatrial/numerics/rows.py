@@ -21,7 +21,7 @@ from seatrial.numerics.valued import Numbers
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
-RAW = ("scores", "values", "quantiles")
+RAW = ("scores", "values", "quantiles", "vectors", "boxes")
 """Answers that are the model's own numbers; the first that there is."""
 
 

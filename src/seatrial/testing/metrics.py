@@ -1,6 +1,7 @@
 """The exam for metrics of classification: shards merge to the whole, order doesn't matter, bounds are bounds, nothing raises.
 
-Metrics that are computed from shared counts (they declare `COUNTS`) sit it cell by cell, too (`testing/_counted.py`).
+Metrics that are computed from shared counts (they declare `COUNTS`) sit it cell by cell, too (`testing/_counted.py`); those that look at
+all rows at once (`WHOLE`) under several weightings (`testing/_whole.py`).
 
 from seatrial import catalog
 from seatrial.testing.metrics import exam
@@ -20,6 +21,7 @@ from seatrial import catalog
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.quality import Batch
 from seatrial.testing import _counted as counted
+from seatrial.testing import _whole as at_once
 from seatrial.testing._batches import (
     CLASSES,
     LEVELS,
@@ -42,6 +44,9 @@ def exam(part: PartInfo, given: dict[str, Any] | None = None) -> None:
     if "favourable" in catalog.options_type(module).model_fields:
         given = {"favourable": CLASSES[0]} | (given or {})
     options = catalog.options(part, given)
+    if part.whole:
+        at_once.exam(part, module, options)
+        return
     if part.counts:
         (counted.exam_of_groups if part.across else counted.exam)(part, module, options)
         return

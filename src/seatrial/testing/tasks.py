@@ -28,7 +28,8 @@ def exam(part: PartInfo) -> None:
     meanings = part.gives.get("means", ())
     assert meanings, f"{part.name}: say in GIVES which outputs it reads: means"
     for means in meanings:
-        outputs = {"other": Output(means="boxes"), "answer": Output(means=means, classes=CLASSES)}
+        other: Any = "tokens" if means == "boxes" else "boxes"
+        outputs = {"other": Output(means=other), "answer": Output(means=means, classes=CLASSES)}
         raw = {"other": np.zeros((ROWS, 7), np.float32), "answer": sample(means)}
         _rows_stand_alone(part, module, outputs, raw)
         _no_nonsense(part, module, outputs, raw)
@@ -38,10 +39,20 @@ def exam(part: PartInfo) -> None:
 def sample(means: str, rows: int = ROWS, width: int = WIDTH) -> np.ndarray[Any, Any]:
     """Made-up outputs, rows x width, as this meaning has them."""
     given = np.random.default_rng(1).normal(0, 4, (rows, width)).astype(np.float32)
+    if means == "boxes":
+        return made_boxes(rows)
     if means != "probabilities":
         return given
     powers = np.exp(given - given.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def made_boxes(rows: int) -> np.ndarray[Any, Any]:
+    """Two boxes a row as corners, score and class, rows x 2 x 6; the class of both goes round from row to row."""
+    rng = np.random.default_rng(1)
+    corner, size = rng.uniform(0, 50, (rows, 2, 2)), rng.uniform(1, 40, (rows, 2, 2))
+    score, kind = rng.random((rows, 2, 1)), np.arange(rows)[:, None, None] % len(CLASSES) + np.zeros((1, 2, 1))
+    return np.concatenate([corner, corner + size, score, kind], axis=2).astype(np.float32)
 
 
 def _rows_stand_alone(part: PartInfo, module: Any, outputs: Any, raw: Any) -> None:
@@ -80,6 +91,9 @@ def _labels_keep_their_place(part: PartInfo, module: Any, outputs: Any) -> None:
     if "values" in part.gives["means"]:
         _refused(part, lambda: module.labels(stored, outputs), "text where numbers are predicted")
         stored = np.arange(ROWS) % len(CLASSES)
+    if "boxes" in part.gives["means"]:
+        _refused(part, lambda: module.labels(stored, outputs), "text where boxes are wanted")
+        stored = np.tile(made_boxes(len(CLASSES))[..., [0, 1, 2, 3, 5]], (ROWS, 1, 1))[:ROWS]
     whole = module.labels(stored, outputs)
     assert len(whole) == ROWS, f"{part.name}: {ROWS} labels became {len(whole)}"
     pieces = np.concatenate([module.labels(stored[start : start + 1], outputs) for start in range(ROWS)])

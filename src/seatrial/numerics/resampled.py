@@ -1,0 +1,61 @@
+"""Bounds of a statistic that is known by its values without each replicate group alone (`numerics/replicates.py`).
+
+A statistic of all rows together, such as a mean average precision, has no formula for its variance; the delete-a-group
+jackknife gives one. A share gets the interval of a proportion with as many rows as that variance amounts to, so that bounds
+lie in 0 to 1 and lean the way a share's do: Korn & Graubard (1998), Survey Methodology 24, 193-201. Others get Student's t.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seatrial.numerics.betas import student_quantiles
+from seatrial.numerics.interval import Intervals
+from seatrial.numerics.proportions import proportions
+from seatrial.numerics.replicates import FEWEST, spread
+
+Floats = NDArray[np.float64]
+FEW = f"fewer than {FEWEST} independent rows or groups of rows give no bounds"
+
+
+def bounds(
+    value: ArrayLike, without: ArrayLike, filled: ArrayLike, units: ArrayLike, level: float, share: bool = True
+) -> Intervals:
+    """The interval of `value` (cells,), given `without` (groups, cells), how many groups have rows and how many units there are.
+
+    A share of exactly 0 or 1, or one that no group changes, is known as well as `units` independent rows know it. NaN bounds
+    with fewer than 10 groups with rows. A value that can't be below 0 and isn't a share is cut off there.
+    """
+    middle, groups = np.asarray(value, np.float64), np.asarray(filled, np.float64)
+    error = spread(middle, np.where(np.isnan(np.asarray(without)), middle, without), groups)
+    quantile = -student_quantiles((1 - level) / 2, np.maximum(groups, FEWEST) - 1)
+    enough = (groups >= FEWEST) & ~np.isnan(middle)
+    if share:
+        low, high = _of_share(middle, error * quantile, np.asarray(units, np.float64), level)
+    else:
+        low, high = np.maximum(0.0, middle - quantile * error), middle + quantile * error
+    method = np.where(enough, np.char.add("jackknife of ", np.char.add(groups.astype(int).astype(str), " groups")), FEW)
+    nothing = np.full(middle.shape, np.nan)
+    return Intervals(middle, np.where(enough, low, nothing), np.where(enough, high, nothing), level, method)
+
+
+def _of_share(share: Floats, half: Floats, units: Floats, level: float) -> tuple[Floats, Floats]:
+    """Bounds of a proportion of as many rows as would give this half width; of `units` rows where there is none."""
+    normal = -float(student_quantiles((1 - level) / 2, np.asarray(1e9)))
+    inside = (share > 0) & (share < 1) & (half > 0)
+    rows = np.where(inside, share * (1 - share) * (normal / np.where(inside, half, 1.0)) ** 2, units)
+    rows = np.where(np.isnan(share), 0.0, np.maximum(rows, 1e-9))
+    found = proportions(np.clip(np.nan_to_num(share), 0, 1) * rows, rows, level)
+    return np.minimum(found.low, share), np.maximum(found.high, share)
+
+
+def weighted_means(values: ArrayLike, weights: ArrayLike) -> Floats:
+    """The mean of `values` (rows,), NaN for rows without one, under each of `weights` (weightings, rows); NaN where nothing weighs."""
+    given, by = np.asarray(values, np.float64), np.asarray(weights, np.float64)
+    there = ~np.isnan(given)
+    mass = by @ there.astype(np.float64)
+    total = by @ np.where(there, given, 0.0)
+    return np.asarray(np.divide(total, mass, out=np.full(len(by), math.nan), where=mass > 0))
