@@ -42,7 +42,7 @@ def exam(part: PartInfo, given: dict[str, Any] | None = None, faulty: Tables = (
     """Try an audit on made-up tables with planted faults and on their clean twins. Raises `AssertionError`."""
     named = {"label": "y", "group": "person", "order": "day"}
     clean = clean or [table(_faulty.clean(), "train", "train", **named), _other()]
-    faulty = faulty or [table(_faulty.faulty(), "train", "train", **named), _other()]
+    faulty = faulty or [table(_faulty.faulty(), "train", "train", **named), _other(leaky=True)]
     quiet, loud = carry_out(part, given, clean), carry_out(part, given, faulty)
     assert any(one.value is not None for one in quiet), f"{part.name}: finds nothing to say of a clean table"
     for one in (*quiet, *loud):
@@ -71,9 +71,12 @@ def carry_out(part: PartInfo, given: dict[str, Any] | None, tables: Tables) -> l
     return mine
 
 
-def _other() -> Table:
-    """A clean table of other rows, to judge on."""
-    return table(_faulty.clean(2000, seed=7), "evaluation", "evaluation", label="y", group="person", order="day")
+def _other(leaky: bool = False) -> Table:
+    """A table of other rows, to judge on: of other people, later; leaky, of the same people in the same time."""
+    columns = _faulty.clean(2000, seed=7)
+    if not leaky:
+        columns |= {"person": columns["person"] + 1_000_000, "day": columns["day"] + 1_000_000}
+    return table(columns, "evaluation", "evaluation", label="y", group="person", order="day")
 
 
 def _nothing_comes_out(part: PartInfo, tables: Tables, text: str) -> None:
