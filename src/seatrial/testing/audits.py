@@ -41,6 +41,8 @@ Tables = Sequence[Table]
 def exam(part: PartInfo, given: dict[str, Any] | None = None, faulty: Tables = (), clean: Tables = ()) -> None:
     """Try an audit on made-up tables with planted faults and on their clean twins. Raises `AssertionError`."""
     named = {"label": "y", "group": "person", "order": "day"}
+    own = _faulty.own(part.name)
+    clean, faulty = clean or own[0], faulty or own[1]
     clean = clean or [table(_faulty.clean(), "train", "train", **named), _other()]
     faulty = faulty or [table(_faulty.faulty(), "train", "train", **named), _other(leaky=True)]
     quiet, loud = carry_out(part, given, clean), carry_out(part, given, faulty)
