@@ -16,7 +16,9 @@ from seatrial.parts.audits import label_errors, leakage
 from seatrial.testing import _faulty
 from seatrial.testing.audits import table
 
+DAY = np.timedelta64(1, "D")
 KINDS = (
+    "future_dates",
     "exact_rows", "groups", "time_order", "calibration_rows", "duplicated_file", "label_in_feature", "source_marker", "identifier",
     "row_order", "preprocessing",
 )  # fmt: skip
@@ -57,6 +59,10 @@ def planted(kind: str) -> bool:
         more = [table({name: values[:30] for name, values in judge.items()}, "fitted", "calibrate")]
     elif kind == "duplicated_file":
         more = [table({name: values[::-1] for name, values in train.items()}, "copy", "rows")]
+    elif kind == "future_dates":
+        for one in (train, judge):
+            one["day"] = np.datetime64("2024-01-01") + one["day"] * DAY
+            one["paid"] = one["day"] + (np.arange(len(one["day"])) % 50 == 0) * DAY
     elif kind == "label_in_feature":
         train, judge = ({**one, "code": one["y"] * 2.5 + rng.normal(0, 0.01, len(one["y"]))} for one in (train, judge))
     elif kind == "source_marker":

@@ -123,6 +123,20 @@ def test_identifiers_and_orders_of_rows_that_tell_the_label():
     assert not alarms(with_column(train, np.random.default_rng(1).permutation(1500)), with_column(judge, harmless))
 
 
+def test_a_time_later_than_the_row_is_told():
+    days = np.datetime64("2024-01-01") + np.arange(1500).astype("timedelta64[D]")
+    known, paid = days - np.timedelta64(3, "D"), days.copy()
+    paid[70:90] += np.timedelta64(9, "D")
+
+    def told(new):
+        train, judge = people(1500, 1), people(700, 2, 10_000)
+        judge = {**judge, "day": days[:700] + np.timedelta64(4000, "D")}
+        return alarms({**train, "day": days, "new": new}, {**judge, "new": judge["day"]})
+
+    assert told(paid)["future_dates"].note == "new"
+    assert not told(known)
+
+
 def test_figures_fitted_on_all_rows_are_told():
     train, judge = people(1500, 1), people(700, 2, 10_000)
     both = np.concatenate([train["height"], judge["height"]])

@@ -184,6 +184,9 @@ def piece(values: Any) -> Piece:
         return Piece("text", np.array(codes, np.int32), missing if missing.any() else None, list(known))
     if values.ndim > 1:
         return Piece("tensor", values)
+    if values.dtype.kind == "M":
+        gaps = np.isnat(values)
+        return Piece("time", values.astype("datetime64[us]").astype(np.int64), gaps if gaps.any() else None)
     if values.dtype.kind == "f" and np.isnan(values).any():
         return Piece("number", np.nan_to_num(values, posinf=np.inf, neginf=-np.inf), np.isnan(values))
     return Piece("truth" if values.dtype.kind == "b" else "number", values)

@@ -7,6 +7,7 @@ audit.leakage.groups             groups (users, patients) with rows in both
 audit.leakage.time_order         rows that judge and are earlier than the latest of training
 audit.leakage.calibration_rows   rows that judge and that something was calibrated or tuned on
 audit.leakage.duplicated_file    data sets that hold the same rows under another name
+audit.leakage.future_dates       columns of times with values later than the row's own time (`order`)
 audit.leakage.label_in_feature   columns that tell the label nearly or wholly
 audit.leakage.source_marker      columns with a value that stands in one class and in no other: a file's folder, a scanner, a pixel
 audit.leakage.identifier         identifiers that tell something of the label
@@ -37,7 +38,7 @@ ACCEPTS = {"tables": ("all",)}
 CANNOT = {
     "near_rows": ("not yet ours", "rows that are nearly equal are looked for within a table, not between two"),
     "target_statistics": ("not yet ours", "a feature that is the label's mean by another column isn't recognised"),
-    "future_dates": ("not yet ours", "dates later than the row itself aren't looked for"),
+    "written_dates": ("not yet ours", "dates in the future are looked for in columns of times, not in text or numbers"),
 }
 SERIOUS = 0.01
 """Share of the rows that judge from which a leak is serious."""
@@ -58,6 +59,7 @@ def look(ground: Ground, options: Options) -> Iterator[Finding]:
         yield from _time(ground, table, train)
     yield from _twins(ground)
     for table in ground.tables.values():
+        yield from _future(table)
         if table.label is not None:
             yield from _labels(ground, table)
     yield from _preprocessing(ground, train, judging)
@@ -175,6 +177,23 @@ def _alike(ground: Ground, one: Table, other: Table) -> bool:
 
 
 # --- within a table, and what was stated ----------------------------------------------------------------------------------
+
+
+def _future(table: Table) -> Iterator[Finding]:
+    """Columns of times that are later than the row itself, where rows have a time."""
+    if table.order is None:
+        return
+    later: dict[str, int] = {}
+    for chunk in table.chunks([table.order, *table.features]):
+        own = chunk.columns[table.order]
+        for name in table.features:
+            piece = chunk.columns[name]
+            if own.kind == piece.kind == "time":
+                after = (piece.values > own.values) & ~piece.holes & ~own.holes
+                later[name] = later.get(name, 0) + int(after.sum())
+    if later:
+        how = f"columns with a time later than the row's own in `{table.order}`"
+        yield from _columns("future_dates", [name for name in later if later[name]], len(later), how, table.name)
 
 
 def _labels(ground: Ground, table: Table) -> Iterator[Finding]:
