@@ -18,7 +18,7 @@ from seatrial.testing.audits import table
 
 DAY = np.timedelta64(1, "D")
 KINDS = (
-    "future_dates",
+    "future_dates", "target_statistics",
     "exact_rows", "groups", "time_order", "calibration_rows", "duplicated_file", "label_in_feature", "source_marker", "identifier",
     "row_order", "preprocessing",
 )  # fmt: skip
@@ -63,6 +63,11 @@ def planted(kind: str) -> bool:
         for one in (train, judge):
             one["day"] = np.datetime64("2024-01-01") + one["day"] * DAY
             one["paid"] = one["day"] + (np.arange(len(one["day"])) % 50 == 0) * DAY
+    elif kind == "target_statistics":
+        towns, labels = (np.concatenate([train[name], judge[name]]) for name in ("town", "y"))
+        means = {town: labels[towns == town].mean() for town in set(towns)}
+        for one in (train, judge):
+            one["rate"] = np.array([means[town] for town in one["town"]])
     elif kind == "label_in_feature":
         train, judge = ({**one, "code": one["y"] * 2.5 + rng.normal(0, 0.01, len(one["y"]))} for one in (train, judge))
     elif kind == "source_marker":

@@ -137,6 +137,16 @@ def test_a_time_later_than_the_row_is_told():
     assert not told(known)
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_means_of_the_label_over_all_rows_are_told_and_those_of_training_are_not(everywhere):
+    train, judge = people(1500, 1), people(700, 2, 10_000)
+    towns = np.concatenate([train["town"], judge["town"]]) if everywhere else train["town"]
+    labels = np.concatenate([train["y"], judge["y"]]) if everywhere else train["y"]
+    means = {town: labels[towns == town].mean() for town in set(towns)}
+    made = [with_column(one, np.array([means[town] for town in one["town"]])) for one in (train, judge)]
+    assert set(alarms(*made)) == ({"target_statistics"} if everywhere else set())
+
+
 def test_figures_fitted_on_all_rows_are_told():
     train, judge = people(1500, 1), people(700, 2, 10_000)
     both = np.concatenate([train["height"], judge["height"]])

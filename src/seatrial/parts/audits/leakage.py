@@ -12,6 +12,7 @@ audit.leakage.label_in_feature   columns that tell the label nearly or wholly
 audit.leakage.source_marker      columns with a value that stands in one class and in no other: a file's folder, a scanner, a pixel
 audit.leakage.identifier         identifiers that tell something of the label
 audit.leakage.row_order          whether the number of a row tells something of the label
+audit.leakage.target_statistics  columns that are the label's mean by another column, over all rows instead of those of training
 audit.leakage.preprocessing      columns whose stated mean, deviation, least or largest value is that of all rows, not of training
 
 Rows are compared by keyed hashes of the columns that both tables have, 8 bytes a row.
@@ -29,6 +30,7 @@ from seatrial.contracts.finding import Finding, Severity, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.numerics.shift import Moments, moments
 from seatrial.parts.audits._leaks_label import leaks
+from seatrial.parts.audits._leaks_target import of_all_rows
 from seatrial.parts.audits._shared import Rows, grade, listed, result
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
 ACCEPTS = {"tables": ("all",)}
 CANNOT = {
     "near_rows": ("not yet ours", "rows that are nearly equal are looked for within a table, not between two"),
-    "target_statistics": ("not yet ours", "a feature that is the label's mean by another column isn't recognised"),
+    "target_statistics": (
+        "not yet ours",
+        "the label's mean by another column is recognised of labels that are numbers and columns that are text, not smoothed or without the row itself",
+    ),
     "written_dates": ("not yet ours", "dates in the future are looked for in columns of times, not in text or numbers"),
 }
 SERIOUS = 0.01
@@ -62,6 +67,11 @@ def look(ground: Ground, options: Options) -> Iterator[Finding]:
         yield from _future(table)
         if table.label is not None:
             yield from _labels(ground, table)
+    if train and judging:
+        names, n = of_all_rows(train, judging)
+        yield from _columns(
+            "target_statistics", names, n, "equal to the mean label of all rows by another column's words"
+        )
     yield from _preprocessing(ground, train, judging)
 
 
