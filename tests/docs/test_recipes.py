@@ -28,6 +28,7 @@ SAYS = {
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
+    "find-leaks-and-label-errors.md": ("audit.leakage.exact_rows 25 rows serious", "audit.label_errors "),
     "find-the-highest-rate.md": ("Highest rate within a bound",),
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial import catalog
+from seatrial.contracts.audit import Piece
 from seatrial.contracts.rows import EVALUATION, Role
 from seatrial.contracts.study import Data, Study
 from seatrial.errors import DataError
@@ -53,9 +54,27 @@ class DataSet:
                 error.what, where=f"data `{self.name}`, {error.where}", next_step=error.next_step
             ) from error
 
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
+        """The named columns as stored, holes and all, for audits. A part that can't give them gives what `chunks` does."""
+        offered = getattr(self._part, "pieces", None)
+        if offered is None:
+            for chunk in self.chunks(names, rows):
+                yield {name: as_piece(values) for name, values in chunk.items()}
+            return
+        try:
+            yield from offered(self._options, self.folder, list(names), rows)
+        except DataError as error:
+            raise DataError(
+                error.what, where=f"data `{self.name}`, {error.where}", next_step=error.next_step
+            ) from error
+
+    def types(self) -> dict[str, str]:
+        """Its columns with their types in words."""
+        return dict(self._part.columns(self._options, self.folder))
+
     def names(self) -> list[str]:
         """Its columns."""
-        return list(self._part.columns(self._options, self.folder))
+        return list(self.types())
 
     def pick(self, roles: Sequence[Role]) -> Pick:
         """The rows that have one of these roles."""
@@ -117,3 +136,23 @@ def count(pick: Pick) -> int:
         return len(pick.rows)
     names = [next(iter(pick.source.data.answers), "") or pick.source.names()[0]]
     return sum(len(chunk[names[0]]) for chunk in pick.source.chunks(names, SMALL_COLUMN_ROWS))
+
+
+def as_piece(values: Array) -> Piece:
+    """An array of `chunks` as a piece."""
+    if values.dtype.kind in "OUS" and values.ndim == 1:
+        known: dict[str, int] = {}
+        cells = values.tolist()
+        missing = np.array([cell is None or cell != cell for cell in cells], bool)
+        places = [
+            0 if gone else known.setdefault(str(cell), len(known)) for cell, gone in zip(cells, missing, strict=True)
+        ]
+        return Piece("text", np.array(places, np.int32), missing if missing.any() else None, list(known))
+    if values.ndim > 1:
+        return Piece("tensor", values)
+    if values.dtype.kind == "M":
+        missing = np.isnat(values)
+        return Piece("time", values.astype("datetime64[us]").astype(np.int64), missing if missing.any() else None)
+    if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
+        return Piece("number", np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), missing)
+    return Piece("truth" if values.dtype.kind == "b" else "number", values)

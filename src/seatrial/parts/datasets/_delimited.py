@@ -10,14 +10,14 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from seatrial.errors import DataError
-from seatrial.parts.datasets import _columns
+from seatrial.parts.datasets import _columns, _pieces
 from seatrial.parts.datasets._records import Block, blocks, records, text
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from seatrial.contracts.audit import Piece
     from seatrial.contracts.protocols import Columns
 
 FIRST_RECORDS = 1_000
@@ -98,13 +99,25 @@ class Sheet:
     def chunks(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named columns, at most `rows` rows at a time. Raises `DataError` for mixed types and empty cells."""
         _columns.known(names, self.names, self.path)
-        stamp = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in self.files)
         with _columns.reading(self.path, "this can't be read as a table"):
-            cells = _survey(stamp, self.path, self.form)
+            cells = _survey(self._stamp(), self.path, self.form)
         kinds = {name: _whole(cells[name], f"{self.path}, column `{name}`") for name in names}
         for block in self.blocks(rows):
             frame = _parsed(block, self, names)
             yield {name: _columns.plain(_cast(frame[name], kinds[name], self.form).to_numpy()) for name in names}
+
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
+        """The named columns, holes and all; columns of mixed types are text, and so are bytes that aren't UTF-8, replaced."""
+        _columns.known(names, self.names, self.path)
+        with _columns.reading(self.path, "this can't be read as a table"):
+            cells = _survey(self._stamp(), self.path, self.form, lenient=True)
+            kinds = {name: cells[name].kind() or "text" for name in names}
+            for block in self.blocks(rows):
+                frame = _parsed(block, self, names, lenient=True)
+                yield {name: _piece(frame[name], kinds[name], self.form) for name in names}
+
+    def _stamp(self) -> tuple[tuple[Path, int, int], ...]:
+        return tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in self.files)
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """All records, at most `rows` at a time."""
@@ -156,14 +169,16 @@ def _named(file: Path, form: Form, path: str, stamp: tuple[int, int]) -> tuple[s
 # --- cells ------------------------------------------------------------------------------------------------------------------
 
 
-def _parsed(block: Block, sheet: Sheet, names: Sequence[str]) -> pl.DataFrame:
-    """Cells as text; empty ones are null."""
+def _parsed(block: Block, sheet: Sheet, names: Sequence[str], lenient: bool = False) -> pl.DataFrame:
+    """Cells as text; empty ones are null. What isn't UTF-8 is refused, or replaced where that is `lenient`."""
     import polars as pl
 
     content = b"".join(block.records)
     if block.lines[0] == 1:
         content = content.removeprefix(b"\xef\xbb\xbf")
-    if not content.isascii() or b"\0" in content:
+    if lenient:
+        content = content if content.isascii() else content.decode("utf-8", "replace").encode()
+    elif not content.isascii() or b"\0" in content:
         for line, record in zip(block.lines, block.records, strict=True):
             text(record, line, sheet.path)
     try:
@@ -187,29 +202,31 @@ def _ragged(block: Block, sheet: Sheet) -> DataError | None:
     return None
 
 
-def _survey(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> dict[str, Cells]:
+def _survey(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form, lenient: bool = False) -> dict[str, Cells]:
     """What all cells of all columns are. Raises `DataError`, the same one for every column that is asked for."""
-    found = _surveyed(stamp, path, form)
+    found = _surveyed(stamp, path, form, lenient)
     if isinstance(found, DataError):
         raise DataError(found.what, where=found.where, next_step=found.next_step)
     return found
 
 
 @lru_cache(maxsize=8)
-def _surveyed(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> dict[str, Cells] | DataError:
+def _surveyed(
+    stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form, lenient: bool
+) -> dict[str, Cells] | DataError:
     """What all cells are, or what is wrong with them, in one pass; kept for as long as the files are the same."""
     try:
-        return _pass(stamp, path, form)
+        return _pass(stamp, path, form, lenient)
     except DataError as error:
         return error
 
 
-def _pass(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form) -> dict[str, Cells]:
+def _pass(stamp: tuple[tuple[Path, int, int], ...], path: str, form: Form, lenient: bool) -> dict[str, Cells]:
     sheet = Sheet([file for file, *_ in stamp], path, form)
     cells = {name: Cells() for name in sheet.names}
     rows = 0
     for block in sheet.blocks(65_536):
-        _survey_block(cells, _parsed(block, sheet, sheet.names), block, form)
+        _survey_block(cells, _parsed(block, sheet, sheet.names, lenient), block, form)
         rows += len(block.lines)
     _columns.some_rows(rows, path)
     return cells
@@ -280,3 +297,9 @@ def _cast(series: pl.Series, kind: str, form: Form) -> pl.Series:
     if kind == "truth values":
         return bare.str.to_lowercase() == "true"
     return bare.cast(pl.Int64) if kind == "integers" else _decimals(bare, form).cast(pl.Float64)
+
+
+def _piece(series: pl.Series, kind: str, form: Form) -> Piece:
+    """A column for audits: empty cells are holes."""
+    bare = _stripped(series, form)
+    return _pieces.plain(bare if kind == "text" else _cast(bare, kind, form))

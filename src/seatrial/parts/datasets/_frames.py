@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seatrial.contracts.audit import Piece
 from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
+from seatrial.parts.datasets._pieces import piece
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,6 +54,15 @@ class Table:
                 for start, count in _columns.slices(held, rows):
                     part = block.slice(start, count)
                     yield {name: self._column(part[name], first + start, length) for name in names}
+
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
+        """The named columns as stored, holes and all, at most `rows` rows at a time, in one pass over the files."""
+        _columns.known(names, self.schema, self.path)
+        with _reading(self.path, self.kind):
+            for block in self.frame.select(names).collect_batches(chunk_size=rows, maintain_order=True):
+                for start, count in _columns.slices(len(block), rows):
+                    part = block.slice(start, count)
+                    yield {name: piece(part[name], f"{self.path}, column `{name}`", _array) for name in names}
 
     def _column(self, series: pl.Series, start: int, length: int) -> Array:
         where = f"{self.path}, column `{series.name}`"

@@ -7,12 +7,13 @@ cells; columns that aren't needed may hold anything. Files are UTF-8 and are rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from seatrial.contracts.audit import Piece
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets import _columns
@@ -47,6 +48,11 @@ def columns(options: Options, folder: Path) -> dict[str, str]:
 def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
     """The named columns in order, at most `rows` rows at a time. Raises `DataError` for mixed types and empty cells, with lines."""
     yield from _sheet(options, folder).chunks(names, rows)
+
+
+def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
+    """The named columns, holes and all, columns of mixed types as text: for audits. What isn't UTF-8 becomes `\N{REPLACEMENT CHARACTER}`."""
+    yield from _sheet(options, folder).pieces(names, rows)
 
 
 def _sheet(options: Options, folder: Path) -> Sheet:

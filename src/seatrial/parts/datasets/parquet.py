@@ -6,11 +6,12 @@ columns whose lists are equally long: `list[list[uint8]]` of 28 x 28 becomes row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
+from seatrial.contracts.audit import Piece
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets._frames import Table
@@ -33,3 +34,8 @@ def columns(options: Options, folder: Path) -> dict[str, str]:
 def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
     """The named columns in order, at most `rows` rows at a time. Raises `DataError` for nulls and lists of unequal length."""
     yield from Table("Parquet", options.path, folder, ".parquet").chunks(names, rows)
+
+
+def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
+    """The named columns as stored, holes and all: for audits."""
+    yield from Table("Parquet", options.path, folder, ".parquet").pieces(names, rows)

@@ -1,0 +1,325 @@
+"""Audits the data: lets every audit look at the tables, and keeps what they find as findings, the rows to look at as files.
+
+audit.<name> {table, ...}         how many of what an audit looks for, with a severity; `.share`, and what else belongs to it
+audit.rows {table}                how many rows were looked at
+audit.unread {table}              columns that could not be read
+audit.serious, audit.minor        how many of the results are that severe: a requirement on them demands a clean audit
+
+Audits that look at one table share one pass over its rows (two or three where one asks for another). Memory is a chunk of rows, 8 bytes a
+row for the keyed hashes, and what each audit says it holds. An audit that raises loses its own findings and no others; what it raised is
+told by its type and place alone, because its words may hold what stands in a row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seatrial import catalog
+from seatrial.contracts.audit import MOST_ROWS, Auditing, Ground, Look, Table
+from seatrial.contracts.finding import Finding, Severity, State, missing
+from seatrial.contracts.part import PartInfo
+from seatrial.contracts.study import Study
+from seatrial.errors import DataError, SeatrialError
+from seatrial.flow import _tables
+from seatrial.flow.keep import home
+from seatrial.flow.trial import now
+from seatrial.numerics.row_hash import row_hashes
+
+MOST_PASSES = 8
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An audit that will look, with its options."""
+
+    part: PartInfo
+    module: Any
+    options: Any
+
+    def lost(self, error: Exception, **at: str) -> Finding:
+        """What stands for the findings of an audit that raised."""
+        return missing(f"audit.{self.part.name}", State.FAILED, reason(error), at=at, **self.stamp())
+
+    def stamp(self) -> dict[str, Any]:
+        """Which part found it, and when."""
+        return {"part": self.part.name, "part_version": self.part.version, "measured_at": now()}
+
+    def stamped(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Findings with part and date. Raises `ValueError` for one that isn't called after the part."""
+        for one in found:
+            if one.what.split(".")[:2] != ["audit", self.part.name]:
+                raise ValueError(f"findings of this audit are called audit.{self.part.name}")
+            yield one.model_copy(update=self.stamp())
+
+
+def audit_study(
+    study: Study, folder: Path, run: Path, watch: Callable[[str], None] = lambda name: None
+) -> list[Finding]:
+    """What the study asks for under `audit`; nothing where it doesn't. Rows to look at lie under `run`. Raises `DataError`."""
+    if (asked := study.audit) is None:
+        return []
+    key = secret(home(folder))
+    tables = _tables.of_study(study, folder, asked.ignore, key)
+    return audit(tables, asked, folder, run / "rows", key, watch)
+
+
+def audit(
+    tables: Mapping[str, Table],
+    asked: Auditing,
+    folder: Path,
+    rows: Path,
+    key: bytes,
+    watch: Callable[[str], None] = lambda name: None,
+) -> list[Finding]:
+    """Everything that the audits find in these tables; files of rows to look at are written under `rows`, named from `folder`.
+
+    `watch` is told the name of each audit and table as it begins. Raises `UnknownPart` for an audit that isn't there, and `DataError`
+    where a table can't be read at all or an option names a column that no table has.
+    """
+    chosen, found = choose(asked, folder)
+    readable = {}
+    for name, table in tables.items():
+        readable[name], unread = _readable(table)
+        found += unread
+    ground = Ground(
+        readable,
+        level=asked.level,
+        alarm=asked.alarm,
+        memory=asked.memory,
+        seed=asked.seed,
+        sensitive=asked.sensitive,
+        population=asked.population,
+        statistics=asked.statistics,
+        keep_rows=_Rows(rows, folder),
+        hash_rows=lambda columns: row_hashes(columns, key),
+    )
+    for table in readable.values():
+        watch(table.name)
+        found += _one(table, ground, [one for one in chosen if one.part.takes("tables", "one")])
+    for one in chosen:
+        if not one.part.takes("tables", "one"):
+            watch(one.part.name)
+            found += _all(one, ground)
+    return [*found, *_summary(found)]
+
+
+# --- which audits ----------------------------------------------------------------------------------------------------------
+
+
+def choose(asked: Auditing, folder: Path) -> tuple[list[Chosen], list[Finding]]:
+    """The audits that will look, and a finding for each whose packages aren't installed. Raises `UnknownPart`."""
+    for name in asked.without:
+        catalog.find("audits", name, folder)
+    named = [(catalog.find("audits", ref.name, folder), ref.options) for ref in asked.audits]
+    listed = named or [(part, {}) for part in catalog.parts("audits").values()]
+    chosen, found = list[Chosen](), list[Finding]()
+    for part, given in listed:
+        if part.name in asked.without or (not asked.models and "model" in part.gives.get("way", ())):
+            continue
+        if gone := catalog.absent(part):
+            why = f"{', '.join(gone)} isn't installed: {part.install()}"
+            found.append(missing(f"audit.{part.name}", State.NOT_INSTALLED, why, part=part.name, measured_at=now()))
+        else:
+            chosen.append(Chosen(part, catalog.load(part), catalog.options(part, given)))
+    return chosen, found
+
+
+# --- letting them look -------------------------------------------------------------------------------------------------------
+
+
+def _readable(table: Table) -> tuple[Table, list[Finding]]:
+    """The table without columns that can't be read at all. Raises `DataError` where none can."""
+    try:
+        next(iter(table.chunks(rows=16)), None)
+    except DataError as error:
+        unread = [name for name in table.columns if not _reads(table, name)]
+        kept = {name: words for name, words in table.columns.items() if name not in unread}
+        if not kept or not unread:
+            raise
+        note = f"{', '.join(unread)}: {error.what}"
+        lost = Finding(
+            what="audit.unread",
+            at={"table": table.name},
+            value=len(unread),
+            unit="columns",
+            n=len(table.columns),
+            unit_of_replication="columns",
+            severity=Severity.MINOR,
+            method="exact count",
+            note=note,
+            measured_at=now(),
+        )
+        return replace(table, columns=kept), [lost]
+    return table, []
+
+
+def _reads(table: Table, name: str) -> bool:
+    try:
+        next(iter(table.chunks([name], 16)), None)
+    except DataError:
+        return False
+    return True
+
+
+def _one(table: Table, ground: Ground, chosen: Sequence[Chosen]) -> list[Finding]:
+    """What audits find in one table, in as few passes over its rows as they ask for."""
+    found, looks = list[Finding](), list[tuple[Chosen, Look]]()
+    at = {"table": table.name}
+    for one in chosen:
+        try:
+            if (look := one.module.begin(table, ground, one.options)) is not None:
+                looks.append((one, look))
+        except Exception as error:  # noqa: BLE001 - an audit's fault, whatever it is, must not cost the others
+            found.append(one.lost(error, **at))
+    active, hashes = list(looks), list[Any]()
+    for turn in range(MOST_PASSES):
+        if not active and (turn or not table.columns):
+            break
+        rows = 0
+        for chunk in table.chunks():
+            rows += len(chunk)
+            if turn == 0:
+                hashes.append(chunk.hashes)
+            active = list(_seen(active, chunk, looks, found, at))
+        if turn == 0:
+            table.kept_rows, table.kept_hashes = rows, np.concatenate(hashes or [np.empty(0, np.uint64)])
+        active = [(one, look) for one, look in active if look.again]
+    found.append(_looked_at(table))
+    for one, look in looks:
+        found += _collected(one, look.findings, at)
+    return found
+
+
+def _seen(
+    active: Sequence[tuple[Chosen, Look]],
+    chunk: Any,
+    looks: list[tuple[Chosen, Look]],
+    found: list[Finding],
+    at: Mapping[str, str],
+) -> Iterator[tuple[Chosen, Look]]:
+    """Show a chunk to each; those that raise are told and drop out."""
+    for one, look in active:
+        try:
+            look.see(chunk)
+        except Exception as error:  # noqa: BLE001 - as above
+            found.append(one.lost(error, **at))
+            looks.remove((one, look))
+        else:
+            yield one, look
+
+
+def _all(one: Chosen, ground: Ground) -> list[Finding]:
+    return _collected(one, lambda: one.module.look(ground, one.options), {})
+
+
+def _collected(one: Chosen, tell: Callable[[], Iterable[Finding]], at: Mapping[str, str]) -> list[Finding]:
+    found = list[Finding]()
+    try:
+        found.extend(one.stamped(tell()))
+    except Exception as error:  # noqa: BLE001 - as above
+        found.append(one.lost(error, **at))
+    return found
+
+
+def reason(error: Exception) -> str:
+    """Why, without a word that may come from a row: our own errors in their words, others by type and place."""
+    if isinstance(error, SeatrialError):
+        return error.what + (f" ({error.next_step})" if error.next_step else "")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+# --- what is told of all ------------------------------------------------------------------------------------------------------
+
+
+def _looked_at(table: Table) -> Finding:
+    return Finding(
+        what="audit.rows",
+        at={"table": table.name},
+        value=table.rows,
+        unit="rows",
+        n=table.rows,
+        unit_of_replication="rows",
+        method="exact count",
+        note=f"{len(table.columns)} columns",
+        measured_at=now(),
+    )
+
+
+def results(found: Iterable[Finding]) -> dict[tuple[str, str], Severity]:
+    """The severest fault that each audit found in each table, by audit and table."""
+    order = list(Severity)
+    worst: dict[tuple[str, str], Severity] = {}
+    for one in found:
+        if one.severity is not None:
+            key = (one.what.split(".")[1], str(one.at.get("table", "")))
+            worst[key] = max(worst.get(key, Severity.FINE), one.severity, key=order.index)
+    return worst
+
+
+def _summary(found: Sequence[Finding]) -> Iterator[Finding]:
+    told = results(found)
+    for severity in (Severity.SERIOUS, Severity.MINOR):
+        names = [" in ".join(filter(None, key)) for key, worst in told.items() if worst is severity]
+        yield Finding(
+            what=f"audit.{severity}",
+            value=len(names),
+            unit="results",
+            better="lower",
+            n=len(told),
+            unit_of_replication="results",
+            method=f"audits whose severest fault in a table is {severity}",
+            note="; ".join(names[:20]) + (f"; and {len(names) - 20} more" if len(names) > 20 else ""),
+            measured_at=now(),
+        )
+
+
+# --- rows to look at ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Writes numbers of rows (in the data set, from 0) with the keyed hash of each: never what stands in them."""
+
+    into: Path
+    folder: Path
+
+    def __call__(self, name: str, table: Table, rows: Iterable[int]) -> str:
+        taken = np.unique(np.fromiter(islice(rows, MOST_ROWS), np.int64))
+        if not len(taken):
+            return ""
+        hashes = table.hashes()[taken]
+        lines = [
+            f"{row},{value:016x}" for row, value in zip(_tables.numbers(table, taken), hashes.tolist(), strict=True)
+        ]
+        self.into.mkdir(parents=True, exist_ok=True)
+        safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in f"{name}-{table.name}")
+        file = self.into / f"{safe[:120]}.csv"
+        file.write_text("row,keyed_hash\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        return Path(os.path.relpath(file, self.folder)).as_posix()
+
+
+def secret(kept: Path) -> bytes:
+    """The key of the row hashes in this folder, made when it is first asked for; only its owner may read it."""
+    file = kept / "audit.key"
+    if not file.is_file():
+        kept.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another process was first
+            _new_secret(file)
+    return file.read_bytes()
+
+
+def _new_secret(file: Path) -> None:
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as opened:
+        opened.write(secrets.token_bytes(32))

@@ -1,0 +1,192 @@
+"""Made-up tables for the exam of audits: clean ones, and their twins with every fault planted that an audit looks for.
+
+Whoever adds an audit plants its fault here (or hands tables of its own to the exam): `PLANTED` says which rows have which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from seatrial.contracts.audit import Chunk, Piece, Table
+from seatrial.numerics.row_hash import row_hashes
+
+KEY = b"exam of audits"
+SECRETS = (
+    "ingrid.solheim@example.org", "+47 22 85 50 50", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "192.0.2.44", "529-98-2771",
+    "12345678Z", "RSSMRA85T10A562S", "943 476 5919", "11144477735",
+)  # fmt: skip
+"""What stands in cells and must stand in no output."""
+
+
+def clean(rows: int = 3000, seed: int = 0) -> dict[str, Any]:
+    """Columns without a fault: numbers with long and short tails, words, dates, two classes, groups, an order."""
+    rng = np.random.default_rng(seed)
+    made = {
+        "height": rng.normal(170, 9, rows),
+        "income": np.round(rng.lognormal(10, 0.8, rows), 2),
+        "visits": rng.poisson(4, rows),
+        "score": rng.random(rows),
+        "town": rng.choice(np.array(["Bergen", "Turku", "Århus", "Zürich"], object), rows),
+        "plan": rng.choice(np.array(["basic", "plus"], object), rows, p=[0.6, 0.4]),
+        "note": np.array([" ".join(rng.choice(WORDS, 12)) for _ in range(rows)], object),
+        "person": rng.integers(0, rows // 2, rows),
+        "day": np.arange(rows),
+    }
+    odds = 0.05 * (made["height"] - 170) + 0.8 * (made["plan"] == "plus") - 0.3
+    made["y"] = (rng.random(rows) < 1 / (1 + np.exp(-odds))).astype(np.int64)
+    return made
+
+
+WORDS = np.array(
+    [
+        "harbour",
+        "letter",
+        "winter",
+        "engine",
+        "river",
+        "basket",
+        "copper",
+        "window",
+        "garden",
+        "signal",
+        "timber",
+        "market",
+        "candle",
+        "bridge",
+        "ladder",
+        "meadow",
+        "anchor",
+        "barrel",
+        "feather",
+        "kettle",
+        "lantern",
+        "marble",
+        "needle",
+        "orchard",
+        "pebble",
+        "quarry",
+        "ribbon",
+        "saddle",
+        "thistle",
+        "velvet",
+        "walnut",
+        "yarrow",
+        "amber",
+        "beacon",
+        "cellar",
+        "driftwood",
+        "ember",
+        "furrow",
+        "granite",
+        "hollow",
+    ],
+    object,
+)
+
+
+def faulty(rows: int = 3000, seed: int = 0) -> dict[str, Any]:
+    """The same with faults: see the comments."""
+    rng, made = np.random.default_rng(seed + 1), clean(rows, seed)
+    pick = rng.permutation(rows)
+    # rare class
+    rare = np.flatnonzero(made["y"] == 1)[20:]
+    made["y"][rare] = 0
+    # gaps that tell the label
+    made["score"][pick[:200]] = np.nan
+    made["score"][np.flatnonzero(made["y"] == 1)[:16]] = np.nan
+    made["town"][pick[:90]] = "n/a"
+    # outliers, codes, impossible values, units
+    made["income"][pick[100:103]] = 1e12
+    made["age"] = np.clip(rng.normal(40, 12, rows), 18, 90).round()
+    made["age"][pick[11:21]] = -7
+    made["visits"] = made["visits"].astype(float)
+    made["visits"][pick[30:60]] = 9999
+    made["height"][pick[60:160]] /= 100
+    # constants and copies
+    made["country"] = np.array(["NO"] * rows, object)
+    made["score_2"] = made["score"].copy()
+    # encodings, types, spellings
+    made["plan"][pick[200:260]] = "Plus "
+    made["city"] = made["town"].copy()
+    made["city"][pick[300:330]] = "ZÃ¼rich"
+    made["amount"] = np.array([f"{value:.2f}" for value in rng.random(rows)], object)
+    made["amount"][pick[400:440]] = "about ten"
+    # sensitive columns and a proxy
+    made["sex"] = rng.choice(np.array(["F", "M"], object), rows)
+    made["title"] = np.where(made["sex"] == "F", "Ms", "Mr").astype(object)
+    # personal data
+    made["remark"] = made["note"].copy()
+    for at, secret in enumerate(SECRETS):
+        made["remark"][pick[500 + at]] = f"please call {secret} about it"
+    # near and exact copies: the last of the plants
+    near, exact = pick[600:640], pick[700:760]
+    for column in made.values():
+        column[near + 0] = column[pick[:40] + 0]
+        column[exact] = column[pick[800:860]]
+    made["height"][near] *= 1 + 1e-7
+    for row in near[20:]:
+        words = made["note"][row].split()
+        made["note"][row] = " ".join([*words[:11], "changed"])
+    return made
+
+
+def own(audit: str) -> tuple[list[Table], list[Table]]:
+    """Clean and faulty tables for an audit whose fault can't stand among the others; empty where it can."""
+    if audit != "label_errors":
+        return [], []
+    rng = np.random.default_rng(5)
+    true = rng.integers(0, 3, 3000)
+    columns = {f"x{at}": rng.normal(size=3000) + 3 * (true == at) for at in range(3)}
+    wrong = np.where(rng.random(3000) < 0.1, (true + 1) % 3, true)
+    return tuple([table(columns | {"y": y}, "train", "train", label="y")] for y in (true, wrong))  # type: ignore[return-value]
+
+
+def table(
+    columns: Mapping[str, Any], name: str = "rows", role: str = "rows", chunk: int | None = None, **named: Any
+) -> Table:
+    """A table of columns in memory: `label`, `group`, `order` and `weight` by name."""
+    whole = {one: piece(values) for one, values in columns.items()}
+    rows = len(next(iter(whole.values())).values)
+    return Table(
+        name, role, {one: words(values) for one, values in columns.items()}, reader(whole, rows, chunk), **named
+    )
+
+
+def reader(
+    whole: Mapping[str, Piece], rows: int, chunk: int | None
+) -> Callable[[Sequence[str], int | None], Iterator[Chunk]]:
+    """What reads pieces that lie in memory."""
+
+    def read(names: Sequence[str], asked: int | None) -> Iterator[Chunk]:
+        size = asked or chunk or rows
+        for first in range(0, rows, size):
+            taken = {name: whole[name].take(slice(first, first + size)) for name in names}
+            yield Chunk(first, taken, lambda pieces: row_hashes(pieces, KEY))
+
+    return read
+
+
+def words(values: Any) -> str:
+    """A column's type in words."""
+    shape = "x".join(map(str, values.shape[1:]))
+    return ("text" if values.dtype == object else str(values.dtype)) + (f" {shape}" if shape else "")
+
+
+def piece(values: Any) -> Piece:
+    """An array as a piece: None and NaN are missing."""
+    if values.dtype == object:
+        missing = np.array([one is None for one in values], bool)
+        known: dict[str, int] = {}
+        codes = [0 if one is None else known.setdefault(one, len(known)) for one in values]
+        return Piece("text", np.array(codes, np.int32), missing if missing.any() else None, list(known))
+    if values.ndim > 1:
+        return Piece("tensor", values)
+    if values.dtype.kind == "M":
+        gaps = np.isnat(values)
+        return Piece("time", values.astype("datetime64[us]").astype(np.int64), gaps if gaps.any() else None)
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        return Piece("number", np.nan_to_num(values, posinf=np.inf, neginf=-np.inf), np.isnan(values))
+    return Piece("truth" if values.dtype.kind == "b" else "number", values)
