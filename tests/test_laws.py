@@ -112,6 +112,7 @@ DEFAULTS = {"seatrial.contracts.study", "seatrial.contracts.candidate", "seatria
 """Where defaults of the study file stand: they are what a user would have written."""
 TABLES = {
     "seatrial.contracts.glossary",
+    "seatrial.contracts.terms_of_data",
     "seatrial.contracts.terms_of_quality",
     "seatrial.contracts.terms_of_trust",
     "seatrial.contracts.part",

@@ -268,15 +268,3 @@ class Auditing(Record):
     )
     memory: Bytes = Field(default=2**30, description="memory that one audit may hold beside the rows it reads")
     seed: int = Field(default=0, description="fixes every random choice")
-
-
-class Audited(Record):
-    """What came of auditing data alone, without a study: all that a report of it may read."""
-
-    schema_: int = Field(default=1, alias="schema", description="version of this record")
-    name: str = Field(description="what reports call it")
-    tables: dict[str, dict[str, Any]] = Field(description="the tables by name: source, role, rows, columns, label")
-    findings: tuple[Finding, ...] = Field(description="everything that was found")
-    started: str = Field(description="UTC")
-    seconds: float = Field(description="how long it took")
-    seatrial: str = Field(default="", description="version of seatrial")

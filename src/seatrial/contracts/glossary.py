@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from seatrial.contracts.terms import Term
+from seatrial.contracts.terms_of_data import DATA
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_quality import QUALITY
 from seatrial.contracts.terms_of_training import TRAINING
@@ -227,7 +228,7 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | QUALITY | TRUST | TRAINING | MONEY | _RAN
+FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | TRAINING | MONEY | _RAN
 
 WORDS: dict[str, str] = {
     # the five nouns
@@ -285,6 +286,10 @@ WORDS: dict[str, str] = {
     "refused": "Unsafe, or not the same model.",
     "left_out": "A search saw that it isn't the one, and measured it no further; the note says why.",
     "withheld": "Personal, or otherwise not to be shown.",
+    # how much a fault of the data matters
+    "fine": "Nothing was found, or so little that it changes nothing.",
+    "minor": "A fault worth a look.",
+    "serious": "Because of it figures mean less than they seem to, or it mustn't be there.",
     # roles of rows
     "train": "Rows the model learnt from.",
     "calibrate": "Rows that fix ranges and temperatures.",

@@ -9,7 +9,7 @@ from seatrial.contracts.plan import Plan
 from seatrial.contracts.record import Record
 
 Stage = Literal[
-    "plan", "rows", "make", "forms", "open", "warm", "predict", "round", "quality", "decide", "publish", "note"
+    "plan", "audit", "rows", "make", "forms", "open", "warm", "predict", "round", "quality", "decide", "publish", "note"
 ]
 
 

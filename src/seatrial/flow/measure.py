@@ -24,12 +24,13 @@ from seatrial.contracts.verdict import Outcome
 from seatrial.flow import elsewhere, rows
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
+from seatrial.flow.audit import audit_study
 from seatrial.flow.changed import changes
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
-from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, sweep
+from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
@@ -72,6 +73,11 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
+        voyage.findings.extend(
+            audit_study(
+                plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
+            )
+        )
         data = _rows(voyage)
         judged = _judged(voyage, data)
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seatrial.apps.cli import _out, capacity, compare, hardware, kept, look, run, start
+from seatrial.apps.cli import _out, audit, capacity, compare, hardware, kept, look, run, start
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 COMMANDS = {
     "A study": (start.init, run.plan, run.run, run.gate),
-    "Without a model": (compare.compare,),
+    "Without a model": (compare.compare, audit.audit),
     "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean),
     "What there is": (look.parts, look.explain, look.doctor, hardware.hardware),
 }

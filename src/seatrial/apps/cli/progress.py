@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WORDS = {
     "plan": "planning",
+    "audit": "auditing the data",
     "rows": "reading rows",
     "make": "making variants",
     "forms": "comparing the forms of a model",

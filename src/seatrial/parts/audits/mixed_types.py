@@ -17,7 +17,7 @@ import numpy as np
 
 from seatrial.contracts.audit import Chunk, Ground, Table
 from seatrial.contracts.finding import Finding, Severity
-from seatrial.parts.audits._shared import EMPTY, MOST_COLUMNS, Rows, listed, result
+from seatrial.parts.audits._shared import EMPTY, MOST_COLUMNS, Rows, result
 
 ACCEPTS = {"tables": ("one",)}
 MOST_WORDS = 20_000
@@ -92,7 +92,7 @@ class _Look:
         severity = Severity.MINOR if odd else Severity.FINE
         method = f"kinds of cells by their form; a kind is the rarer up to {RARE:.0%} of a column"
         yield from result(
-            "mixed_types", len(odd), len(self.names), severity, method, self.table, self.ground, self.found, unit="columns", note=listed(sorted(odd))
+            "mixed_types", len(odd), len(self.names), severity, method, self.table, self.ground, self.found, unit="columns"
         )  # fmt: skip
         for name in sorted(odd)[:MOST_COLUMNS]:
             for kind in sorted(odd[name]):

@@ -121,7 +121,6 @@ class _Look:
         cells = sum(self.hits.values())
         severity = Severity.SERIOUS if cells else Severity.FINE
         method = "patterns and check digits; counted, never kept"
-        note = "what was found is in no output; the rows are named by their numbers" if cells else ""
         yield from result(
             "personal_data",
             cells,
@@ -132,7 +131,6 @@ class _Look:
             self.ground,
             self.found,
             unit="cells",
-            note=note,
         )
         for (name, kind), count in self.count.most_common(MOST_COLUMNS):
             yield Finding(

@@ -15,7 +15,7 @@ import numpy as np
 
 from seatrial.contracts.audit import Chunk, Ground, Table
 from seatrial.contracts.finding import Finding, Severity
-from seatrial.parts.audits._shared import Rows, Sample, listed, result
+from seatrial.parts.audits._shared import Rows, Sample, result
 
 ACCEPTS = {"tables": ("one",)}
 CANNOT = {
@@ -77,7 +77,7 @@ class _Look:
         severity = Severity.SERIOUS if heaps else Severity.FINE
         method = "two heaps on a logarithmic scale, a factor between units apart and alike in width"
         yield from result(
-            "units", len(heaps), len(self.names), severity, method, self.table, self.ground, self.found, unit="columns", note=listed(sorted(heaps))
+            "units", len(heaps), len(self.names), severity, method, self.table, self.ground, self.found, unit="columns"
         )  # fmt: skip
         for name, (_, _, factor) in heaps.items():
             yield Finding(

@@ -15,12 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pydantic import Field
 
+from seatrial.contracts.audited import Audited
 from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
 from seatrial.parts.reports import _calibration, _fairness, _page, _robustness, _slices, _training
+from seatrial.parts.reports._audit import of_alone
+from seatrial.parts.reports._audit import section as audit
 from seatrial.parts.reports._candidate import crossed_cell, pages
 from seatrial.parts.reports._cells import columns, grouped, marks
 from seatrial.parts.reports._changes import blocks, counts
@@ -32,7 +35,7 @@ from seatrial.parts.reports._terms import terms
 from seatrial.parts.reports._view import View, short_ids, view
 from seatrial.parts.reports._words import TEMPLATES, about, clean, meaning, words
 
-ACCEPTS = {"record": ("dossier", "changes")}
+ACCEPTS = {"record": ("dossier", "changes", "audit")}
 GIVES = {"suffix": ("html",), "file": ("report.html",)}
 VERSION = 1
 
@@ -66,6 +69,13 @@ def render_changes(changes: Changes, options: Options) -> str:
     title = said["title"].format(before=changes.before.run.id, after=changes.after.run.id)
     given = {"changes": changes, "blocks": blocks(changes), "counts": counts(changes), "said": said}
     return re.sub(r"\s*\n\s*", "\n", page.render(given, title=title, options=options)).lstrip()
+
+
+def render_audit(audited: Audited, options: Options) -> str:
+    """What is wrong with data that was audited alone, as a page of its own."""
+    title = options.title or words()["audit"]["page"].format(name=audited.name)
+    page = _environment().get_template("audit.html.jinja")
+    return re.sub(r"\s*\n\s*", "\n", page.render(audited=audited, content=of_alone(audited), title=title)).lstrip()
 
 
 def _context(shown: View, options: Options) -> dict[str, Any]:
@@ -110,6 +120,7 @@ def _where(shown: View) -> dict[str, Any]:
 SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "candidates": lambda shown, _: columns(shown, list(shown.rows)),
     "pictures": lambda shown, options: charts(shown.best(options.most)) or None,
+    "audit": lambda shown, _: audit(shown.dossier.findings),
     "slices": lambda shown, _: _slices.section(shown),
     "fairness": lambda shown, _: _fairness.section(shown),
     "calibration": lambda shown, _: _calibration.section(shown),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from seatrial.contracts.audited import Audited
 from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 
-ACCEPTS = {"record": ("dossier", "changes")}
+ACCEPTS = {"record": ("dossier", "changes", "audit")}
 GIVES = {"suffix": ("json",), "file": ("dossier.json",)}
 VERSION = 1
 
@@ -31,3 +32,8 @@ def render(dossier: Dossier, options: Options) -> str:
 def render_changes(changes: Changes, options: Options) -> str:
     """What changed between two runs, as `contracts/changes.py` states it."""
     return changes.model_dump_json(by_alias=True, indent=options.indent) + "\n"
+
+
+def render_audit(audited: Audited, options: Options) -> str:
+    """What is wrong with data that was audited alone, as `contracts/audited.py` states it."""
+    return audited.model_dump_json(by_alias=True, indent=options.indent) + "\n"

@@ -13,8 +13,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import Field
 
+from seatrial.contracts.audited import Audited
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
+from seatrial.parts.reports import _audit
 from seatrial.parts.reports._cells import columns, grouped
 from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import worse
@@ -22,6 +24,7 @@ from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import View, short_ids, view
 from seatrial.parts.reports._words import TEMPLATES, about, clean, words
 
+ACCEPTS = {"record": ("dossier", "audit")}
 GIVES = {"suffix": ("md",), "file": ("summary.md",)}
 VERSION = 1
 
@@ -49,6 +52,14 @@ def render(dossier: Dossier, options: Options) -> str:
     return text
 
 
+def render_audit(audited: Audited, options: Options) -> str:
+    """What is wrong with data that was audited alone."""
+    title = words()["audit"]["page"].format(name=audited.name)
+    page = _environment().get_template("audit.md.jinja")
+    text = page.render(title=title, audit=_audit.of_alone(audited), words=words())
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
 def _written(shown: View, rows: int) -> str:
     text = _environment().get_template("summary.md.jinja").render(_context(shown, rows))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -66,6 +77,7 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "columns": columns(shown, kept),
         "level": per_cent((1 + dossier.verdict.level) / 2),
         "served": worse(shown),
+        "audit": _audit.section(dossier.findings),
         "training": section(shown),
         "about": about,
         "hidden": len(shown.measured) - len(kept),

@@ -12,10 +12,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from seatrial.contracts.audited import Audited
 from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
+from seatrial.parts.reports import _audit
+from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
 from seatrial.parts.reports._numbers import per_cent
@@ -24,7 +27,7 @@ from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import Row, View, short_ids, view
 from seatrial.parts.reports._words import about, clean, meaning, words
 
-ACCEPTS = {"record": ("dossier", "changes")}
+ACCEPTS = {"record": ("dossier", "changes", "audit")}
 VERSION = 1
 
 _STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.OPEN: "bold yellow", None: "dim"}
@@ -52,6 +55,12 @@ def render(dossier: Dossier, options: Options) -> str:
 def render_changes(changes: Changes, options: Options) -> str:
     """Two runs side by side, as text."""
     return _printed(_console(options), text(changes, options.reasons))
+
+
+def render_audit(audited: Audited, options: Options) -> str:
+    """What is wrong with data that was audited alone, as text."""
+    title = Text(clean(words()["audit"]["page"].format(name=audited.name)), style="bold")
+    return _printed(_console(options), Group(title, Text(""), audit_text(_audit.of_alone(audited))))
 
 
 def _console(options: Options) -> Console:
@@ -86,6 +95,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
+        _data(dossier),
         _training(shown),
         _sentence(dossier),
     ]
@@ -305,6 +315,11 @@ def _served(shown: View) -> RenderableType | None:
         return None
     title = words()["terminal"]["served"].format(label=shown.focus.label)
     return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines))
+
+
+def _data(dossier: Dossier) -> RenderableType | None:
+    told = _audit.section(dossier.findings)
+    return None if told is None else Group(Text(words()["audit"]["title"], style="bold"), audit_text(told))
 
 
 def _training(shown: View) -> RenderableType | None:

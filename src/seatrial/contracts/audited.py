@@ -1,0 +1,22 @@
+"""What came of auditing data alone, without a study: all that a report of it may read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from seatrial.contracts.finding import Finding
+from seatrial.contracts.record import Record
+
+
+class Audited(Record):
+    """The tables, and everything that was found in them."""
+
+    schema_: int = Field(default=1, alias="schema", description="version of this record")
+    name: str = Field(description="what reports call it")
+    tables: dict[str, dict[str, Any]] = Field(description="the tables by name: source, role, rows, columns, label")
+    findings: tuple[Finding, ...] = Field(description="everything that was found")
+    started: str = Field(description="UTC")
+    seconds: float = Field(description="how long it took")
+    seatrial: str = Field(default="", description="version of seatrial")
