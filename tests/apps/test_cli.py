@@ -47,6 +47,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "run",
         "gate",
         "compare",
+        "inspect",
         "report",
         "capacity",
         "runs",

@@ -29,6 +29,7 @@ SAYS = {
     "compare-two-files.md": ("read:", "flips"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
     "find-the-highest-rate.md": ("Highest rate within a bound",),
+    "inspect-a-model-file.md": ("posix.system", "exit code 1: it can run code", "float32"),
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),

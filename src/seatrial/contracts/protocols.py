@@ -15,6 +15,7 @@ from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
+from seatrial.contracts.inspection import Bounds, Look
 from seatrial.contracts.messages import Order
 from seatrial.contracts.race import Leaving, Race, Rungs
 from seatrial.contracts.study import Output
@@ -37,6 +38,18 @@ class Subject(Protocol):
 
     def read(self, options: Any, folder: Path) -> Artefact:
         """Check the files named in `options` (relative to `folder`) and describe them. Raises `ModelError`. Runs no user code."""
+        ...
+
+
+class Format(Protocol):
+    """`parts/formats`: a kind of model file, looked at without loading it."""
+
+    def recognises(self, path: Path, start: bytes) -> bool:
+        """Whether this file, which begins with these bytes (4,096 at most), is of this format. Raises nothing."""
+        ...
+
+    def look(self, path: Path, bounds: Bounds) -> Look:
+        """What is in the file, read within these bounds. Runs and unpickles nothing. Raises `ModelError`."""
         ...
 
 
