@@ -41,6 +41,14 @@ class State(StrEnum):
     WITHHELD = "withheld"  # personal or otherwise not to be shown
 
 
+class Severity(StrEnum):
+    """How much a fault of the data matters."""
+
+    FINE = "fine"  # nothing was found, or so little that it changes nothing
+    MINOR = "minor"  # worth a look
+    SERIOUS = "serious"  # figures that rest on these rows mean less than they seem to, or something mustn't be there
+
+
 class Condition(Record):
     """One clause of a slice: `column` `relation` `value`, as in `age >= 60`."""
 
@@ -89,6 +97,7 @@ class Finding(Record):
     origin: Origin = Field(default=Origin.MEASURED, description="how the value was got")
     inputs: tuple[str, ...] = Field(default=(), description="keys of the findings that it was derived from")
     state: State = Field(default=State.OK, description="what became of the attempt")
+    severity: Severity | None = Field(default=None, description="of a fault of the data: how much it matters")
     note: str = Field(default="", description="why, in words")
     part: str = Field(default="", description="name of the part that found it")
     part_version: int = Field(default=1, description="the version of that part")

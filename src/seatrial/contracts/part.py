@@ -37,6 +37,7 @@ KINDS: dict[str, str] = {
     "meters": "what is read off while it runs",
     "metrics": "how good the answers are",
     "corruptions": "how inputs go bad",
+    "audits": "what is wrong with the data",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",
     "searches": "which candidates to measure, in what order, when to stop",

@@ -54,7 +54,11 @@ class Format(Protocol):
 
 
 class Dataset(Protocol):
-    """`parts/datasets`: one way in which rows arrive."""
+    """`parts/datasets`: one way in which rows arrive.
+
+    Optional: `pieces(options, folder, names, rows) -> Iterator[Mapping[str, Piece]]`, as `chunks` but as stored, holes and all: for audits
+    (`contracts/audit.py`). Nothing is refused that can be read at all.
+    """
 
     def columns(self, options: Any, folder: Path) -> dict[str, str]:
         """Column names with their types in words, without reading the rows. Raises `DataError`."""

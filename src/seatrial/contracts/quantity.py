@@ -68,3 +68,15 @@ def _in_seconds(given: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=1_000_000)]  # the system waits no longer
+
+
+def _in_bytes(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    quantity = parse(given)
+    if quantity.unit not in ("B", ""):
+        raise ValueError(f"`{given}` is not a size, like `4 GiB`")
+    return int(quantity.value)
+
+
+Bytes = Annotated[int, BeforeValidator(_in_bytes), Field(gt=0)]

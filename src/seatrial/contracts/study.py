@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from seatrial.contracts.audit import Auditing
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.money import Money
+from seatrial.contracts.quantity import Bytes as Bytes
 from seatrial.contracts.quantity import Seconds as Seconds
-from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Record, Scalar
 from seatrial.contracts.rows import Role
 from seatrial.contracts.training import Learning
@@ -25,16 +26,6 @@ def _listed(given: Any) -> Any:
     return given if isinstance(given, list | tuple) else [given]
 
 
-def _in_bytes(given: Any) -> Any:
-    if not isinstance(given, str):
-        return given
-    quantity = parse(given)
-    if quantity.unit not in ("B", ""):
-        raise ValueError(f"`{given}` is not a size, like `4 GiB`")
-    return int(quantity.value)
-
-
-Bytes = Annotated[int, BeforeValidator(_in_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -371,6 +362,9 @@ class Study(Record):
     )
     reference: Reference = Field(
         description="the candidate that all others are compared with: the model that was approved"
+    )
+    audit: Auditing | None = Field(
+        default=None, description="what is looked for in the data before anything is measured; `{}` with its defaults"
     )
     measure: Measure = Field(default=Measure(), description="what is measured, and how often")
     training: Learning | None = Field(default=None, description="training as a load: how fast, how long, for how much")
