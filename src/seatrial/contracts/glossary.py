@@ -6,6 +6,7 @@ from typing import Literal
 
 from seatrial.contracts.terms import Term
 from seatrial.contracts.terms_of_money import MONEY
+from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
 from seatrial.contracts.terms_of_training import TRAINING
 from seatrial.contracts.terms_of_trust import TRUST
@@ -227,7 +228,7 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | QUALITY | TRUST | TRAINING | MONEY | _RAN
+FINDINGS: dict[str, Term] = _SPEED | QUALITY | TRUST | PROVENANCE | TRAINING | MONEY | _RAN
 
 WORDS: dict[str, str] = {
     # the five nouns

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from seatrial.contracts.audit import Auditing
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.money import Money
+from seatrial.contracts.provenance import Approved
 from seatrial.contracts.quantity import Bytes as Bytes
 from seatrial.contracts.quantity import Seconds as Seconds
 from seatrial.contracts.record import Record, Scalar
@@ -140,6 +141,12 @@ class Data(Record):
     group: str | None = Field(default=None, description="column of the user, patient or file a row belongs to")
     order: str | None = Field(default=None, description="column of the time or sequence of rows")
     weight: str | None = Field(default=None, description="column of how many rows of the population a row stands for")
+    approved: Approved | None = Field(
+        default=None, description="content hash of the rows that were approved; other rows are told"
+    )
+    lineage: str | None = Field(
+        default=None, description="a YAML file in which the owner says where the rows come from"
+    )
 
     @property
     def answers(self) -> tuple[str, ...]:

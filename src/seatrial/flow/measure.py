@@ -31,6 +31,7 @@ from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, sweep
 from seatrial.flow.making import Maker, fits_anew
+from seatrial.flow.provenance import provenance_findings
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
@@ -74,6 +75,7 @@ def measure(
     try:
         data = _rows(voyage)
         judged = _judged(voyage, data)
+        voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
         trials = _trials(voyage, data)
         if fresh:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,16 @@ def _array(series: pl.Series, where: str) -> np.ndarray[Any, Any]:
     if isinstance(series.dtype, pl.Categorical | pl.Enum):
         series = series.cast(pl.String)
     return _columns.plain(series.to_numpy().reshape(shape))
+
+
+def array(series: pl.Series, where: str) -> np.ndarray[Any, Any]:
+    """The column as an array, rows first. Raises `DataError` for what can't be one."""
+    return _array(series, where)
+
+
+def words(schema: Mapping[str, pl.DataType]) -> dict[str, str]:
+    """Columns with their types in words."""
+    return {name: _words(dtype) for name, dtype in schema.items()}
 
 
 def _width(series: pl.Series, where: str) -> int:

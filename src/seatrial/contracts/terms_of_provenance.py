@@ -1,0 +1,53 @@
+"""What findings on the origin of data, on features, and on values online and offline are called, for people."""
+
+from __future__ import annotations
+
+from seatrial.contracts.terms import Term
+
+PROVENANCE: dict[str, Term] = {
+    "data": Term("Data", "What can be said of a data set as a whole."),
+    "data.content": Term(
+        "Content of the data",
+        "The hash of all values of a data set, by column: the same however the rows are stored (files, row groups, compression, "
+        "format), another as soon as one value differs.",
+        short="content",
+    ),
+    "data.approved": Term(
+        "Data as approved",
+        "Whether the data set holds the very rows that were approved, by their content hash.",
+        "",
+        "higher",
+        short="approved",
+    ),
+    "lineage": Term("Lineage", "Where data comes from, as its owner states it in `lineage.yaml`."),
+    "lineage.description": Term("What the rows are", "What a row is and what the rows are for, as their owner states."),
+    "lineage.owner": Term("Owner of the data", "Who answers for the data."),
+    "lineage.version": Term("Version of the data", "As its owner counts."),
+    "lineage.files": Term(
+        "Source files", "Whether the files that the rows were made from are those that are stated, by their hashes."
+    ),
+    "lineage.queries": Term("Queries", "Queries that fetched the rows."),
+    "lineage.transformations": Term("Transformations", "What was done to the rows, in order."),
+    "lineage.collection": Term("Collection", "How, when and where the rows were collected, and by whom."),
+    "lineage.population": Term("Population", "Whom or what the rows stand for, and whom they leave out."),
+    "lineage.labelling": Term("Labelling", "Who gave the labels, and by which instructions."),
+    "lineage.licence": Term("Licence of the data", "Under which licence the rows may be used."),
+    "lineage.consent": Term("Consent", "What the people in the rows agreed to, or on what other ground they are used."),
+    "lineage.personal": Term("Personal data, as stated", "Which personal data the owner says is in the rows."),
+    "lineage.retention": Term("Retention", "How long the rows are kept, and who deletes them."),
+    "lineage.not_for": Term("Not fit for", "Uses that the rows are not fit for."),
+    "lineage.stated": Term(
+        "Lineage stated",
+        "How many of the fields that a data sheet must have its owner has filled in.",
+        "fields",
+        "higher",
+        short="stated",
+    ),
+    "lineage.overdue": Term(
+        "Deletion overdue", "Days since the day after which the rows must be gone.", "days", "lower", short="overdue"
+    ),
+    "feature": Term("Feature", "What is stated of a feature, and what it is worth to the model."),
+    "feature.version": Term("Version of a feature", "As stated in the study."),
+    "feature.owner": Term("Owner of a feature", "Who answers for it, as stated in the study."),
+    "feature.approval": Term("Approval of a feature", "Who approved it and when, as stated in the study."),
+}
