@@ -15,6 +15,7 @@ from seatrial.contracts.quantity import Bytes as Bytes
 from seatrial.contracts.quantity import Seconds as Seconds
 from seatrial.contracts.record import Record, Scalar
 from seatrial.contracts.rows import Role
+from seatrial.contracts.selecting import Selecting
 from seatrial.contracts.training import Learning
 from seatrial.contracts.values import ValueKind
 
@@ -339,6 +340,9 @@ class Measure(Record):
     )
     find: Find | None = Field(
         default=None, description="search for slices that are served worse; `{}` with its defaults"
+    )
+    features: Selecting | None = Field(
+        default=None, description="what features are worth to the reference, and which it needs; `{}` with its defaults"
     )
     shift: Shift | None = Field(
         default=None, description="how far two data sets lie apart: `{between: [train, evaluation]}`"

@@ -47,6 +47,63 @@ PROVENANCE: dict[str, Term] = {
         "Deletion overdue", "Days since the day after which the rows must be gone.", "days", "lower", short="overdue"
     ),
     "feature": Term("Feature", "What is stated of a feature, and what it is worth to the model."),
+    "feature.importance": Term(
+        "Importance of a feature",
+        "By how much the model's loss rises when a feature tells of another row. Features that go together are looked at together.",
+        "",
+        "higher",
+        short="importance",
+    ),
+    "feature.stability": Term(
+        "Stability of a feature",
+        "In which share of resamples of the rows its importance is more than the study asks.",
+        "",
+        "higher",
+        short="stability",
+        kind="share",
+    ),
+    "feature.redundancy": Term(
+        "Redundancy of a feature",
+        "Its highest rank correlation with a feature that isn't looked at together with it: from 0 to 1.",
+        "",
+        "lower",
+        short="redundancy",
+    ),
+    "feature.missing": Term(
+        "Missing values of a feature",
+        "Share of its values that are missing.",
+        "",
+        "lower",
+        short="missing",
+        kind="share",
+    ),
+    "feature.association": Term(
+        "What a feature tells alone",
+        "How well it tells the label all by itself: 1 is wholly. A feature near 1 may hold the answer, and not be known in time.",
+        short="alone",
+    ),
+    "feature.cost": Term(
+        "Cost of a feature", "What it costs for a thousand answers, as stated.", "", "lower", short="costs"
+    ),
+    "feature.kept": Term(
+        "Feature kept", "Whether a feature is kept, by the criteria that the study states.", "", "higher", short="kept"
+    ),
+    "features": Term("Features together", "What the model's answers are worth with the features that were chosen."),
+    "features.loss": Term(
+        "Loss with all features",
+        "The reference's mean loss on rows that nothing was chosen on: log-loss, the share that is wrong, or the absolute error.",
+        "",
+        "lower",
+        short="loss",
+    ),
+    "features.loss.rise": Term(
+        "Loss without what was dropped",
+        "By how much the loss rises on rows that nothing was chosen on, when dropped features say their middle value. A model trained "
+        "anew without them usually loses less.",
+        "",
+        "lower",
+        short="rise",
+    ),
     "feature.version": Term("Version of a feature", "As stated in the study."),
     "feature.owner": Term("Owner of a feature", "Who answers for it, as stated in the study."),
     "feature.approval": Term("Approval of a feature", "Who approved it and when, as stated in the study."),

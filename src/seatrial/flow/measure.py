@@ -25,6 +25,7 @@ from seatrial.flow import elsewhere, rows
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.changed import changes
+from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
@@ -89,7 +90,12 @@ def measure(
     finally:
         close_all(trials)
     return Measured(
-        findings=(*voyage.findings, *_environment_findings(surroundings), *statements(voyage, trials, judged)),
+        findings=(
+            *voyage.findings,
+            *_environment_findings(surroundings),
+            *statements(voyage, trials, judged),
+            *_features(voyage, trials, judged),
+        ),
         artefacts={one.artefact.hash: one.artefact for one in trials},
         artefact_of={one.id: one.artefact.hash for one in trials},
         environment=surroundings,
@@ -97,6 +103,14 @@ def measure(
         reused=voyage.reused,
         interrupted=interrupted,
     )
+
+
+def _features(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged]) -> list[Finding]:
+    """What features are worth, where the study asks: told of the reference."""
+    reference = reference_of(_run(trials))
+    if reference is None or reference.planned.candidate.model not in judged:
+        return []
+    return feature_findings(voyage, reference, judged[reference.planned.candidate.model], voyage.plan.levels.describe)
 
 
 def _packages(plan: Plan) -> list[str]:
@@ -140,6 +154,7 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged
             sampling,
             one.evaluation.labels,
             tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
+            tuple(feature_changes(study, folder, model, one.evaluation, cache)),
             study.measure.hold_back,
         )
         for model, one in data.items()
@@ -248,8 +263,9 @@ def _recall(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data
     """What is kept of each candidate beside its rounds."""
     for one in _run(trials):
         changes = judged[one.planned.candidate.model].changes
-        one.asked = tuple(change.key for change in changes)
-        recall_changes(voyage, one, changes)
+        more = judged[one.planned.candidate.model].features if one.planned.reference else ()
+        one.asked = tuple(change.key for change in (*changes, *more))
+        recall_changes(voyage, one, (*changes, *more))
         one.prediction = voyage.keeper.get(PREDICTION, one.kept_prediction)
         one.facts = voyage.keeper.get(FACTS, one.key)
         refusal = voyage.keeper.get(REFUSAL, one.key)
@@ -287,6 +303,7 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
         for one in cohort:
             verify(voyage, one)
             answer_changes(voyage, one, judged[one.planned.candidate.model].changes)
+            answer_features(voyage, one, judged[one.planned.candidate.model])
         close_all(others)
         pending += hunt.revived()
     voyage.findings.extend(hunt.findings())
