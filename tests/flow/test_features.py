@@ -77,6 +77,9 @@ def test_what_is_worth_something_stays_and_the_choice_is_judged(tmp_path):
     assert rise.value == pytest.approx(0, abs=1e-6)
     assert "without gap, noise" in rise.note
     assert rise.n == 800
+    page = next((tmp_path / ".seatrial" / "runs").glob("*/report.html")).read_text()
+    assert "What its features are worth" in page
+    assert "noise, dropped" in page
     again = flow.run(file)
     assert again.run.measured == 0, "answers are kept"
     assert of(again, "features.loss.rise")[""].value == rise.value

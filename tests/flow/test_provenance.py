@@ -22,6 +22,7 @@ from seatrial.errors import DataError, StudyError
 from seatrial.flow import contents, keep
 from seatrial.flow import study as flow
 from seatrial.flow.provenance import provenance_findings, read_lineage
+from seatrial.flow.publish import render
 from seatrial.flow.read import read
 
 SECRET = b"k" * 32
@@ -115,6 +116,8 @@ def test_a_study_on_other_rows_than_were_approved_says_so(tmp_path):
     assert {one.outcome.value for one in judged} == {"fail"}
     page = next((tmp_path / ".seatrial" / "runs").glob("*/report.html")).read_text()
     assert "the bytes that were approved by Ann" in page
+    assert "Where the data comes from" in page
+    assert "these aren't the bytes that were approved" in " ".join(render(dossier, "terminal").split())
 
 
 def test_order_may_be_left_out_of_what_is_approved(tmp_path):
