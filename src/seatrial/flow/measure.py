@@ -89,6 +89,7 @@ def measure(
         voyage.tell("note", note="interrupted: what is done is kept")
     finally:
         close_all(trials)
+    surroundings |= _network(voyage)
     return Measured(
         findings=(
             *voyage.findings,
@@ -329,6 +330,11 @@ def _settled(voyage: Voyage, trials: list[Trial], asked: list[Trial], judged: di
     verdict = decide(voyage.plan, statements(voyage, trials, judged))
     outcomes = [verdict.of(one.id) for one in asked if one.failure is None and one.planned.eligible]
     return all(one is not None and one.outcome is not Outcome.OPEN for one in outcomes)
+
+
+def _network(voyage: Voyage) -> dict[str, Any]:
+    """What workers could reach, each way that there was; nothing where none was started."""
+    return {"network_of_workers": "; ".join(sorted(set(voyage.networks)))} if voyage.networks else {}
 
 
 def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:
