@@ -121,6 +121,7 @@ CONTRACT_WORDS = {
     "prefer": "a field of the study: the rule that orders candidates",
     "precision": "a coordinate of candidates, and an aspect that parts accept",
     "memory": "a field of a worker's answer and of a study's limits",
+    "network": "an option of executors, and a word of a worker's answer: what it can reach",
     "json": "a way of writing: `model_dump(mode='json')`",
     "python": "a field of the environment: the interpreter's version",
     "predictions": "what people call the column of a file that holds predicted classes",

@@ -137,4 +137,4 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path):
 def test_what_is_stated_of_features_is_found(tmp_path):
     table = {"path": "people.parquet", "time": "t", "columns": "x", "version": "3", "owner": "risk"}
     options = catalog.options(PART, {"events": "e.parquet", "time": "t", "key": "k", "features": [table]})
-    assert catalog.load(PART).stated(options) == {"people": {"version": "3", "owner": "risk", "approval": ""}}
+    assert catalog.load(PART).stated(options, tmp_path) == {"people": {"version": "3", "owner": "risk", "approval": ""}}

@@ -57,7 +57,8 @@ class Dataset(Protocol):
     """`parts/datasets`: one way in which rows arrive.
 
     Optional: `pieces(options, folder, names, rows) -> Iterator[Mapping[str, Piece]]`, as `chunks` but as stored, holes and all: for audits
-    (`contracts/audit.py`). Nothing is refused that can be read at all.
+    (`contracts/audit.py`). Nothing is refused that can be read at all. `stated(options, folder)`: by table of features what is stated of it, by
+    word (`version`, `owner`, `approval`; empty where nothing is).
     """
 
     def columns(self, options: Any, folder: Path) -> dict[str, str]:

@@ -208,7 +208,13 @@ def _features(name: str, data: Data, folder: Path) -> Iterator[Finding]:
     stated = getattr(catalog.load(info), "stated", None)
     if stated is None:
         return
-    for feature, said in stated(catalog.options(info, data.source.options)).items():
+    try:
+        catalog.require(info)
+        told = stated(catalog.options(info, data.source.options), folder)
+    except SeatrialError as error:
+        yield missing("feature.owner", State.FAILED, error.what, at={"data": name}, method=error.next_step)
+        return
+    for feature, said in told.items():
         at = {"data": name, "feature": feature}
         for field, words in said.items():
             if words:

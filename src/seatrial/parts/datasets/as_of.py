@@ -28,7 +28,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.contracts.quantity import parse
 from seatrial.errors import DataError
-from seatrial.parts.datasets import _columns, _frames
+from seatrial.parts.datasets import _columns, _events, _frames
 from seatrial.parts.datasets._joined import Moments, as_of
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ CANNOT = {
     "more rows than fit into memory": ("not yet ours", "events and features are held while they are joined"),
     "times without a zone": ("never", "they are taken as UTC: nothing in a file says what else they could be"),
 }
-SUFFIXES = (".parquet", ".csv", ".arrow", ".ipc", ".feather")
-MICRO = 1_000_000
 
 
 def _listed(given: Any) -> Any:
@@ -94,7 +92,7 @@ class Options(PartOptions):
     )
 
 
-def stated(options: Options) -> dict[str, dict[str, str]]:
+def stated(options: Options, folder: Path) -> dict[str, dict[str, str]]:
     """What is stated of each table of features: version, owner, approval."""
     return {
         one.name or Path(one.path).stem: {"version": one.version, "owner": one.owner, "approval": one.approval}
@@ -104,9 +102,9 @@ def stated(options: Options) -> dict[str, dict[str, str]]:
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
     """Columns of the events, then those of each table of features, with their types in words; features that are numbers are float64."""
-    found = _frames.words(_scan(options.events, folder).collect_schema())
+    found = _frames.words(_events.scan(options.events, folder).collect_schema())
     for one in options.features:
-        schema = _scan(one.path, folder).collect_schema()
+        schema = _events.scan(one.path, folder).collect_schema()
         _columns.known([*_keys(one, options), one.time, *one.columns], schema, one.path)
         for name in one.columns:
             called = f"{one.prefix}{name}"
@@ -120,7 +118,7 @@ def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
     """The named columns of all events in order, at most `rows` at a time. Raises `DataError`, and for text that isn't known without `absent`."""
     _columns.known(names, columns(options, folder), options.events)
     with _columns.reading(options.events, "these can't be joined"):
-        events = _read(options.events, folder)
+        events = _events.read(options.events, folder)
         table = _joined(options, folder, events, names)
         _columns.some_rows(len(table), options.events)
         for start, count in _columns.slices(len(table), rows):
@@ -136,10 +134,14 @@ def _joined(options: Options, folder: Path, events: pl.DataFrame, names: Sequenc
         if not wanted:
             continue
         keys = _keys(one, options)
-        held = _read(one.path, folder).rename(dict(zip(keys, options.key, strict=True)) if keys != options.key else {})
+        held = _events.read(one.path, folder).rename(
+            dict(zip(keys, options.key, strict=True)) if keys != options.key else {}
+        )
         moments, at, features = _moments(options, one, events, held)
         found = as_of(at, features, options.key, moments, wanted)
-        table = table.with_columns(_filled(found[name], options, one).alias(f"{one.prefix}{name}") for name in wanted)
+        table = table.with_columns(
+            _events.filled(found[name], options.absent, one.path).alias(f"{one.prefix}{name}") for name in wanted
+        )
     return table
 
 
@@ -156,14 +158,14 @@ def _moments(
     """Both tables with their times as microseconds since 1970, under names that no file has, and keys of one type."""
     _columns.known([*options.key, options.time], events.columns, options.events)
     _columns.known([name for name in (one.time, one.written) if name], held.columns, one.path)
-    features = held.with_columns(_micros(held[one.time], one.path).alias("\x00f"))
+    features = held.with_columns(_events.micros(held[one.time], one.path).alias("\x00f"))
     if one.written:
-        features = features.with_columns(_micros(held[one.written], one.path).alias("\x00w"))
+        features = features.with_columns(_events.micros(held[one.written], one.path).alias("\x00w"))
     for name in options.key:
         if events.schema[name] != held.schema[name]:
             features = features.with_columns(_cast(held[name], events.schema[name], one.path))
-    longest = None if one.longest is None else round(one.longest * MICRO)
-    at = events.with_columns(_micros(events[options.time], options.events).alias("\x00e"))
+    longest = None if one.longest is None else round(one.longest * _events.MICRO)
+    at = events.with_columns(_events.micros(events[options.time], options.events).alias("\x00e"))
     return Moments("\x00e", "\x00f", "\x00w" if one.written else None, longest), at, features
 
 
@@ -172,53 +174,3 @@ def _cast(keys: pl.Series, dtype: Any, where: str) -> pl.Series:
     if made.null_count() > keys.null_count():
         raise DataError(f"the key `{keys.name}` is {keys.dtype} here and {dtype} in the events", where=where)
     return made
-
-
-def _micros(series: pl.Series, where: str) -> pl.Series:
-    """Microseconds since 1970: of dates, datetimes, texts that say them, or numbers of seconds. Raises `DataError`."""
-    import polars as pl
-
-    if series.dtype == pl.String:
-        parsed = series.str.to_datetime(strict=False, time_unit="us", time_zone="UTC")
-        if parsed.null_count() > series.null_count():
-            raise DataError(
-                f"`{series.name}` holds what is no time", where=where, next_step="write times as 2026-11-30T12:00:00"
-            )
-        return parsed.cast(pl.Int64)
-    if isinstance(series.dtype, pl.Date | pl.Datetime):
-        return series.cast(pl.Datetime("us")).cast(pl.Int64) if series.dtype == pl.Date else series.dt.epoch("us")
-    if series.dtype.is_numeric():
-        return (series.cast(pl.Float64) * MICRO).round().cast(pl.Int64)
-    raise DataError(f"`{series.name}` is {series.dtype}, which is no time", where=where)
-
-
-def _filled(values: pl.Series, options: Options, one: Features) -> pl.Series:
-    import polars as pl
-
-    if values.dtype.is_numeric():
-        return values.cast(pl.Float64).fill_null(float("nan"))
-    if not values.null_count():
-        return values
-    if options.absent is None or values.dtype != pl.String:
-        step = "say `absent: unknown`, or another word" if values.dtype == pl.String else "leave the column out"
-        raise DataError(f"`{values.name}` isn't known for {values.null_count()} events", where=one.path, next_step=step)
-    return values.fill_null(options.absent)
-
-
-def _scan(path: str, folder: Path) -> pl.LazyFrame:
-    """The table in files of one format."""
-    import polars as pl
-
-    found = _columns.files(path, folder, *SUFFIXES)
-    readers: dict[str, Any] = {".parquet": pl.scan_parquet, ".csv": pl.scan_csv}
-    with _columns.reading(path, "this can't be read as a table"):
-        reader = readers.get(found[0].suffix.lower(), pl.scan_ipc)
-        given: dict[str, Any] = {"try_parse_dates": True} if reader is pl.scan_csv else {}
-        frame: pl.LazyFrame = reader(found, glob=False, **given)
-        frame.collect_schema()
-        return frame
-
-
-def _read(path: str, folder: Path) -> pl.DataFrame:
-    with _columns.reading(path, "this can't be read as a table"):
-        return _scan(path, folder).collect()
