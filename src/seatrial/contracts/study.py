@@ -309,6 +309,29 @@ class Shift(Record):
         return self
 
 
+class Skew(Record):
+    """Whether two data sets say the same of the same things, row by row: features as they were trained on and as they are served."""
+
+    between: tuple[str, str] = Field(description="two data sets by name: `[offline, online]`")
+    key: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        min_length=1, description="columns that name a row in both"
+    )
+    columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="columns to compare; all that both have if left out"
+    )
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        description="by how much numbers may differ, as a share of the larger one, and still be the same",
+    )
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.between[0] == self.between[1]:
+            raise ValueError("`between` names two different data sets")
+        return self
+
+
 class Measure(Record):
     """What is measured, and how often."""
 
@@ -346,6 +369,10 @@ class Measure(Record):
     )
     shift: Shift | None = Field(
         default=None, description="how far two data sets lie apart: `{between: [train, evaluation]}`"
+    )
+    skew: Skew | None = Field(
+        default=None,
+        description="whether two data sets say the same of the same rows: `{between: [offline, online], key: id}`",
     )
     rounds: Annotated[Rounds, BeforeValidator(_rounds)] = Field(
         default=Rounds(), description="how many interleaved rounds; `rounds: 5` is short for five and no more"

@@ -107,4 +107,22 @@ PROVENANCE: dict[str, Term] = {
     "feature.version": Term("Version of a feature", "As stated in the study."),
     "feature.owner": Term("Owner of a feature", "Who answers for it, as stated in the study."),
     "feature.approval": Term("Approval of a feature", "Who approved it and when, as stated in the study."),
+    "skew": Term(
+        "Skew", "Whether two data sets (features offline and online) say the same of the same things, row by row."
+    ),
+    "skew.rows": Term(
+        "Rows that differ",
+        "Share of the rows of both data sets, matched by a key, in which a column says something else: a model that is served other values "
+        "than it was trained on isn't the model that was tested.",
+        "",
+        "lower",
+        short="differ",
+        kind="share",
+    ),
+    "skew.largest": Term(
+        "Largest difference", "How far apart a number lies at most in two data sets.", "", "lower", short="largest"
+    ),
+    "skew.unmatched": Term(
+        "Rows without a partner", "Rows whose key only one of two data sets has.", "rows", "lower", short="unmatched"
+    ),
 }

@@ -118,7 +118,7 @@ def difference(before: Source, after: Source, key: Sequence[str]) -> Difference:
                 raise StudyError(f"{side.name} has no column `{name}`", next_step=nearest(name, list(side.columns)))
     shared = [name for name in before.columns if name in after.columns and name not in key]
     one, other = _keyed(before, key, shared), _keyed(after, key, shared)
-    here, there, mine, theirs = _matched(one.keys, other.keys)
+    here, there, mine, theirs = matched(one.keys, other.keys)
     changed = np.zeros(len(mine), bool)
     counts = {}
     for name in shared:
@@ -175,7 +175,7 @@ def _short(block: Cells) -> NDArray[np.uint64]:
     return made
 
 
-def _matched(before: NDArray[Any], after: NDArray[Any]) -> tuple[Array, Array, Array, Array]:
+def matched(before: NDArray[Any], after: NDArray[Any]) -> tuple[Array, Array, Array, Array]:
     """Numbers of the rows that only the first has, that only the second has, and of those of both, side by side.
 
     Of rows that share a key the first counts.

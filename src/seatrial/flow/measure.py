@@ -38,6 +38,7 @@ from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
 from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
+from seatrial.flow.skewed import skew_findings
 from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.training import measure_training
@@ -77,6 +78,7 @@ def measure(
         data = _rows(voyage)
         judged = _judged(voyage, data)
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
+        voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
         trials = _trials(voyage, data)
         if fresh:
