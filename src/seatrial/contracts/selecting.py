@@ -1,10 +1,10 @@
-"""Which features a model needs: by which criteria they are kept or dropped, as a study states them."""
+"""Which features a model needs, and whether they are served as they were trained on: what a study states of it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from seatrial.contracts.record import Record
 
@@ -53,3 +53,26 @@ class Selecting(Record):
     keep: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(), description="features that stay, whatever the criteria say"
     )
+
+
+class Skew(Record):
+    """Whether two data sets say the same of the same things, row by row: features as they were trained on and as they are served."""
+
+    between: tuple[str, str] = Field(description="two data sets by name: `[offline, online]`")
+    key: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        min_length=1, description="columns that name a row in both"
+    )
+    columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="columns to compare; all that both have if left out"
+    )
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        description="by how much numbers may differ, as a share of the larger one, and still be the same",
+    )
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.between[0] == self.between[1]:
+            raise ValueError("`between` names two different data sets")
+        return self

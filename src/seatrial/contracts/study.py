@@ -15,7 +15,7 @@ from seatrial.contracts.quantity import Bytes as Bytes
 from seatrial.contracts.quantity import Seconds as Seconds
 from seatrial.contracts.record import Record, Scalar
 from seatrial.contracts.rows import Role
-from seatrial.contracts.selecting import Selecting
+from seatrial.contracts.selecting import Selecting, Skew
 from seatrial.contracts.training import Learning
 from seatrial.contracts.values import ValueKind
 
@@ -300,29 +300,6 @@ class Shift(Record):
     between: tuple[str, str] = Field(description="two data sets by name: `[train, evaluation]`")
     columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(), description="columns to compare; those that models, slices and groups read if left out"
-    )
-
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if self.between[0] == self.between[1]:
-            raise ValueError("`between` names two different data sets")
-        return self
-
-
-class Skew(Record):
-    """Whether two data sets say the same of the same things, row by row: features as they were trained on and as they are served."""
-
-    between: tuple[str, str] = Field(description="two data sets by name: `[offline, online]`")
-    key: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        min_length=1, description="columns that name a row in both"
-    )
-    columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        default=(), description="columns to compare; all that both have if left out"
-    )
-    tolerance: float = Field(
-        default=0.0,
-        ge=0,
-        description="by how much numbers may differ, as a share of the larger one, and still be the same",
     )
 
     @model_validator(mode="after")

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from seatrial import catalog
 from seatrial.contracts.audit import Piece
 from seatrial.contracts.finding import Finding, State, missing
-from seatrial.contracts.study import Skew, Study
+from seatrial.contracts.selecting import Skew
+from seatrial.contracts.study import Study
 from seatrial.errors import DataError
 from seatrial.flow._inputs import Array
 from seatrial.flow._match import nearest
@@ -40,10 +41,11 @@ def skew_findings(study: Study, folder: Path, level: float) -> list[Finding]:
     names = _compared(sides, asked)
     at = {"from": asked.between[0], "to": asked.between[1]}
     try:
-        found = list(_stated(*(_read(one, asked.key, names) for one in sides), asked, at, level))
+        one, other = (_read(side, asked.key, names) for side in sides)
+        found = list(_stated(one, other, asked, at, level))
     except DataError as error:
         found = [missing("skew.rows", State.FAILED, error.what, at=at, method=error.next_step)]
-    return [one.model_copy(update={"measured_at": now()}) for one in found]
+    return [each.model_copy(update={"measured_at": now()}) for each in found]
 
 
 def _source(study: Study, folder: Path, name: str) -> Source:
