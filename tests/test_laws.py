@@ -124,6 +124,7 @@ CONTRACT_WORDS = {
     "map": "what YAML calls a mapping: the tag `tag:yaml.org,2002:map`",
     "embedding": "what operators that look vectors up are called",
     "memory": "a field of a worker's answer and of a study's limits",
+    "network": "an option of executors, and a word of a worker's answer: what it can reach",
     "json": "a way of writing: `model_dump(mode='json')`",
     "python": "a field of the environment: the interpreter's version",
     "predictions": "what people call the column of a file that holds predicted classes",

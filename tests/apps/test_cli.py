@@ -48,6 +48,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "gate",
         "compare",
         "audit",
+        "inspect",
+        "data",
         "report",
         "capacity",
         "runs",

@@ -14,6 +14,7 @@ from seatrial.flow import study as flow
 PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
+    "choose-features.md",
     "gate-in-a-pipeline.md",
     "find-the-best-of-many.md",
     "find-the-highest-rate.md",
@@ -25,14 +26,18 @@ WITH_A_STUDY = {
 TIMED = STUDY.replace("[offline]", "[single_stream, offline]").replace("[throughput, size]", "[latency, throughput]")
 SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
+    "choose-features.md": ("report:",),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
     "find-leaks-and-label-errors.md": ("audit.leakage.exact_rows 25 rows serious", "audit.label_errors "),
     "find-the-highest-rate.md": ("Highest rate within a bound",),
+    "inspect-a-model-file.md": ("posix.system", "exit code 1: it can run code", "float32"),
+    "join-features-as-of-a-moment.md": ("[1, 2, 3] [100.0, 250.0, nan]", "They hold the same rows"),
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
+    "say-where-data-comes-from.md": ("exit code 1: they differ", "none of them", "exit code 1: still there"),
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
     "test-a-served-model.md": ("remote_v2", "network.share estimated"),
     "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),

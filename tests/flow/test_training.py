@@ -426,8 +426,8 @@ def test_an_interruption_keeps_what_is_done_and_leaves_no_worker(tmp_path: Path)
         if event.stage == "round" and event.done == 3:
             raise KeyboardInterrupt
 
-    def noted(name: str) -> Any:
-        started.append(start(name))
+    def noted(name: str, network: bool = False) -> Any:
+        started.append(start(name, network))
         return started[-1]
 
     made.watch, made.start = stop, noted  # type: ignore[method-assign]

@@ -27,6 +27,7 @@ GAPS: tuple[str, ...] = get_args(Gap)
 
 KINDS: dict[str, str] = {
     "subjects": "how a model arrives",
+    "formats": "what a file is, looked at without loading it",
     "datasets": "how data arrives",
     "tasks": "what answers mean",
     "conversions": "one format into another, proved equal",

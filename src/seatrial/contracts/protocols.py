@@ -15,6 +15,7 @@ from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
+from seatrial.contracts.inspection import Bounds, Look
 from seatrial.contracts.messages import Order
 from seatrial.contracts.race import Leaving, Race, Rungs
 from seatrial.contracts.slope import Loss as Loss
@@ -42,11 +43,24 @@ class Subject(Protocol):
         ...
 
 
+class Format(Protocol):
+    """`parts/formats`: a kind of model file, looked at without loading it."""
+
+    def recognises(self, path: Path, start: bytes) -> bool:
+        """Whether this file, which begins with these bytes (4,096 at most), is of this format. Raises nothing."""
+        ...
+
+    def look(self, path: Path, bounds: Bounds) -> Look:
+        """What is in the file, read within these bounds. Runs and unpickles nothing. Raises `ModelError`."""
+        ...
+
+
 class Dataset(Protocol):
     """`parts/datasets`: one way in which rows arrive.
 
     Optional: `pieces(options, folder, names, rows) -> Iterator[Mapping[str, Piece]]`, as `chunks` but as stored, holes and all: for audits
-    (`contracts/audit.py`). Nothing is refused that can be read at all.
+    (`contracts/audit.py`). Nothing is refused that can be read at all. `stated(options, folder)`: by table of features what is stated of it, by
+    word (`version`, `owner`, `approval`; empty where nothing is).
     """
 
     def columns(self, options: Any, folder: Path) -> dict[str, str]:

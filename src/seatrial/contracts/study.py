@@ -11,10 +11,12 @@ from seatrial.contracts.audit import Auditing
 from seatrial.contracts.boxes import Boxes as Boxes
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.money import Money
+from seatrial.contracts.provenance import Approved
 from seatrial.contracts.quantity import Bytes as Bytes
 from seatrial.contracts.quantity import Seconds as Seconds
 from seatrial.contracts.record import Record, Scalar
 from seatrial.contracts.rows import Role
+from seatrial.contracts.selecting import Selecting, Skew
 from seatrial.contracts.training import Learning
 from seatrial.contracts.values import ValueKind
 
@@ -146,6 +148,12 @@ class Data(Record):
     group: str | None = Field(default=None, description="column of the user, patient or file a row belongs to")
     order: str | None = Field(default=None, description="column of the time or sequence of rows")
     weight: str | None = Field(default=None, description="column of how many rows of the population a row stands for")
+    approved: Approved | None = Field(
+        default=None, description="content hash of the rows that were approved; other rows are told"
+    )
+    lineage: str | None = Field(
+        default=None, description="a YAML file in which the owner says where the rows come from"
+    )
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -339,8 +347,15 @@ class Measure(Record):
     find: Find | None = Field(
         default=None, description="search for slices that are served worse; `{}` with its defaults"
     )
+    features: Selecting | None = Field(
+        default=None, description="what features are worth to the reference, and which it needs; `{}` with its defaults"
+    )
     shift: Shift | None = Field(
         default=None, description="how far two data sets lie apart: `{between: [train, evaluation]}`"
+    )
+    skew: Skew | None = Field(
+        default=None,
+        description="whether two data sets say the same of the same rows: `{between: [offline, online], key: id}`",
     )
     rounds: Annotated[Rounds, BeforeValidator(_rounds)] = Field(
         default=Rounds(), description="how many interleaved rounds; `rounds: 5` is short for five and no more"

@@ -43,8 +43,9 @@ OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate
 class Bench:
     """Holds the session between orders."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: str = "not said") -> None:
         self.closed = False
+        self.network = network
         self._session: Session | None = None
         self._setting = Setting()
         self._opening: dict[str, float] = {}
@@ -69,7 +70,7 @@ class Bench:
 
     def _hello(self, order: Order) -> dict[str, Any]:
         said = {"pid": os.getpid(), "python": platform.python_version(), "machine": platform.node()}
-        said["seatrial"] = environment.version("seatrial")
+        said |= {"seatrial": environment.version("seatrial"), "network": self.network}
         if "packages" in order.settings:  # whoever isn't on this machine has to be told of it
             said["environment"] = environment.look(order.settings["packages"])
             said["memory_available"] = psutil.virtual_memory().available

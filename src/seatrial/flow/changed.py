@@ -65,7 +65,7 @@ def _corrupted(
     if asked is None:
         return
     rows = drawn(next(iter(inputs.values())).shape[0], asked.rows, study.measure.seed)
-    columns = _stored(study, folder, model, rows)
+    columns = stored_rows(study, folder, model, rows)
     yield Change({"corruption": CLEAN}, rows, {name: _taken(ref, rows, cache) for name, ref in inputs.items()})
     for ref in asked.corruptions:
         info = catalog.find("corruptions", ref.name, folder)
@@ -94,7 +94,7 @@ def _learnt(part: Any, columns: Mapping[str, Array], options: Any, ref: PartRef)
     return learnt
 
 
-def _stored(study: Study, folder: Path, model: Model, rows: NDArray[np.int64]) -> dict[str, Array]:
+def stored_rows(study: Study, folder: Path, model: Model, rows: NDArray[np.int64]) -> dict[str, Array]:
     """The model's columns of these evaluation rows, as stored."""
     names = sorted({column for one in model.inputs.values() for column in one.columns})
     pieces: dict[str, list[Array]] = {name: [] for name in names}

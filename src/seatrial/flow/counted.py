@@ -44,6 +44,7 @@ class Judged:
     sampling: Sampling = field(default_factory=Sampling)
     labels: Any = None
     changes: tuple[Change, ...] = ()
+    features: tuple[Change, ...] = ()
     halves: bool = False
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -14,7 +14,7 @@ from seatrial.flow.alone import SAME
 from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL
 from seatrial.flow.making import differ
 from seatrial.flow.quiet import quietest
-from seatrial.flow.trial import Trial, Voyage, now
+from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
 SAMPLE_ROWS = 512
 FOR_GOOD = (State.REFUSED, State.UNSUPPORTED)
@@ -74,7 +74,7 @@ def session_order(voyage: Voyage, trial: Trial, name: OrderName, **fields: Any) 
 def _open(voyage: Voyage, trial: Trial) -> None:
     candidate = trial.planned.candidate
     voyage.tell("open", label=trial.planned.label)
-    trial.link = voyage.start(candidate.id)
+    trial.link = voyage.start(candidate.id, network=asks_a_server(trial.runtime))
     setting = {name: getattr(candidate, name) for name in ("device", "precision", "threads", "batch")}
     order = session_order(voyage, trial, "open", part=candidate.runtime, artefact=trial.artefact, setting=setting)
     answer = trial.link.ask(order, voyage.plan.study.measure.limits.open)

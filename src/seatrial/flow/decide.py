@@ -129,6 +129,7 @@ def _level(plan: Plan, what: str, findings: Sequence[Finding]) -> float:
 
 def _evidence(plan: Plan, planned: Planned, findings: Sequence[Finding], level: float) -> Evidence:
     own = [finding for finding in findings if finding.candidate == planned.candidate.id]
+    own += [one for one in findings if one.candidate is None and one.what != "run"]  # of the data, of the machine
     if planned.reference:
         own += _against_itself(planned.candidate.id, findings, {finding.key for finding in own})
     return Evidence(candidate=planned.candidate.id, findings=own, level=level)

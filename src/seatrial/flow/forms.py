@@ -18,7 +18,7 @@ from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
 from seatrial.flow.keep import FORM
 from seatrial.flow.making import Maker, differ
-from seatrial.flow.trial import Voyage, now
+from seatrial.flow.trial import Voyage, asks_a_server, now
 
 DIFFERENCE = "forms.difference"
 ROWS = 256
@@ -134,7 +134,8 @@ def _anew(voyage: Voyage, *ways: _Way) -> list[str]:
 def _answers(voyage: Voyage, way: _Way, artefact: Artefact, inputs: Mapping[str, ArrayRef]) -> dict[str, Any]:
     """The first rows' outputs of the model without a variant, in full precision, on one runtime that takes it."""
     runtime = _runtime(voyage, way, artefact.format)
-    link = voyage.start(f"form {way.planned.candidate.model} {way.name}")
+    network = asks_a_server(voyage.find("runtimes", runtime.name))
+    link = voyage.start(f"form {way.planned.candidate.model} {way.name}", network)
     try:
         limits, folder, base = voyage.plan.study.measure.limits, str(voyage.keeper.arrays), str(voyage.folder)
         common: dict[str, Any] = {"base": base, "values": dict(inputs), "folder": folder}

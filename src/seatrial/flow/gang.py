@@ -46,7 +46,7 @@ class Gang:
         ]
         try:
             for rank in range(way.workers):
-                self._links.append(voyage.start(f"training {label} {rank}"))
+                self._links.append(voyage.start(f"training {label} {rank}", network=way.workers > 1))
         except BaseException:
             self.close()
             raise

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -118,17 +119,25 @@ def keep_dossier(keeper: Keeper, dossier: Dossier) -> Path:
     return folder
 
 
-def clean(home: Path, keep: int = 5, everything: bool = False) -> Cleaned:
-    """Remove all but the newest `keep` runs, and arrays and partial files that nothing refers to; or everything."""
+def clean(home: Path, keep: int = 5, everything: bool = False, before: float | None = None) -> Cleaned:
+    """Remove all but the newest `keep` runs, and arrays and partial files that nothing refers to; or everything.
+
+    With `before` (seconds since 1970) runs and logs from before that time go as well, and so do all arrays that were kept before it, whoever
+    refers to them: what rests on those is measured again when it is wanted.
+    """
     if everything or not home.is_dir():
         size, files = _weigh(home.rglob("*"))
         count = len(runs(home))
         shutil.rmtree(home, ignore_errors=False) if home.is_dir() else None
         return Cleaned(count, files, size)
     keeper = Keeper(home.parent)
-    old = runs(home)[:-keep] if keep else runs(home)
+    known = runs(home)
+    old = known[:-keep] if keep else known
+    old += [run for run in known[len(old) :] if before is not None and _began(run) < before]
     folders = [run_folder(home, run.id) for run in old] + [home / "logs" / run.id for run in old]
     doomed = [file for folder in folders for file in folder.rglob("*")] + list(_orphans(keeper))
+    if before is not None:
+        doomed = list({*doomed, *(file for file in keeper.arrays.glob("*.npy") if file.stat().st_mtime < before)})
     size, files = _weigh(doomed)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -143,6 +152,15 @@ def sweep(home: Path) -> None:
     for file in home.rglob(".partial-*"):
         if time.time() - file.stat().st_mtime > ABANDONED_S:
             file.unlink(missing_ok=True)
+
+
+def weigh_arrays(home: Path) -> tuple[int, int]:
+    """Bytes and number of the arrays that are kept."""
+    return _weigh((home / ARRAYS).glob("*.npy"))
+
+
+def _began(run: Run) -> float:
+    return datetime.datetime.fromisoformat(run.started).timestamp()
 
 
 def _orphans(keeper: Keeper) -> Iterator[Path]:

@@ -26,17 +26,20 @@ from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.audit import audit_study
 from seatrial.flow.changed import changes
+from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
+from seatrial.flow.provenance import provenance_findings
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
 from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
+from seatrial.flow.skewed import skew_findings
 from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.training import measure_training
@@ -80,6 +83,8 @@ def measure(
         )
         data = _rows(voyage)
         judged = _judged(voyage, data)
+        voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
+        voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
         trials = _trials(voyage, data)
         if fresh:
@@ -92,8 +97,14 @@ def measure(
         voyage.tell("note", note="interrupted: what is done is kept")
     finally:
         close_all(trials)
+    surroundings |= _network(voyage)
     return Measured(
-        findings=(*voyage.findings, *_environment_findings(surroundings), *statements(voyage, trials, judged)),
+        findings=(
+            *voyage.findings,
+            *_environment_findings(surroundings),
+            *statements(voyage, trials, judged),
+            *_features(voyage, trials, judged),
+        ),
         artefacts={one.artefact.hash: one.artefact for one in trials},
         artefact_of={one.id: one.artefact.hash for one in trials},
         environment=surroundings,
@@ -101,6 +112,14 @@ def measure(
         reused=voyage.reused,
         interrupted=interrupted,
     )
+
+
+def _features(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged]) -> list[Finding]:
+    """What features are worth, where the study asks: told of the reference."""
+    reference = reference_of(_run(trials))
+    if reference is None or reference.planned.candidate.model not in judged:
+        return []
+    return feature_findings(voyage, reference, judged[reference.planned.candidate.model], voyage.plan.levels.describe)
 
 
 def _packages(plan: Plan) -> list[str]:
@@ -146,6 +165,7 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged
             sampling,
             one.evaluation.labels,
             tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
+            tuple(feature_changes(study, folder, model, one.evaluation, cache)),
             study.measure.hold_back,
         )
         for model, one in data.items()
@@ -249,8 +269,9 @@ def _recall(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data
     """What is kept of each candidate beside its rounds."""
     for one in _run(trials):
         changes = judged[one.planned.candidate.model].changes
-        one.asked = tuple(change.key for change in changes)
-        recall_changes(voyage, one, changes)
+        more = judged[one.planned.candidate.model].features if one.planned.reference else ()
+        one.asked = tuple(change.key for change in (*changes, *more))
+        recall_changes(voyage, one, (*changes, *more))
         one.prediction = voyage.keeper.get(PREDICTION, one.kept_prediction)
         one.facts = voyage.keeper.get(FACTS, one.key)
         refusal = voyage.keeper.get(REFUSAL, one.key)
@@ -288,6 +309,7 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
         for one in cohort:
             verify(voyage, one)
             answer_changes(voyage, one, judged[one.planned.candidate.model].changes)
+            answer_features(voyage, one, judged[one.planned.candidate.model])
         close_all(others)
         pending += hunt.revived()
     voyage.findings.extend(hunt.findings())
@@ -313,6 +335,11 @@ def _settled(voyage: Voyage, trials: list[Trial], asked: list[Trial], judged: di
     verdict = decide(voyage.plan, statements(voyage, trials, judged))
     outcomes = [verdict.of(one.id) for one in asked if one.failure is None and one.planned.eligible]
     return all(one is not None and one.outcome is not Outcome.OPEN for one in outcomes)
+
+
+def _network(voyage: Voyage) -> dict[str, Any]:
+    """What workers could reach, each way that there was; nothing where none was started."""
+    return {"network_of_workers": "; ".join(sorted(set(voyage.networks)))} if voyage.networks else {}
 
 
 def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:

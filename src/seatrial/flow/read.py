@@ -24,6 +24,7 @@ from seatrial.flow._schema import schema_json
 from seatrial.flow.arrivals import read_arrivals
 from seatrial.flow.decide import orders
 from seatrial.flow.prices import stated
+from seatrial.flow.provenance import read_lineage
 from seatrial.flow.training_ways import wrong
 
 __all__ = ["Source", "read", "schema_json"]
@@ -231,6 +232,7 @@ def _cross_checks(study: Study, text: _yaml.Text, folder: Path) -> list[Fault]:
         *_classes(study, text),
         *_thresholds(study, text, folder),
         *_money(study, text, folder),
+        *_lineages(study, text, folder),
         *(Fault(text.where(path), what, step) for path, what, step in wrong(study)),
     ]
 
@@ -248,6 +250,16 @@ def _money(study: Study, text: _yaml.Text, folder: Path) -> Iterator[Fault]:
             read_arrivals(folder / study.money.traffic.arrivals)
         except StudyError as error:
             yield Fault(error.where or text.where(("money", "traffic", "arrivals")), error.what, error.next_step)
+
+
+def _lineages(study: Study, text: _yaml.Text, folder: Path) -> Iterator[Fault]:
+    """A statement of the owner's that can't be read."""
+    for name, data in study.data.items():
+        try:
+            if data.lineage:
+                read_lineage(folder / data.lineage)
+        except StudyError as error:
+            yield Fault(error.where or text.where(("data", name, "lineage")), error.what, error.next_step)
 
 
 def _unknown_models(study: Study, text: _yaml.Text) -> Iterator[Fault]:

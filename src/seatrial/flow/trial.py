@@ -44,6 +44,7 @@ class Voyage:
     findings: list[Finding] = field(default_factory=list)
     versions: Mapping[str, str] = field(default_factory=dict)
     memory_available: int | None = None
+    networks: list[str] = field(default_factory=list)
 
     @property
     def machine(self) -> str:
@@ -98,19 +99,28 @@ class Voyage:
         """Whether the budget is spent."""
         return self.deadline is not None and time.monotonic() > self.deadline
 
-    def start(self, name: str) -> Link:
-        """A fresh worker whose output goes to the log of that name."""
+    def start(self, name: str, network: bool = False) -> Link:
+        """A fresh worker whose output goes to the log of that name. It has a `network` where it must, or where the study gives it one."""
         measure = self.plan.study.measure
         info = self.find("executors", measure.executor.name)
         log = self.keeper.home / "logs" / self.run / f"{''.join(c if c.isalnum() else '_' for c in name)}.log"
         executor = catalog.load(info)
-        link: Link = executor.start(log, measure.limits.memory, catalog.options(info, measure.executor.options))
+        options = catalog.options(info, measure.executor.options)
+        if network and "network" in type(options).model_fields:
+            options = options.model_copy(update={"network": True})
+        link: Link = executor.start(log, measure.limits.memory, options)
         try:
-            link.ask(Order(order="hello"), START_S)
+            said = link.ask(Order(order="hello"), START_S)
+            self.networks.append(str(said.get("network", "not said")))
         except BaseException:
             link.close()
             raise
         return link
+
+
+def asks_a_server(runtime: PartInfo) -> bool:
+    """Whether a runtime reaches its model over a network."""
+    return "remote" in runtime.accepts.get("device", ())
 
 
 @dataclass

@@ -18,11 +18,14 @@ def main() -> None:
     orders = os.fdopen(os.dup(0), "r", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
+    from seatrial.flow.isolation import settle_network
+
+    network = settle_network()  # before threads are started: they would keep the network
     from seatrial.flow import bench
 
     answers.write("\n")
     bench.settle(memory=int(sys.argv[1]) if len(sys.argv) > 1 else None)
-    at_work = bench.Bench()
+    at_work = bench.Bench(network)
     for line in orders:
         answer = at_work.answer(line)
         answers.write(answer + "\n")

@@ -142,7 +142,29 @@ def write_trtexec(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> 
     return {"path": "outputs.json"}
 
 
+def known() -> dict[str, np.ndarray[Any, Any]]:
+    """Events and one feature of whom they are about."""
+    carried = {name: sample()[name] for name in ("count", "name", "height")}
+    return {"customer": np.arange(ROWS) % 4, "moment": np.arange(ROWS) * 100.0, **carried}
+
+
+def write_events(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """All columns but `height` as events; `height` as features that are known just before each, in another order, corrected afterwards."""
+    import polars as pl
+
+    features = {name: columns[name] for name in ("customer", "moment", "height")}
+    right = pl.DataFrame(features).with_columns(pl.col("moment") - 1, written=pl.col("moment") - 1)
+    wrong = right.with_columns(pl.col("height") + 1, written=pl.col("moment") + 2)
+    pl.concat([wrong, right]).reverse().write_parquet(folder / "features.parquet", row_group_size=3)
+    pl.DataFrame({name: values for name, values in columns.items() if name != "height"}).write_parquet(
+        folder / "events.parquet"
+    )
+    table = {"path": "features.parquet", "time": "moment", "written": "written", "columns": "height"}
+    return {"events": "events.parquet", "time": "moment", "key": "customer", "features": [table]}
+
+
 OWN: Mapping[str, tuple[Write, Callable[[], dict[str, np.ndarray[Any, Any]]]]] = {
+    "as_of": (write_events, known),
     "loadgen_log": (write_loadgen_log, logged),
     "trtexec": (write_trtexec, exported),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,6 +102,12 @@ def clean(
     everything: Annotated[
         bool, typer.Option("--all", help="Remove all that was kept: the next run measures everything again.")
     ] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than", help="Runs and arrays that are older, whoever refers to them: `30d`, `12h`.", metavar="TIME"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     folder: Folder = Path(),
     json: Json = False,
@@ -108,15 +115,16 @@ def clean(
     """Remove old runs, and files that nothing refers to any more."""
     from seatrial.flow import keep as kept
 
+    before = None if older_than is None else time.time() - _seconds(older_than)
     home = kept.home(folder)
     if not home.is_dir():
         _out.data({"runs": 0, "files": 0, "bytes": 0}) if json else _out.say("Nothing is kept here.")
         return 0
-    if not yes and not _agreed(home, keep, everything):
+    if not yes and not _agreed(home, keep, everything, older_than):
         _out.note("Nothing was removed.")
         return 0
     try:
-        gone = kept.clean(home, keep=keep, everything=everything)
+        gone = kept.clean(home, keep=keep, everything=everything, before=before)
     except OSError as error:
         raise StoreError(
             f"{home} can't be removed: {error.strerror}", next_step="look at the folder's rights"
@@ -139,8 +147,25 @@ def terminal_options(study: Mapping[str, Any] | None = None) -> dict[str, object
     return {"width": max(40, _out.console(sys.stdout).width), "colour": _out.colours(sys.stdout), **brief}
 
 
-def _agreed(home: Path, keep: int, everything: bool) -> bool:
+def _seconds(written: str) -> float:
+    """`30d`, `12h`, `90 min` in seconds. Raises `StudyError`."""
+    from seatrial.contracts.quantity import parse
+
+    try:
+        days = written.strip().lower().removesuffix("days").removesuffix("d")
+        if days != written.strip().lower():
+            return parse(days.strip()).value * 86_400
+        quantity = parse(written)
+        if quantity.unit != "s":
+            raise ValueError(f"`{written}` is not a time")
+    except ValueError as error:
+        raise StudyError(f"--older-than: {error}", next_step="like `--older-than 30d`") from error
+    return quantity.value
+
+
+def _agreed(home: Path, keep: int, everything: bool, older_than: str | None) -> bool:
     what = "everything" if everything else f"all but the newest {keep} runs"
+    what += f", and all that is older than {older_than}" if older_than and not everything else ""
     if not sys.stdin.isatty():
         raise StudyError(f"removing {what} from {home} wants a yes", next_step="add `--yes`")
     return typer.confirm(f"Remove {what} from {_out.plain(home)}?", err=True)

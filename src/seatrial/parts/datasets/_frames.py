@@ -128,6 +128,16 @@ def _array(series: pl.Series, where: str) -> np.ndarray[Any, Any]:
     return _columns.plain(series.to_numpy().reshape(shape))
 
 
+def array(series: pl.Series, where: str) -> np.ndarray[Any, Any]:
+    """The column as an array, rows first. Raises `DataError` for what can't be one."""
+    return _array(series, where)
+
+
+def words(schema: Mapping[str, pl.DataType]) -> dict[str, str]:
+    """Columns with their types in words."""
+    return {name: _words(dtype) for name, dtype in schema.items()}
+
+
 def _width(series: pl.Series, where: str) -> int:
     """The one length of all lists."""
     import polars as pl

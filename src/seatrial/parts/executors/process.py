@@ -1,7 +1,7 @@
 """Workers as processes of this machine.
 
 Each worker is a fresh interpreter in a session of its own, so that Ctrl-C doesn't reach it and whatever it starts can be ended
-with it. Its standard input and output are the pipe of orders and answers; its own output goes to a log, and so does what others
+with it. It has no network where the system allows that (`network: true` gives it one). Its standard input and output are the pipe of orders and answers; its own output goes to a log, and so does what others
 printed to the pipe before the worker took it. It dies with its parent.
 """
 
@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from seatrial.contracts.messages import WORKER, Order
+from pydantic import Field
+
+from seatrial.contracts.messages import NETWORK, WORKER, Order
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 
@@ -32,15 +34,20 @@ LONGEST = 64 << 20
 
 
 class Options(PartOptions):
-    """Processes of this machine need no settings."""
+    """What workers may reach."""
+
+    network: bool = Field(
+        default=False,
+        description="whether workers reach the network; those of a runtime that asks a server, and those that train together, always do",
+    )
 
 
 class ProcessLink:
     """A line to one worker process."""
 
-    def __init__(self, log: Path, memory: int | None) -> None:
+    def __init__(self, log: Path, memory: int | None, network: bool = True) -> None:
         self.log = log
-        environment = os.environ | SETTINGS
+        environment = os.environ | SETTINGS | ({} if network else {NETWORK: "none"})
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with _log(log) as file:
             self._process = subprocess.Popen(
@@ -129,7 +136,7 @@ class ProcessLink:
 
 def start(log: Path, memory: int | None, options: Options) -> ProcessLink:
     """A fresh worker whose own output goes to `log`, limited to `memory` bytes of data where given."""
-    return ProcessLink(log, memory)
+    return ProcessLink(log, memory, options.network)
 
 
 def _signal(number: int) -> str:

@@ -21,7 +21,7 @@ from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _calibration, _fairness, _page, _robustness, _slices, _training
+from seatrial.parts.reports import _calibration, _fairness, _page, _provenance, _robustness, _slices, _training
 from seatrial.parts.reports._audit import of_alone
 from seatrial.parts.reports._audit import section as audit
 from seatrial.parts.reports._candidate import crossed_cell, pages
@@ -111,7 +111,7 @@ def _left_out(shown: View) -> dict[str, list[str]]:
 def _where(shown: View) -> dict[str, Any]:
     return {
         "environment": _page.flat(shown.dossier.environment),
-        "general": [one for one in _page.general(shown) if "way" not in one.at],
+        "general": [one for one in _page.general(shown) if "way" not in one.at and not _provenance.is_here(one)],
         "data": _page.data(shown),
         "made": _page.made(shown),
     }
@@ -125,6 +125,8 @@ SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "fairness": lambda shown, _: _fairness.section(shown),
     "calibration": lambda shown, _: _calibration.section(shown),
     "robustness": lambda shown, _: _robustness.section(shown),
+    "provenance": lambda shown, _: _provenance.sources(shown),
+    "features": lambda shown, _: _provenance.worth(shown),
     "training": lambda shown, _: _training.section(shown),
     "requirements": lambda shown, _: _page.requirements(shown),
     "left_out": lambda shown, _: _left_out(shown),
@@ -148,7 +150,7 @@ def _environment() -> Environment:
         finalize=_safe,
     )
     made.globals.update(
-        words=words(), Outcome=Outcome, State=State, about=about, meaning=meaning, count=count, height=HEIGHT
+        words=words(), Outcome=Outcome, State=State, about=about, meaning=meaning, count=count, height=HEIGHT, form=form
     )
     made.filters.update(
         number=_page.number,

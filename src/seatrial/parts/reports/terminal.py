@@ -90,6 +90,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
     shown = view(dossier)
     blocks = [
         _candidates(shown, options, console),
+        _data(shown),
         _broken(shown),
         _spared(shown),
         _dropped(dossier),
@@ -239,6 +240,14 @@ def _level(shown: View, what: str) -> float | None:
 
 
 # --- what is said below ------------------------------------------------------------------------------------------------
+
+
+def _data(shown: View) -> RenderableType | None:
+    """What is wrong with where the data comes from: other rows than were approved, rows that must be gone."""
+    found = [one for one in shown.dossier.findings if one.what in ("data.approved", "lineage.files", "lineage.overdue")]
+    wrong = [one for one in found if one.note and (one.value is False or (one.what == "lineage.overdue" and one.value))]
+    pairs = [(clean(str(one.at.get("data", ""))), clean(one.note)) for one in wrong]
+    return _listed(words()["terminal"]["data"], grouped(pairs)) if pairs else None
 
 
 def _broken(shown: View) -> RenderableType | None:

@@ -1,0 +1,1 @@
+"""Formats: what a file is, looked at without loading it."""

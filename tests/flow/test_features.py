@@ -1,0 +1,127 @@
+"""Features of a small study: what is worth something stays, noise, leaks, gaps and what costs too much go, and the choice is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from seatrial.contracts.dossier import Dossier
+from seatrial.contracts.finding import Finding, Origin
+from seatrial.errors import DataError
+from seatrial.flow import study as flow
+
+STUDY = """\
+schema: 1
+name: features
+models:
+  net:
+    forms: {onnx: {path: net.onnx}}
+    task: classification
+    inputs: {x: {columns: [a, a2, b, noise, gap]}}
+    outputs: {logits: {means: logits, classes: [no, yes]}}
+data:
+  evaluation: {from: {npz: {path: rows.npz}}, label: label, roles: confirm}
+candidates:
+  - {runtime: onnxruntime, batch: [32, 8]}
+reference: {runtime: onnxruntime, batch: 32}
+measure: {loads: [offline], rounds: 2, meters: [size], metrics: [accuracy], features: %s}
+require: [{at_most: {what: features.loss.rise, bound: 0.05}}]
+reports: [json, html]
+"""
+NAMES = ("a", "a2", "b", "noise", "gap")
+
+
+def make(folder: Path, features: str, rows: int = 2000) -> Path:
+    """A logistic model that uses `a`, `a2` (nearly the same) and `b` in full, and nothing of `noise` and `gap`."""
+    random = np.random.default_rng(4)
+    a, b, noise, gap = random.normal(size=(4, rows))
+    x = {"a": a, "a2": a + 0.05 * random.normal(size=rows), "b": b, "noise": noise, "gap": gap}
+    label = (a + x["a2"] + b + 0.5 * random.logistic(size=rows) > 0).astype(int)
+    np.savez(folder / "rows.npz", **{name: one.astype(np.float32) for name, one in x.items()}, label=label)
+    weights = np.zeros((5, 2), np.float32)
+    weights[:3, 1] = 2
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["logits"])],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 5])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", 2])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "net.onnx")
+    (folder / "study.yaml").write_text(STUDY % features)
+    return folder / "study.yaml"
+
+
+def of(dossier: Dossier, what: str) -> dict[str, Finding]:
+    return {str(one.at.get("feature", "")): one for one in dossier.findings if one.what == what}
+
+
+def test_what_is_worth_something_stays_and_the_choice_is_judged(tmp_path):
+    file = make(tmp_path, "{rows: 1600, cost: {b: 2.0, noise: 1.0}}")
+    dossier = flow.run(file)
+    kept = of(dossier, "feature.kept")
+    assert {name: one.value for name, one in kept.items()} == {"a + a2": True, "b": True, "noise": False, "gap": False}
+    assert "loss rises by no more than 0" in kept["noise"].note
+    worth = of(dossier, "feature.importance")
+    assert 0 < worth["b"].low < worth["b"].value < worth["b"].high < worth["a + a2"].high
+    assert worth["noise"].value == pytest.approx(0, abs=1e-9)
+    assert worth["b"].n == 800
+    assert of(dossier, "feature.stability")["b"].value == 1.0
+    assert of(dossier, "feature.cost")["noise"].origin is Origin.DECLARED
+    assert of(dossier, "feature.redundancy")["a + a2"].value < 0.2
+    rise = of(dossier, "features.loss.rise")[""]
+    assert rise.value == pytest.approx(0, abs=1e-6)
+    assert "without gap, noise" in rise.note
+    assert rise.n == 800
+    page = next((tmp_path / ".seatrial" / "runs").glob("*/report.html")).read_text()
+    assert "What its features are worth" in page
+    assert "noise, dropped" in page
+    again = flow.run(file)
+    assert again.run.measured == 0, "answers are kept"
+    assert of(again, "features.loss.rise")[""].value == rise.value
+    assert {one.value for one in of(again, "feature.kept").values()} == {True, False}
+    judged = [one.outcome.value for c in again.verdict.candidates for one in c.judgements if "rise" in one.requirement]
+    assert judged
+    assert set(judged) == {"pass"}
+
+
+def test_leaks_gaps_and_prices_drop_a_feature_and_the_study_can_keep_it(tmp_path):
+    file = make(
+        tmp_path, "{rows: 1000, leaks: 0.3, missing: 0.1, correlated: 0.999, cost: {b: 9}, per_cost: 1, keep: a}", 1200
+    )
+    held = dict(np.load(tmp_path / "rows.npz"))
+    held["gap"][::4] = np.nan
+    np.savez(tmp_path / "rows.npz", **held)
+    model = onnx.load(tmp_path / "net.onnx")
+    model.graph.node.insert(0, helper.make_node("IsNaN", ["x"], ["gone"]))
+    model.graph.node.insert(1, helper.make_node("Where", ["gone", "zero", "x"], ["full"]))
+    model.graph.node[2].input[0] = "full"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(0), "zero"))
+    onnx.save(model, tmp_path / "net.onnx")
+    dossier = flow.run(file, only=["*b32"])
+    kept = of(dossier, "feature.kept")
+    assert kept["a"].value is True
+    assert "it stays as the study says, though by itself it tells the label" in kept["a"].note
+    assert kept["a2"].value is False
+    assert "% of its values are missing" in kept["gap"].note
+    assert "for each unit of its cost" in kept["b"].note
+    assert of(dossier, "features.loss.rise")[""].low > 0.05, "what was dropped is missed"
+
+
+def test_numbers_of_one_column_are_features_of_their_own(tmp_path):
+    file = make(tmp_path, "{rows: 400}", 500)
+    held = dict(np.load(tmp_path / "rows.npz"))
+    np.savez(tmp_path / "rows.npz", x=np.stack([held[name] for name in NAMES], axis=1), label=held["label"])
+    file.write_text(file.read_text().replace("columns: [a, a2, b, noise, gap]", "columns: x"))
+    dossier = flow.run(file, only=["*b32"])
+    assert set(of(dossier, "feature.kept")) == {"x[0] + x[1]", "x[2]", "x[3]", "x[4]"}
+
+
+def test_a_column_that_the_model_does_not_read_is_refused(tmp_path):
+    with pytest.raises(DataError, match="reads no column `nois`") as refused:
+        flow.run(make(tmp_path, "{columns: nois}", 100))
+    assert "noise" in refused.value.next_step
