@@ -37,9 +37,17 @@ SERVER_PERCENTILE = 0.99
 
 
 class Options(PartOptions):
-    """What the server scenario is held to."""
+    """What blocks are held to; where that isn't LoadGen's default it is said."""
 
     latency: Seconds = Field(default=0.1, description="the bound of latency of the server scenario")
+    duration: Seconds = Field(default=DURATION_S, description="how long a block lasts at least; LoadGen's default")
+    rows: int = Field(default=OFFLINE_ROWS, ge=1, description="rows of an offline block, at least; LoadGen's default")
+
+    @property
+    def own(self) -> str:
+        """What is held to other numbers than LoadGen's default; empty where nothing is."""
+        said = f", {self.duration:g} s instead of {DURATION_S:g}" * (self.duration != DURATION_S)
+        return said + f", {self.rows:,} rows instead of {OFFLINE_ROWS:,}" * (self.rows != OFFLINE_ROWS)
 
 
 class Block(NamedTuple):
@@ -67,7 +75,7 @@ def findings(rounds: Sequence[Round], load: str, level: float, options: Options)
     """`valid`, or `short` or `invalid` with what is missing and what to do."""
     for place, setting in enumerate(_legs.settings(rounds, load)):
         blocks = [_block(one.reading, place) for one in rounds]
-        reasons = list(dict.fromkeys(reason for block in blocks for reason in _short(load, block)))
+        reasons = list(dict.fromkeys(reason for block in blocks for reason in _short(load, block, options)))
         wrong = list(dict.fromkeys(reason for block in blocks for reason in _wrong(load, block, options)))
         yield Finding(
             what="validity",
@@ -75,22 +83,22 @@ def findings(rounds: Sequence[Round], load: str, level: float, options: Options)
             value="invalid" if wrong else "short" if reasons else "valid",
             n=len(blocks),
             unit_of_replication="rounds",
-            method=f"LoadGen-style, unverified: each block by LoadGen's rules; the load itself was late by {_late(rounds):.2g} s at p99",
+            method=f"LoadGen-style, unverified: each block by LoadGen's rules{options.own}; the load itself was late by {_late(rounds):.2g} s at p99",
             note=""
             if not (wrong or reasons)
             else f"not a valid run by LoadGen's rules: {'; '.join([*wrong, *reasons])}",
         )
 
 
-def _short(load: str, block: Block) -> list[str]:
+def _short(load: str, block: Block, options: Options) -> list[str]:
     """What the block has too little of."""
     found = []
-    if block.seconds < DURATION_S:
+    if block.seconds < options.duration:
         found.append(
-            f"it needs {DURATION_S:g} s: set `seconds: {DURATION_S:g}` and `most` above it, and `limits: {{block: ...}}`"
+            f"it needs {options.duration:g} s: set `seconds: {options.duration:g}` and `most` above it, and `limits: {{block: ...}}`"
         )
-    if load == "offline" and block.rows < OFFLINE_ROWS:
-        found.append(f"it needs {OFFLINE_ROWS:,} rows: set `seconds` higher")
+    if load == "offline" and block.rows < options.rows:
+        found.append(f"it needs {options.rows:,} rows: set `seconds` higher")
     if p := PERCENTILE.get(load):
         if loadgen_discards(len(block.latencies), p) is None:
             found.append(f"p{100 * p:g} needs {loadgen_least(p)} queries: set `queries: {loadgen_least(p)}`")
