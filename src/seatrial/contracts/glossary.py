@@ -155,6 +155,30 @@ _SPEED: dict[str, Term] = {
         "processors",
         short="others",
     ),
+    "slow_start": Term(
+        "Slow start",
+        "How many times as long the first ten answers to a load took as later ones.",
+        "x",
+        "lower",
+        short="slow start",
+    ),
+    "machine.foreign": Term(
+        "Other work on the machine",
+        "Processor time that everything else took during timed blocks, over wall time.",
+        "processors",
+        "lower",
+        short="others",
+    ),
+    "machine.clock": Term("Clock", "The processors' mean clock after timed blocks.", "MHz", short="clock"),
+    "machine.temperature": Term(
+        "Temperature", "The hottest sensor of the machine after timed blocks.", "degrees Celsius", short="hottest"
+    ),
+    "machine.gpu_processes": Term(
+        "Processes on the GPUs",
+        "Processes that computed on the machine's GPUs after timed blocks, ours included.",
+        "processes",
+        short="on the GPUs",
+    ),
     "energy.query": Term(
         "Energy for a query",
         "What processors, their memory and the GPU drew during a block, over its queries: gross, the machine at rest included.",

@@ -21,7 +21,7 @@ from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Watch
 from seatrial.contracts.recorded import made_elsewhere
 from seatrial.contracts.verdict import Outcome
-from seatrial.flow import elsewhere, rows
+from seatrial.flow import elsewhere, rows, surroundings
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.changed import changes
@@ -67,7 +67,7 @@ def measure(
     sweep(keeper.home)
     deadline = None if budget is None else time.monotonic() + budget
     voyage = Voyage(plan, keeper, run, watch, "", deadline)
-    surroundings = voyage.look(_packages(plan))
+    looked = voyage.look(_packages(plan))
     trials: list[Trial] = []
     judged: dict[str, Judged] = {}
     interrupted = False
@@ -87,10 +87,15 @@ def measure(
     finally:
         close_all(trials)
     return Measured(
-        findings=(*voyage.findings, *_environment_findings(surroundings), *statements(voyage, trials, judged)),
+        findings=(
+            *voyage.findings,
+            *_environment_findings(looked),
+            *surroundings.meanwhile((body for one in trials for body in one.rounds.values()), now()),
+            *statements(voyage, trials, judged),
+        ),
         artefacts={one.artefact.hash: one.artefact for one in trials},
         artefact_of={one.id: one.artefact.hash for one in trials},
-        environment=surroundings,
+        environment=looked,
         measured=voyage.measured,
         reused=voyage.reused,
         interrupted=interrupted,
@@ -312,11 +317,11 @@ def _settled(voyage: Voyage, trials: list[Trial], asked: list[Trial], judged: di
     return all(one is not None and one.outcome is not Outcome.OPEN for one in outcomes)
 
 
-def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:
-    flat = {key: value for key, value in surroundings.items() if not isinstance(value, dict)}
-    flat |= {f"packages.{name}": version for name, version in surroundings["packages"].items()}
+def _environment_findings(looked: dict[str, Any]) -> list[Finding]:
+    flat = {key: value for key, value in looked.items() if not isinstance(value, dict)}
+    flat |= {f"packages.{name}": version for name, version in looked["packages"].items()}
     words = {key: ", ".join(value) if isinstance(value, list) else value for key, value in flat.items()}
-    at = {"machine": surroundings["host"]} if "host" in surroundings else {}
+    at = {"machine": looked["host"]} if "host" in looked else {}
     return [
         Finding(what=f"environment.{key}", at=at, value=value, method="as found", measured_at=now())
         for key, value in words.items()
