@@ -143,6 +143,19 @@ _SPEED: dict[str, Term] = {
     "memory.device": Term(
         "Memory of the GPU", "The memory of the GPU that the candidate took.", "B", "lower", short="GPU memory"
     ),
+    "device_time.query": Term(
+        "Device time of a query",
+        "What the processor's threads, or the GPU, worked for one query; users wait for the latency.",
+        "s",
+        "lower",
+        short="device time",
+    ),
+    "device_time.share": Term(
+        "Device time over wall time",
+        "Device time over the time that passed: 1 is one processor, or the GPU, at work all the time.",
+        "x",
+        short="device/wall",
+    ),
     "utilisation.processors": Term(
         "Processors kept busy",
         "Processor time over wall time while it was timed: 1.5 is one and a half processors.",
