@@ -7,6 +7,7 @@
     server_arrival_error_p99_us  microseconds by which `server` issues queries late at 1,000 a second, 99th percentile, on a session that
                            does nothing (so that no query waits for another); beside it LoadGen's latency on the same, which counts
                            its callback too
+    onnxruntime_vs_its_own_tool  mean latency of the same model over that of `onnxruntime_test`, the tool in onnxruntime's package (it tells no median)
     openvino_vs_benchmark_app  median latency of the same model on OpenVINO over that of its own tool, which leaves filling the input out
 
 All run on one processor, in random order within each round; ratios are paired by round, and their median is told. Unverified: not
@@ -26,6 +27,7 @@ import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter_ns
+from typing import Any
 
 import numpy as np
 from _rivals import environment
@@ -126,11 +128,11 @@ class Ours:
         setting = {"device": "cpu", "precision": "fp32", "threads": 1, "batch": 1}
         self._ask("open", part=PartRef(name=runtime), artefact=artefact, setting=setting)
 
-    def median(self, core: int) -> float | None:
-        """Median seconds of one block on this processor; None when the block was disturbed."""
+    def median(self, core: int, which: str = "median_latency") -> float | None:
+        """Median (or mean) seconds of one block on this processor; None when the block was disturbed."""
         load = PartRef(name="single_stream", options={"seconds": 0.2})
         answer = self._ask("block", part=load, meters=("latency",), settings={"cores": [core]})
-        return None if answer["disturbance"]["reason"] else answer["readings"]["latency"]["median_latency"]
+        return None if answer["disturbance"]["reason"] else answer["readings"]["latency"][which]
 
     def close(self) -> None:
         self._link.close()
@@ -158,6 +160,44 @@ class Script:
         self._process.wait()
 
 
+class Mean:
+    """A contender of ours that tells the mean, where the tool beside it tells no median."""
+
+    def __init__(self, ours: Ours) -> None:
+        self._ours, self.close = ours, ours.close
+
+    def median(self, core: int) -> float | None:
+        """Mean seconds of one block on this processor; None when the block was disturbed."""
+        return self._ours.median(core, "mean_latency")
+
+
+class OwnTool:
+    """Blocks of onnxruntime's own tool, a fresh process each; one random input, and the mean of all its calls, the first ones included.
+
+    It has no option for threads: the model's copy says it in its metadata, which onnxruntime reads where it is told to.
+    """
+
+    TOLD = re.compile(r"avg latency: ([0-9.e-]+) ms")
+    CALLS = 2000
+
+    def __init__(self, folder: Path) -> None:
+        import onnx
+
+        model = onnx.load(FASHION / "cnn.onnx")
+        onnx.helper.set_model_props(model, {"ort_config": json.dumps({"session_options": {"intra_op_num_threads": 1}})})
+        onnx.save(model, folder / "one_thread.onnx")
+        tool = [sys.executable, "-m", "onnxruntime.tools.onnxruntime_test"]
+        self._command = [*tool, str(folder / "one_thread.onnx"), str(self.CALLS)]
+
+    def median(self, core: int) -> float | None:
+        """Mean seconds of one call on this processor; it tells no median."""
+        told = _on(core, self._command, os.environ | {"ORT_LOAD_CONFIG_FROM_MODEL": "1"})
+        return float(self.TOLD.search(told).group(1)) / 1e3
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class App:
     """Blocks of OpenVINO's own tool, a fresh process each; random input, filling it left out of its clock."""
 
@@ -170,17 +210,21 @@ class App:
 
     def median(self, core: int) -> float | None:
         """Median seconds of one block on this processor."""
-        allowed = os.sched_getaffinity(0)
-        pin([core])
-        try:
-            told = subprocess.run(self._command, check=True, capture_output=True, text=True).stdout
-        finally:
-            pin(sorted(allowed))
-        value, unit = self.TOLD.search(told).groups()
+        value, unit = self.TOLD.search(_on(core, self._command)).groups()
         return float(value) * {"us": 1e-6, "ms": 1e-3}[unit]
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _on(core: int, command: list[str], env: dict[str, str] | None = None) -> str:
+    """What a command says that is run on this processor."""
+    allowed = os.sched_getaffinity(0)
+    pin([core])
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+    finally:
+        pin(sorted(allowed))
 
 
 def medians(rounds: int = ROUNDS) -> dict[str, list[float]]:
@@ -198,10 +242,11 @@ def medians(rounds: int = ROUNDS) -> dict[str, list[float]]:
             "loadgen": Script(loadgen, "loadgen.py", str(folder / "rows.npy")),
         }
         beside = {"openvino": Ours(folder, values, "openvino"), "benchmark_app": App()}
-        return _in_turn(contenders, rounds) | _in_turn(beside, rounds // 4)
+        own = {"our mean": Mean(Ours(folder, values)), "own tool": OwnTool(folder)}
+        return _in_turn(contenders, rounds) | _in_turn(beside, rounds // 4) | _in_turn(own, rounds // 4)
 
 
-def _in_turn(contenders: dict[str, Ours | Script | App], rounds: int) -> dict[str, list[float]]:
+def _in_turn(contenders: dict[str, Any], rounds: int) -> dict[str, list[float]]:
     """Median seconds a round of each, in random order within a round."""
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for index in range(rounds + 1):  # the first warms up
@@ -216,7 +261,7 @@ def _in_turn(contenders: dict[str, Ours | Script | App], rounds: int) -> dict[st
     return found
 
 
-def _undisturbed(contender: Ours | Script | App, core: int) -> float:
+def _undisturbed(contender: Any, core: int) -> float:
     for _ in range(ATTEMPTS):
         median = contender.median(core)
         if median is not None:
@@ -250,6 +295,9 @@ def main() -> None:
             ),
             "median_vs_handwritten": ratio(found, "ours", "handwritten", "within 2 % of 1"),
             "a_against_a": ratio(found, "ours", "ours again", "two workers of ours"),
+            "onnxruntime_vs_its_own_tool": ratio(
+                found, "our mean", "own tool", "means; its own counts its first calls, ours were warm"
+            ),
             "openvino_vs_benchmark_app": ratio(
                 found, "openvino", "benchmark_app", "ours counts handing over the input, benchmark_app does not"
             ),

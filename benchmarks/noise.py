@@ -8,11 +8,12 @@ disturbed_repeats   share of repeats in which undisturbed rounds were too few, s
 
 Candidate and reference are one session in one worker, so that nothing but noise lies between them. All else is what a study runs: interleaved
 rounds in random order, disturbed blocks repeated, looks at 5, 10 and 20 rounds, bounds that allow for them. Blocks last 30 ms instead of half a second. What isn't done
-after eight minutes is left out; `n` says how many repeats there were.
+after eight minutes is left out; `n` says how many repeats there were. `--keep FILE` writes them down, and a later call goes on from there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -116,7 +117,11 @@ def repeat(hunt: Hunt, voyage: Any, trials: list[Any], judged: Any, number: int)
             reference = next(one for one in trials if one.planned.reference)
             stated = rounds.speed_findings(voyage, candidate, reference, [0.95])
             ratio = next(one for one in stated if one.what == "speedup")
-            found |= {"covers": ratio.low <= 1.0 <= ratio.high, "state": ratio.state, "spread": ratio.high / ratio.low}
+            found |= {
+                "covers": bool(ratio.low <= 1.0 <= ratio.high),
+                "state": ratio.state,
+                "spread": ratio.high / ratio.low,
+            }
         verdict = decide(voyage.plan, statements(voyage, trials, judged)).of(candidate.id)
         outcomes = [one.outcome for one in verdict.judgements if one.rule != "run"]
         found["outcome"] = outcomes[0]
@@ -125,8 +130,8 @@ def repeat(hunt: Hunt, voyage: Any, trials: list[Any], judged: Any, number: int)
     return found | {"rounds": len(candidate.rounds)}
 
 
-def measured(repeats: int) -> list[dict[str, Any]]:
-    """All repeats, with the load on the last processor that we may use."""
+def measured(first: int, repeats: int) -> list[dict[str, Any]]:
+    """All repeats from the `first` on, with the load on the last processor that we may use."""
     found: list[dict[str, Any]] = []
 
     class Repeating(Hunt):
@@ -135,7 +140,7 @@ def measured(repeats: int) -> list[dict[str, Any]]:
             for one in cohort:
                 one.link = reference.link  # one session for both
             begin = time.monotonic()
-            for number in range(repeats):
+            for number in range(first, repeats):
                 if time.monotonic() - begin > BUDGET_S:
                     break
                 found.append(repeat(self, self._voyage, cohort, self._judged, number))
@@ -164,19 +169,24 @@ def most_by_chance(n: int, rate: float) -> float:
 
 def main() -> None:
     random.seed(0)
-    found = measured(int(sys.argv[sys.argv.index("--repeats") + 1]) if "--repeats" in sys.argv else REPEATS)
-    marked = [one for one in found if one["state"] is not State.OK]
+    repeats = int(sys.argv[sys.argv.index("--repeats") + 1]) if "--repeats" in sys.argv else REPEATS
+    kept = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None
+    before = json.loads(kept.read_text()) if kept and kept.exists() else []
+    found = before + measured(len(before), repeats)
+    if kept:
+        kept.write_text(json.dumps(found))
+    marked = [one for one in found if one["state"] != State.OK]
     n, error = len(found), 1 - CONFIDENCE
     typical = f"{mean(one['rounds'] for one in found):.1f} rounds a repeat; interval of five rounds {mean(one['spread'] for one in found):.3f} from end to end"
     tell(
         {
             "ratio_coverage": Figure(mean(one["covers"] for one in found), None, "", n, f"at least .93; {typical}"),
             "false_faster_rate": Figure(
-                mean(one["outcome"] is Outcome.PASS for one in found), most_by_chance(n, error), "", n,
+                mean(one["outcome"] == Outcome.PASS for one in found), most_by_chance(n, error), "", n,
                 f"rival: the most that chance allows at {error:.0%} stated",
             ),
             "false_slower_rate": Figure(
-                mean(one["outcome"] is Outcome.FAIL for one in found), most_by_chance(n, error), "", n, "the same"
+                mean(one["outcome"] == Outcome.FAIL for one in found), most_by_chance(n, error), "", n, "the same"
             ),
             "disturbed_repeats": Figure(len(marked) / n, None, "", n, "marked, so that they decide nothing"),
         }

@@ -4,15 +4,12 @@ time_share         seconds in timed blocks, short ones included, over those of m
 within_3pct_share  of 20 runs, those whose choice is within 3 % of the best of the table; at least .95
 exhaustive_within_3pct_share  the same of measuring all, with the same noise
 whole_share        as time_share, with opening, warming up and answering the rows once, which both do for every candidate
-loaded_time_share, loaded_within_3pct_share  the same on rounds as they came on a loaded machine, disturbed ones and all
 live_time_share    with `--live`: seconds in timed blocks of one run, here and now, over those of five full rounds of its 12 candidates
 live_choice        throughput of that run's choice over that of the best of the 12, both as in the table
 
 The table is the demo's network in 49 ways on one thread: `python search.py --record` makes it anew with seatrial itself, every candidate in 24
-short rounds (blocks of 30 ms, a tenth of full ones). It was recorded on two processors that other work kept busy: most blocks were disturbed,
-three attempts notwithstanding. So a replay is one of two. The first takes each candidate's undisturbed blocks for its speed, and draws noise from what those
-of all candidates deviate (a full block has the noise of a short one, which is more than its own). The second draws whole rounds with replacement, as they
-were recorded; disturbed blocks count as time and as nothing else, as in a study, and a full block stands for ten drawn ones.
+short rounds (blocks of 30 ms, a tenth of full ones) and then in 8 full ones. A run draws whole rounds with replacement, the same for all candidates, so
+that what slowed all of them in a round still does; disturbed blocks count as time and as nothing else, as in a study. The best of the table is by its full rounds.
 """
 
 from __future__ import annotations
@@ -35,13 +32,14 @@ from seatrial import catalog
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.race import Entrant
 from seatrial.flow import study as flow
+from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
 from seatrial.testing.searches import play
 
 HERE = Path(__file__).parent
 TABLE = HERE / "search_table.json"
 FASHION = HERE.parent / "examples" / "fashion"
-RUNS, FULL, SHORT, PARTS = 20, 5, 24, 10
+RUNS, FULL, SHORT, RECORDED = 20, 5, 24, 8
 BATCHES = "[1, 2, 4, 8, 16, 32, 64]"
 WIDE = f"""
   - {{runtime: onnxruntime, variant: [as_is, int8_dynamic, int8_static], batch: {BATCHES}}}
@@ -86,7 +84,7 @@ def block(body: dict[str, Any]) -> list[Any]:
     return [float(f"{speed:.5g}"), round(seen["seconds"] * one["attempts"], 4), int(bool(seen["reason"]))]
 
 
-def carried_out(candidates: str, search: str, short_only: bool) -> Table:
+def carried_out(candidates: str, search: str, recording: bool) -> Table:
     """A study run in a fresh folder: blocks of each candidate, and the seconds that passed until it was ready."""
     found: Table = {}
     ready: dict[str, float] = defaultdict(float)
@@ -95,9 +93,10 @@ def carried_out(candidates: str, search: str, short_only: bool) -> Table:
     class Recording(Hunt):
         def narrow(self, cohort):
             staying = super().narrow(cohort)
-            if short_only:
+            if recording:
+                measure_rounds(self._voyage, staying, RECORDED, lambda _: False)
                 self.findings()
-                raise KeyboardInterrupt  # full rounds aren't needed
+                raise KeyboardInterrupt  # nothing else of the study is needed
             return staying
 
         def findings(self):
@@ -134,24 +133,11 @@ def seconds(blocks: list[list[Any]]) -> float:
     return sum(took for _, took, _ in blocks)
 
 
-def quiet(table: Table, random: np.random.Generator) -> tuple[Table, Table]:
-    """Short and full blocks of a machine without other work: the speed of undisturbed blocks, with the noise that they had."""
-    clear = {id_: [value for value, _, disturbed in one["short"] if not disturbed] for id_, one in table.items()}
-    centred = [np.log(values) - np.mean(np.log(values)) for values in clear.values() if len(values) > 2]
-    noise = np.concatenate([one * np.sqrt(len(one) / (len(one) - 1)) for one in centred])
-    drawn = {}
-    for id_, one in table.items():
-        took = min(seconds_ for _, seconds_, _ in one["short"])
-        values = speed(one["short"]) * np.exp(random.choice(noise, SHORT + FULL))
-        drawn[id_] = [[float(value), took, 0] for value in values]
-    full = {id_: [[value, took * PARTS, 0] for value, took, _ in blocks[SHORT:]] for id_, blocks in drawn.items()}
-    return {id_: blocks[:SHORT] for id_, blocks in drawn.items()}, full
-
-
-def loaded(table: Table, random: np.random.Generator) -> tuple[Table, Table]:
-    """Short and full blocks of the machine as it was: rounds drawn with replacement, the same for all candidates."""
-    short, full = random.integers(0, SHORT, SHORT), random.integers(0, SHORT, FULL * PARTS)
-    return tuple({id_: [one["short"][at] for at in places] for id_, one in table.items()} for places in (short, full))  # type: ignore[return-value]
+def drawn_from(table: Table, random: np.random.Generator) -> tuple[Table, Table]:
+    """Short and full blocks of one run: rounds drawn with replacement, the same for all candidates."""
+    short, full = random.integers(0, SHORT, SHORT), random.integers(0, RECORDED, FULL)
+    first = {id_: [one["short"][at] for at in short] for id_, one in table.items()}
+    return first, {id_: [one["full"][at] for at in full] for id_, one in table.items()}
 
 
 def replay(table: Table, drawn: tuple[Table, Table]) -> dict[str, float]:
@@ -172,7 +158,7 @@ def replay(table: Table, drawn: tuple[Table, Table]) -> dict[str, float]:
     searched = sum(seconds(short[names[id_]][:count]) for id_, count in played.rounds.items())
     searched += sum(seconds(full[id_]) for id_ in staying)
     ready = sum(one["ready"] for one in table.values())
-    truth = {id_: speed(one["short"]) for id_, one in table.items()}
+    truth = {id_: speed(one["full"]) for id_, one in table.items()}
     good = max(truth.values()) / 1.03
     return {
         "time": searched / everything,
@@ -185,13 +171,13 @@ def replay(table: Table, drawn: tuple[Table, Table]) -> dict[str, float]:
 
 def live(table: Table) -> dict[str, Figure]:
     """The search on 12 candidates of the table, measured now."""
-    few = carried_out(NARROW, "halving", short_only=False)
+    few = carried_out(NARROW, "halving", recording=False)
     reference = next(iter(few))
     searched = sum(seconds(one["short"]) + seconds(one["full"]) for one in few.values())
     typical = mean(took for one in few.values() for _, took, _ in one["full"])
     staying = {id_: speed(one["full"]) for id_, one in few.items() if one["full"] and id_ != reference}
     chosen = max(staying, key=staying.__getitem__)
-    truth = {id_: speed(table[id_]["short"]) for id_ in few}
+    truth = {id_: speed(table[id_]["full"]) for id_ in few}
     note = f"{len(staying)} of {len(few)} measured in full beside the reference; took {chosen}"
     return {
         "live_time_share": Figure(searched / (typical * FULL * len(few)), None, "", len(few), note),
@@ -203,25 +189,23 @@ def live(table: Table) -> dict[str, Figure]:
 
 def main() -> None:
     if "--record" in sys.argv:
-        recorded = carried_out(WIDE, "./everyone.py", short_only=True)
+        recorded = carried_out(WIDE, "./everyone.py", recording=True)
         TABLE.write_text(json.dumps(recorded).replace('"cnn/', '\n"cnn/') + "\n")
     table = json.loads(TABLE.read_text())
-    calm, busy = (
-        [replay(table, way(table, np.random.default_rng(seed))) for seed in range(RUNS)] for way in (quiet, loaded)
-    )
+    runs = [replay(table, drawn_from(table, np.random.default_rng(seed))) for seed in range(RUNS)]
     disturbed = mean(flag for one in table.values() for *_, flag in one["short"])
-    stay, stay_loaded = (f"{mean(run['staying'] for run in runs):.1f} of {len(table)} in full" for runs in (calm, busy))
+    staying = (
+        f"{mean(run['staying'] for run in runs):.1f} of {len(table)} in full; {disturbed:.0%} of short blocks disturbed"
+    )
 
-    def share(runs: list[dict[str, float]], key: str, note: str) -> Figure:
+    def share(key: str, note: str) -> Figure:
         return Figure(mean(run[key] for run in runs), None, "", RUNS, note)
 
     figures = {
-        "time_share": share(calm, "time", f"at most .25; {stay}"),
-        "within_3pct_share": share(calm, "within", "at least .95"),
-        "exhaustive_within_3pct_share": share(calm, "all_within", "measuring all"),
-        "whole_share": share(calm, "whole", "with opening every candidate, on the loaded machine"),
-        "loaded_time_share": share(busy, "time", f"{stay_loaded}; {disturbed:.0%} of blocks disturbed"),
-        "loaded_within_3pct_share": share(busy, "within", "the same"),
+        "time_share": share("time", f"at most .25; {staying}"),
+        "within_3pct_share": share("within", "at least .95"),
+        "exhaustive_within_3pct_share": share("all_within", "measuring all"),
+        "whole_share": share("whole", "with opening every candidate"),
     }
     tell(figures | (live(table) if "--live" in sys.argv else {}))
 

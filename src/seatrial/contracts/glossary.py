@@ -145,6 +145,19 @@ _SPEED: dict[str, Term] = {
     "memory.device": Term(
         "Memory of the GPU", "The memory of the GPU that the candidate took.", "B", "lower", short="GPU memory"
     ),
+    "device_time.query": Term(
+        "Device time of a query",
+        "What the processor's threads, or the GPU, worked for one query; users wait for the latency.",
+        "s",
+        "lower",
+        short="device time",
+    ),
+    "device_time.share": Term(
+        "Device time over wall time",
+        "Device time over the time that passed: 1 is one processor, or the GPU, at work all the time.",
+        "x",
+        short="device/wall",
+    ),
     "utilisation.processors": Term(
         "Processors kept busy",
         "Processor time over wall time while it was timed: 1.5 is one and a half processors.",
@@ -156,6 +169,30 @@ _SPEED: dict[str, Term] = {
         "Processor time that everything else on the machine took meanwhile, over wall time.",
         "processors",
         short="others",
+    ),
+    "slow_start": Term(
+        "Slow start",
+        "How many times as long the first ten answers to a load took as later ones.",
+        "x",
+        "lower",
+        short="slow start",
+    ),
+    "machine.foreign": Term(
+        "Other work on the machine",
+        "Processor time that everything else took during timed blocks, over wall time.",
+        "processors",
+        "lower",
+        short="others",
+    ),
+    "machine.clock": Term("Clock", "The processors' mean clock after timed blocks.", "MHz", short="clock"),
+    "machine.temperature": Term(
+        "Temperature", "The hottest sensor of the machine after timed blocks.", "degrees Celsius", short="hottest"
+    ),
+    "machine.gpu_processes": Term(
+        "Processes on the GPUs",
+        "Processes that computed on the machine's GPUs after timed blocks, ours included.",
+        "processes",
+        short="on the GPUs",
     ),
     "energy.query": Term(
         "Energy for a query",

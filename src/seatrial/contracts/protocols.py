@@ -196,7 +196,7 @@ class Session(Protocol):
 
     Optional: `spent() -> Mapping`, where the time of the queries went since it was last asked; asked before and after each
     timed block, outside the clock. Means a query, in seconds: `query` in all, `wire` from sending to the last byte received, and of that
-    `server` by its own word or the `round_trip` of an empty request; `way` says how that was got. Empty where it can't be told.
+    `server` by its own word or the `round_trip` of an empty request; `way` says how that was got. Or `device`, what the device worked. Empty where it can't be told.
 
     Optional: `gradient(values, loss: Loss) -> Slope`, the gradient of the loss, summed over rows, by each float input: rows in, rows out.
     Raises `ModelError` where labels or output don't fit, `Unsupported` where there is no gradient. It is of the very model that answers, in its precision.

@@ -93,7 +93,7 @@ def _warm(voyage: Voyage, trial: Trial) -> None:
             session_order(voyage, trial, "warm", part=voyage.ready(load), settings=settings),
             voyage.plan.study.measure.limits.open,
         )
-        trial.steady[load.name] = answer["stable"]
+        trial.steady[load.name], trial.slow[load.name] = answer["stable"], answer["slow_start"]
 
 
 def _predict(voyage: Voyage, trial: Trial) -> None:

@@ -52,7 +52,7 @@ def clock_mhz(cpus: Path = Path("/sys/devices/system/cpu"), info: Path = Path("/
     set_to = [
         int(text) / 1e3 for file in cpus.glob("cpu[0-9]*/cpufreq/scaling_cur_freq") if (text := _first_line(file))
     ]
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text().splitlines() if not set_to and info.exists() else []
     said = [float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz")]
     clocks = set_to or said
     return round(sum(clocks) / len(clocks), 1) if clocks else None

@@ -21,7 +21,7 @@ from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Watch
 from seatrial.contracts.recorded import made_elsewhere
 from seatrial.contracts.verdict import Outcome
-from seatrial.flow import elsewhere, rows
+from seatrial.flow import elsewhere, rows, surroundings
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.audit import audit_study
@@ -71,7 +71,7 @@ def measure(
     sweep(keeper.home)
     deadline = None if budget is None else time.monotonic() + budget
     voyage = Voyage(plan, keeper, run, watch, "", deadline)
-    surroundings = voyage.look(_packages(plan))
+    looked = voyage.look(_packages(plan))
     trials: list[Trial] = []
     judged: dict[str, Judged] = {}
     interrupted = False
@@ -97,17 +97,18 @@ def measure(
         voyage.tell("note", note="interrupted: what is done is kept")
     finally:
         close_all(trials)
-    surroundings |= _network(voyage)
+    looked |= _network(voyage)
     return Measured(
         findings=(
             *voyage.findings,
-            *_environment_findings(surroundings),
+            *_environment_findings(looked),
+            *surroundings.meanwhile((body for one in trials for body in one.rounds.values()), now()),
             *statements(voyage, trials, judged),
             *_features(voyage, trials, judged),
         ),
         artefacts={one.artefact.hash: one.artefact for one in trials},
         artefact_of={one.id: one.artefact.hash for one in trials},
-        environment=surroundings,
+        environment=looked,
         measured=voyage.measured,
         reused=voyage.reused,
         interrupted=interrupted,
@@ -342,11 +343,11 @@ def _network(voyage: Voyage) -> dict[str, Any]:
     return {"network_of_workers": "; ".join(sorted(set(voyage.networks)))} if voyage.networks else {}
 
 
-def _environment_findings(surroundings: dict[str, Any]) -> list[Finding]:
-    flat = {key: value for key, value in surroundings.items() if not isinstance(value, dict)}
-    flat |= {f"packages.{name}": version for name, version in surroundings["packages"].items()}
+def _environment_findings(looked: dict[str, Any]) -> list[Finding]:
+    flat = {key: value for key, value in looked.items() if not isinstance(value, dict)}
+    flat |= {f"packages.{name}": version for name, version in looked["packages"].items()}
     words = {key: ", ".join(value) if isinstance(value, list) else value for key, value in flat.items()}
-    at = {"machine": surroundings["host"]} if "host" in surroundings else {}
+    at = {"machine": looked["host"]} if "host" in looked else {}
     return [
         Finding(what=f"environment.{key}", at=at, value=value, method="as found", measured_at=now())
         for key, value in words.items()

@@ -1,8 +1,9 @@
 """How quiet the machine was during a block, and where to run so that it is.
 
 A block is disturbed when its threads wanted to run and could not: on one thread when CPU time falls below 97 % of wall time,
-on any number when the kernel's run delay exceeds 1 % of it (`/proc/self/task/*/schedstat`); and when a processor slowed itself
-down because it was hot, where the kernel counts that.
+on any number when the kernel's run delay exceeds 1 % of it (`/proc/self/task/*/schedstat`); when several threads and other work together
+want more processors than there are (a thread that waits for one that was held up shows no delay of its own); and when a processor slowed
+itself down because it was hot, where the kernel counts that. Other work, clock and temperature are noted for each block.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from seatrial.flow.environment import clock_mhz, gpu_processes, temperature
+
 LEAST_CPU_SHARE = 0.97
 MOST_DELAY_SHARE = 0.01
+MOST_CROWD = 0.15
+"""Processors by which threads and other work may want more than there are."""
+LEAST_CROWD_S = 0.2
+"""No shorter block is judged by that: the kernel counts what others take in hundredths of a second."""
 
 
 class Watcher:
@@ -25,6 +32,7 @@ class Watcher:
         self._device = device
 
     def __enter__(self) -> Self:
+        self._others = sum(_busy().values())
         self._delay = _run_delay()
         self._throttled = throttles()
         self._cpu, self._wall = time.process_time(), time.perf_counter()
@@ -36,6 +44,8 @@ class Watcher:
         after = _run_delay()
         self._delay = after - self._delay if after is not None and self._delay is not None else None
         self._throttled = throttles() - self._throttled
+        taken = (sum(_busy().values()) - self._others) / os.sysconf("SC_CLK_TCK") - self._cpu
+        self._foreign = max(0.0, taken / max(self._wall, 1e-9))
 
     def seen(self, slept: float = 0.0) -> dict[str, Any]:
         """CPU and delay as shares of wall time, and the reason why the block counts as disturbed, empty when it doesn't.
@@ -51,7 +61,16 @@ class Watcher:
             reasons.append(f"kept waiting for a processor {delay:.1%} of the time")
         if self._throttled > 0:
             reasons.append(f"the processor throttled {self._throttled} times because it was hot")
-        return {"seconds": self._wall, "cpu_share": cpu, "delay_share": delay, "reason": "; ".join(reasons)}
+        crowd = self._threads + self._foreign - (os.cpu_count() or self._threads)
+        if self._device == "cpu" and self._threads > 1 and crowd > MOST_CROWD and self._wall >= LEAST_CROWD_S:
+            reasons.append(f"other work took {self._foreign:.2g} processors beside its {self._threads} threads")
+        shares = {"seconds": self._wall, "cpu_share": cpu, "delay_share": delay, "foreign": self._foreign}
+        return shares | self._conditions() | {"reason": "; ".join(reasons)}
+
+    def _conditions(self) -> dict[str, Any]:
+        """The clock and the hottest sensor now, where the system says them; processes on a GPU, where it runs on one."""
+        on_gpu = {"gpu_processes": gpu_processes()} if self._device.startswith("cuda") else {}
+        return {"clock": clock_mhz(), "temperature": temperature()} | on_gpu
 
 
 def throttles(home: Path = Path("/sys/devices/system/cpu")) -> int:

@@ -20,7 +20,7 @@ from seatrial.contracts.messages import Order
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Round
 from seatrial.errors import WorkerError, WorkerFailed
-from seatrial.flow import arrays, timed
+from seatrial.flow import arrays, surroundings, timed
 from seatrial.flow.crew import failed
 from seatrial.flow.elsewhere import NO_PAIR, NOT_RUN
 from seatrial.flow.keep import ROUND, SHORT_ROUND
@@ -91,7 +91,7 @@ def _one_round(voyage: Voyage, trial: Trial, number: int) -> dict[str, Any]:
         ref.name: _block(voyage, trial, voyage.ready(ref), cores, number) for ref in voyage.plan.study.measure.loads
     }
     beside = _ask(voyage, trial, None, cores)["readings"]
-    return {"loads": loads, "beside": beside, "steady": dict(trial.steady)}
+    return {"loads": loads, "beside": beside, "steady": dict(trial.steady), "slow_start": dict(trial.slow)}
 
 
 def _short_round(
@@ -132,7 +132,8 @@ def _block(
         if not answer["disturbance"]["reason"]:
             break
         cores = quietest(trial.planned.candidate.threads)
-    return {"readings": answer["readings"], "disturbance": answer["disturbance"], "attempts": attempt} | seen
+    block = {"readings": answer["readings"], "disturbance": answer["disturbance"], "pace": answer.get("pace")}
+    return block | {"attempts": attempt} | seen
 
 
 def _not_its_answers(why: str) -> WorkerError:
@@ -178,16 +179,17 @@ def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels
         cached = timed.cached(own, load, trial.id, max(body["at"] for body in trial.rounds.values()))
         clean = [one for one in rounds if not one.disturbed]
         disturbed = len(clean) < min(LEAST_CLEAN, len(rounds))
+        own_way, beside = surroundings.of_rounds(trial.rounds, reference.rounds if reference else {}, load)
         for ref in meters(voyage, load):
             info = voyage.find("meters", ref.name)
             chosen = [_reading_of(ref.name, one) for one in (rounds if disturbed else clean)]
             stated = _had(_tried(info, ref, chosen, load, levels), info, trial, reference, load)
             stated = _with_times(stated, voyage, trial, ref.name, chosen, load)
-            found += [
-                timed.doubted(_signed(one, info.name, info.version, trial, reference, rounds, disturbed, load), cached)
-                for one in stated
-            ]
-        found += cached
+            signed = (
+                _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load) for one in stated
+            )
+            found += [timed.doubted(surroundings.wandered(one, own_way, beside), cached) for one in signed]
+        found += [*cached, *surroundings.slow_start([*trial.rounds.values()], load, trial.id)]
     return list({(one.key, one.level): one for one in found}.values())
 
 

@@ -143,6 +143,7 @@ class Trial:
     failure: Finding | None = None
     shown: tuple[Finding, ...] = ()
     steady: dict[str, bool] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
     decided: bool = False
     asked: tuple[str, ...] = ()
     changed: dict[str, Any] = field(default_factory=dict)

@@ -32,7 +32,7 @@ class Options(PartOptions):
 def read(probe: Probe) -> Reading:
     """Mean seconds a query and of that on the network, and how that was got; nothing where the runtime can't tell."""
     spent = probe.spent
-    if not spent:
+    if "wire" not in spent:
         return {}
     network = min(spent["round_trip"], spent["wire"]) if "round_trip" in spent else spent["wire"] - spent["server"]
     return {"query": spent["query"], "network": network, "way": spent["way"]}

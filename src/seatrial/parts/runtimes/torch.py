@@ -60,6 +60,10 @@ class Options(PartOptions):
     channels_last: bool = Field(
         default=False, description="keep images as NHWC in memory, which bf16 convolutions like"
     )
+    device_time: bool = Field(
+        default=False,
+        description="on a GPU, time the model by events for the meter `device_time`; costs a little of each query",
+    )
 
 
 def import_framework() -> None:
@@ -114,6 +118,8 @@ class Session:
         self._sizes = sizes if not options.compiled else ((fixed,) if fixed else ())
         self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, sizes) if sizes else self._run
         self._last: dict[str, Any] = {}
+        timed = options.device_time and self._device.type == "cuda"
+        self._clock = DeviceClock(lambda: torch.cuda.Event(enable_timing=True)) if timed else None
 
     def predict(self, values: Values) -> Values:
         """Answers by output name, in host memory. Raises `ModelError` naming what doesn't fit."""
@@ -179,6 +185,10 @@ class Session:
         found |= {f"answers {name}": _host(answer.detach()) for name, answer in answers.items()}
         return found | {_EXTRA: _host(each.detach())}
 
+    def spent(self) -> dict[str, float]:
+        """Mean seconds that the GPU worked for a query since this was last asked; nothing where that isn't timed."""
+        return self._clock.spent() if self._clock else {}
+
     def close(self) -> None:
         """Give the module back; a second time does nothing."""
         if self._options.compiled and self._forward is not None:
@@ -192,7 +202,10 @@ class Session:
         if self._forward is None:
             raise ModelError("the session is closed")
         self._last = values
-        return {name: _host(answer) for name, answer in self._answers(values).items()}
+        answers = {name: _host(answer) for name, answer in self._answers(values).items()}
+        if self._clock:
+            self._clock.note()  # the answers are here, so that the events have passed
+        return answers
 
     def _answers(self, values: dict[str, Any]) -> dict[str, Any]:
         import torch
@@ -200,7 +213,8 @@ class Session:
         with torch.inference_mode(), _precision(self._setting):
             try:
                 positional, named = self._pass({name: self._tensor(value) for name, value in values.items()})
-                answer = self._forward(*positional, **named)
+                with self._clock or contextlib.nullcontext():
+                    answer = self._forward(*positional, **named)
             except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
                 raise ModelError(f"PyTorch: {words(error)}", next_step="compare `inputs` of the study") from error
         return named_outputs(answer, self._names)
@@ -212,6 +226,31 @@ class Session:
         if self._options.channels_last and tensor.ndim == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
+
+
+class DeviceClock:
+    """What a GPU works for each query: the time between two events in its stream. `event` makes one."""
+
+    def __init__(self, event: Callable[[], Any]) -> None:
+        self._first, self._last = event(), event()
+        self._seconds, self._queries = 0.0, 0
+
+    def __enter__(self) -> None:
+        self._first.record()
+
+    def __exit__(self, *error: object) -> None:
+        self._last.record()
+
+    def note(self) -> None:
+        """Count the query that has just been answered."""
+        self._seconds += self._first.elapsed_time(self._last) / 1e3
+        self._queries += 1
+
+    def spent(self) -> dict[str, float]:
+        """Mean seconds a query since this was last asked."""
+        seconds, queries = self._seconds, self._queries
+        self._seconds, self._queries = 0.0, 0
+        return {"device": seconds / queries} if queries else {}
 
 
 def named_outputs(answer: Any, names: list[str]) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""Throttling, a slow start, other work: what happens around a measurement is told, and marks what rests on it."""
+
+import numpy as np
+import pytest
+from small_study import STUDY, make
+from test_measure import LINEAR
+
+from seatrial.contracts.finding import Finding, State
+from seatrial.flow import quiet, surroundings
+from seatrial.flow import study as flow
+
+BUSY = "begin = time.perf_counter()\n        while time.perf_counter() - begin < {}: pass"
+HOT = BUSY.format("0.001 * 1.002 ** min(self.calls, 2000)")
+SLOW = BUSY.format("(0.004 if self.calls < 14 else 0.0004)")
+LOADS = "loads: [{single_stream: {seconds: 0.06, queries: 30}}], rounds: 6, meters: [latency]"
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A candidate that gets slower with each call, one that starts slowly, and a healthy one as slow as that."""
+    folder = tmp_path_factory.mktemp("planted")
+    for name, fault in {"hot": HOT, "slow": SLOW, "healthy": BUSY.format(0.0004)}.items():
+        (folder / f"{name}.py").write_text(LINEAR.replace("FAULT", fault))
+    head, tail = STUDY[: STUDY.index("candidates:")], STUDY[STUDY.index("reference:") :]
+    tail = tail.replace("loads: [offline], rounds: 2, meters: [throughput, size]", LOADS)
+    tail = tail.replace("prefer: {what: speedup, at: {load: offline}}\n", "")
+    grid = "candidates:\n  - {runtime: onnxruntime}\n  - {runtime: [./hot.py, ./slow.py, ./healthy.py]}\n"
+    return flow.run(make(folder, head + grid + tail))
+
+
+def of(dossier, runtime, what):
+    return [
+        one for one in dossier.findings if one.what == what and one.candidate and f"/./{runtime}.py/" in one.candidate
+    ]
+
+
+def test_what_gets_slower_and_slower_is_marked(ran):
+    (p50,) = of(ran, "hot", "latency.p50")
+    assert p50.state is not State.OK
+    assert "slower from the first to the last of 6 rounds" in p50.note
+
+
+def test_a_slow_start_is_told_and_in_no_figure(ran):
+    (told,) = of(ran, "slow", "slow_start")
+    assert told.value > 3
+    assert "Warm it up" in told.note
+    assert of(ran, "slow", "latency.p50")[0].value < 0.002
+    (other,) = of(ran, "healthy", "slow_start")
+    assert other.value < told.value / 2
+
+
+def test_the_machine_is_told_for_all_blocks(ran):
+    said = {one.what: one for one in ran.findings if one.what.startswith("machine.")}
+    assert {"machine.foreign", "machine.clock", "machine.temperature"} <= set(said)
+    assert said["machine.foreign"].n == 4 * 6
+    assert all(one.value is not None or one.note for one in said.values())
+
+
+def test_change_that_may_be_chance_is_not_called_one():
+    random = np.random.default_rng(0)
+    called = [surroundings.wander(np.exp(random.normal(0, 0.1, 8)).tolist()) is not None for _ in range(2000)]
+    assert np.mean(called) < 0.02, "1 % is stated, both ways"
+    assert surroundings.wander([1.0, 1.01, 1.02, 1.03, 1.04, 1.05]) is None, "too little"
+    assert surroundings.wander([1.0, 1.2, 1.4, 1.6]) is None, "too few"
+    faster = surroundings.wander([2.0, 1.8, 1.6, 1.4, 1.2, 1.0])
+    assert "faster" in faster.note
+
+
+def test_a_ratio_is_marked_only_where_the_ratio_wandered():
+    away = surroundings.Wander(0.4, 6)
+    alone = Finding(what="latency.p50", value=1.0)
+    paired = Finding(what="speedup", value=1.0, against="reference")
+    assert surroundings.wandered(alone, away, None).state is State.UNSTABLE
+    assert surroundings.wandered(paired, away, None) is paired, "both became slower: the machine"
+    assert surroundings.wandered(paired, None, away).state is State.UNSTABLE
+
+
+def test_disturbed_rounds_count_only_where_there_are_no_others():
+    def rounds(paces, reason):
+        blocks = [{"pace": pace, "disturbance": {"reason": reason}} for pace in paces]
+        return {f"{reason}{at}": {"loads": {"offline": block}} for at, block in enumerate(blocks)}
+
+    rising = rounds(np.linspace(1, 2, 6), "hot")
+    assert surroundings.of_rounds(rising, {}, "offline")[0].rounds == 6
+    assert surroundings.of_rounds(rounds([1.0] * 5, "") | rising, {}, "offline") == (None, None)
+    assert surroundings.of_rounds({"0": {"loads": {"offline": {}}}}, {}, "offline") == (None, None), (
+        "kept by an earlier version"
+    )
+
+
+def test_several_threads_on_a_loaded_machine_are_disturbed(monkeypatch):
+    ticks = iter([100, 100 + 4 * 25, 0, 0])
+    monkeypatch.setattr(quiet, "_busy", lambda: {0: next(ticks)})
+    monkeypatch.setattr(quiet.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(quiet, "_run_delay", lambda: None)
+    with quiet.Watcher(2, "cpu") as watcher:
+        end = quiet.time.perf_counter() + 0.25
+        while quiet.time.perf_counter() < end:
+            pass
+    assert "beside its 2 threads" in watcher.seen()["reason"]
+    with quiet.Watcher(2, "cpu") as watcher:
+        end = quiet.time.perf_counter() + 0.25
+        while quiet.time.perf_counter() < end:
+            pass
+    assert not watcher.seen()["reason"]
