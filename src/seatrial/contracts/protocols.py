@@ -5,7 +5,7 @@ Each protocol has at most three methods; the bookkeeping is done by `flow`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
-from seatrial.contracts.events import Events
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.inspection import Bounds, Look
 from seatrial.contracts.messages import Order
@@ -21,6 +20,12 @@ from seatrial.contracts.race import Leaving, Race, Rungs
 from seatrial.contracts.slope import Loss as Loss
 from seatrial.contracts.slope import Slope as Slope
 from seatrial.contracts.study import Output
+from seatrial.contracts.timing import Feed as Feed
+from seatrial.contracts.timing import Load as Load
+from seatrial.contracts.timing import Meter as Meter
+from seatrial.contracts.timing import Probe as Probe
+from seatrial.contracts.timing import Reading as Reading
+from seatrial.contracts.timing import Round as Round
 from seatrial.contracts.training import Job
 from seatrial.contracts.values import Values
 from seatrial.contracts.verdict import Judgement
@@ -224,81 +229,6 @@ class Runtime(Protocol):
 
     def open(self, artefact: Artefact, setting: Setting, options: Any) -> Session:
         """A session. Raises `Unsupported` rather than running elsewhere or in another precision than asked."""
-        ...
-
-
-# --- how it is driven and what is read off ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Feed:
-    """Rows to send. `query(samples)` gives ready batches over and over, made before the clock runs."""
-
-    values: Values
-    rows: int
-
-    def queries(self, samples: int, most: int = 64) -> list[Values]:
-        """Up to `most` different batches of `samples` rows each, in row order, wrapping round at the end."""
-        import numpy as np
-
-        count = max(1, min(most, -(-self.rows // samples)))
-        picks = [np.arange(start * samples, (start + 1) * samples) % self.rows for start in range(count)]
-        return [{name: np.ascontiguousarray(value[pick]) for name, value in self.values.items()} for pick in picks]
-
-
-class Load(Protocol):
-    """`parts/loads`: a way of driving a session.
-
-    Optional: `prepare(options, folder) -> options` reads what they name in the study's folder, before any worker has them;
-    `warm(session, queries, samples, options) -> Events` stands in for `drive` while a candidate warms up. An option `round`
-    is set to the number of the round, the same for all candidates in it.
-    """
-
-    def samples(self, batch: int) -> int:
-        """Rows a query for a candidate of this batch size."""
-        ...
-
-    def drive(self, session: Session, queries: Sequence[Values], samples: int, options: Any) -> Events:
-        """Send queries by the clock and say when each was issued and done. Nothing but that happens inside."""
-        ...
-
-
-Reading = dict[str, Any]
-"""What a meter read off one block: numbers, and arrays of numbers."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a meter may look at inside the worker after a block: the events, how the session came to be and what it `spent`, what its own `begin` gave."""
-
-    events: Events | None
-    opening: Mapping[str, float]
-    artefact: Artefact
-    device: str = "cpu"
-    options: Any = None
-    begun: Any = None
-    spent: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round of one load as meters read it: the candidate's reading and, unless it is the reference, the reference's."""
-
-    index: int
-    reading: Reading
-    reference: Reading | None = None
-    disturbed: bool = False
-
-
-class Meter(Protocol):
-    """`parts/meters`: something read off while it runs. May also have `begin(device, options)`, called just before each block."""
-
-    def read(self, probe: Probe) -> Reading:
-        """Inside the worker, after a block."""
-        ...
-
-    def findings(self, rounds: Sequence[Round], load: str, level: float, options: Any) -> Iterable[Finding]:
-        """From all rounds of one load. Findings come without candidate, part and date: `flow` fills them in."""
         ...
 
 

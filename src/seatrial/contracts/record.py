@@ -25,3 +25,8 @@ def digest(content: Any) -> str:
     """First 16 hex digits of the SHA-256 of `content` (anything JSON can hold) in canonical JSON."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def listed(given: Any) -> Any:
+    """A list or tuple as it is, anything else as the only one of a list: what a study may say with or without brackets."""
+    return given if isinstance(given, list | tuple) else [given]

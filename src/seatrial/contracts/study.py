@@ -10,23 +10,27 @@ from pydantic import BeforeValidator, Field, model_validator
 from seatrial.contracts.audit import Auditing
 from seatrial.contracts.boxes import Boxes as Boxes
 from seatrial.contracts.candidate import Ref
+from seatrial.contracts.measuring import Explanations as Explanations
+from seatrial.contracts.measuring import Find as Find
+from seatrial.contracts.measuring import Limits as Limits
+from seatrial.contracts.measuring import Measure as Measure
+from seatrial.contracts.measuring import Robustness as Robustness
+from seatrial.contracts.measuring import Rounds as Rounds
+from seatrial.contracts.measuring import Shift as Shift
+from seatrial.contracts.measuring import Sliced as Sliced
+from seatrial.contracts.measuring import Slicing as Slicing
 from seatrial.contracts.money import Money
 from seatrial.contracts.provenance import Approved
 from seatrial.contracts.quantity import Bytes as Bytes
 from seatrial.contracts.quantity import Seconds as Seconds
-from seatrial.contracts.record import Record, Scalar
+from seatrial.contracts.record import Record, Scalar, listed
 from seatrial.contracts.rows import Role
-from seatrial.contracts.selecting import Selecting, Skew
 from seatrial.contracts.training import Learning
 from seatrial.contracts.values import ValueKind
 
 SCHEMA = 1
 STORE = "sqlite"
 """The store of a folder whose study names none."""
-
-
-def _listed(given: Any) -> Any:
-    return given if isinstance(given, list | tuple) else [given]
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -50,7 +54,7 @@ class Layout(Record):
 class Input(Record):
     """One input of the model: which columns it comes from and how they become a tensor."""
 
-    columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(description="columns of the data, in order")
+    columns: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(description="columns of the data, in order")
     kind: ValueKind = Field(default=ValueKind.DENSE, description="tensors, ragged lists, text, or state between calls")
     dtype: str = Field(default="float32", description="type of number that the model takes")
     shape: tuple[int, ...] | None = Field(
@@ -105,7 +109,7 @@ class Model(Record):
     )
     outputs: dict[str, Output] = Field(description="by the name of the output in the model")
     tolerance: float = Field(default=1e-3, gt=0, description="largest difference at which two forms are the same model")
-    conversions: Annotated[tuple[Ref, ...], BeforeValidator(_listed)] = Field(
+    conversions: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(
         default=(), description="what may convert a form that a runtime doesn't take; all that are known if left out"
     )
 
@@ -170,25 +174,25 @@ class Data(Record):
 class Grid(Record):
     """Candidates: every combination of what is listed."""
 
-    model: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    model: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=(), description="models by name; all if left out"
     )
-    variant: Annotated[tuple[Ref, ...], BeforeValidator(_listed)] = Field(
+    variant: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(
         default=("as_is",), validate_default=True, description="what is done to the model first"
     )
-    runtime: Annotated[tuple[Ref, ...], BeforeValidator(_listed)] = Field(description="what runs it")
-    device: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(default=("cpu",), description="where it runs")
-    precision: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    runtime: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(description="what runs it")
+    device: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(default=("cpu",), description="where it runs")
+    precision: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=("fp32",), description="numbers it computes in"
     )
-    threads: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(default=(1,), description="processor threads")
-    batch: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
+    threads: Annotated[tuple[int, ...], BeforeValidator(listed)] = Field(default=(1,), description="processor threads")
+    batch: Annotated[tuple[int, ...], BeforeValidator(listed)] = Field(
         default=(1,), description="rows in one call, where the load batches"
     )
-    machine: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    machine: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=("local",), description="which machine"
     )
-    instances: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
+    instances: Annotated[tuple[int, ...], BeforeValidator(listed)] = Field(
         default=(1,), description="copies side by side"
     )
 
@@ -204,170 +208,6 @@ class Reference(Record):
     threads: int | None = Field(default=None, description="its threads")
     batch: int | None = Field(default=None, description="its batch")
     eligible: bool = Field(default=False, description="whether the reference itself may be recommended")
-
-
-def _rounds(given: Any) -> Any:
-    return {"least": given, "most": given} if isinstance(given, int) else given
-
-
-class Rounds(Record):
-    """How many interleaved rounds. With `least` < `most` they go on until every requirement is settled (bounds allow for it)."""
-
-    least: int = Field(default=5, ge=1, description="rounds before anything is settled")
-    most: int = Field(
-        default=5, ge=1, description="rounds after which it ends; more than `least`: only as many as it takes"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.most < self.least:
-            raise ValueError(f"`most` ({self.most}) is less than `least` ({self.least})")
-        return self
-
-
-class Limits(Record):
-    """How long an order to a worker may take, and how much memory a worker may have."""
-
-    make: Seconds = Field(default=600.0, description="to make a variant")
-    open: Seconds = Field(default=300.0, description="to load a model and answer once")
-    block: Seconds = Field(default=120.0, description="for one timed block")
-    predict: Seconds = Field(default=600.0, description="to answer the evaluation rows")
-    memory: Bytes | None = Field(default=None, description="memory of one worker; no limit if left out")
-
-
-def _sliced(given: Any) -> Any:
-    """`sex` is a column, `age >= 60` a condition."""
-    if not isinstance(given, str):
-        return given
-    return {"where": given} if any(sign in given for sign in ("==", "!=", "<", ">", " in ")) else {"column": given}
-
-
-class Slicing(Record):
-    """Rows that are looked at apart: each value or bin of a column, those where a condition holds, or pictures by how they look."""
-
-    column: str | None = Field(default=None, description="a column of the data: each of its values, or bins of numbers")
-    where: str | None = Field(default=None, description="a condition: `age >= 60 and sex == 'F'`")
-    image: Literal["brightness", "contrast", "blur"] | None = Field(
-        default=None, description="how pictures look: of the column named under `column`, or of the only picture"
-    )
-    bins: int | tuple[float, ...] | None = Field(
-        default=None, description="of numbers: how many bins of equally many rows, or the edges between bins"
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.where is None) == (self.column is None and self.image is None):
-            raise ValueError("say a `column`, an `image` property, or a condition under `where`")
-        if self.where is not None and self.bins is not None:
-            raise ValueError("a condition has no bins")
-        if isinstance(self.bins, int) and self.bins < 2:
-            raise ValueError("`bins` are at least 2")
-        if isinstance(self.bins, tuple) and list(self.bins) != sorted(set(self.bins)):
-            raise ValueError("the edges under `bins` rise from one to the next")
-        return self
-
-
-Sliced = Annotated[Slicing, BeforeValidator(_sliced)]
-
-
-class Find(Record):
-    """The search for slices that are served worse: all values and pairs (and triples) of values of these columns."""
-
-    columns: tuple[str, ...] = Field(
-        default=(), description="columns to combine; those under `slices` and `groups` if left out"
-    )
-    depth: int = Field(default=2, ge=1, le=3, description="how many conditions a slice may have")
-    least: int = Field(default=50, ge=10, description="rows that a slice must have at least")
-    most: int = Field(default=20, ge=1, description="slices that are put to the test on the other half of the rows")
-
-
-class Robustness(Record):
-    """How answers hold when inputs go bad: each corruption at each severity, on the same rows for every candidate."""
-
-    corruptions: Annotated[tuple[Ref, ...], BeforeValidator(_listed)] = Field(
-        min_length=1, description="how inputs go bad"
-    )
-    severities: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], BeforeValidator(_listed)] = Field(
-        default=(1, 2, 3, 4, 5), description="how bad, 1 to 5"
-    )
-    rows: int = Field(default=1000, ge=20, description="evaluation rows that go bad, drawn by chance")
-
-
-class Explanations(Record):
-    """Whether the candidate answers for the same reasons: parts of an input are hidden, one at a time, and answers watched."""
-
-    rows: int = Field(default=50, ge=10, description="evaluation rows that are explained, drawn by chance")
-    parts: int = Field(default=49, ge=4, le=400, description="parts of an input that are hidden one at a time, at most")
-
-
-class Shift(Record):
-    """How far two data sets lie apart, column by column: all rows of each, with what chance alone would do."""
-
-    between: tuple[str, str] = Field(description="two data sets by name: `[train, evaluation]`")
-    columns: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        default=(), description="columns to compare; those that models, slices and groups read if left out"
-    )
-
-    @model_validator(mode="after")
-    def _two(self) -> Self:
-        if self.between[0] == self.between[1]:
-            raise ValueError("`between` names two different data sets")
-        return self
-
-
-class Measure(Record):
-    """What is measured, and how often."""
-
-    loads: tuple[Ref, ...] = Field(
-        default=("single_stream", "offline"), validate_default=True, description="how candidates are driven"
-    )
-    meters: tuple[Ref, ...] = Field(
-        default=("latency", "throughput", "memory", "cold_start", "size"),
-        validate_default=True,
-        description="what is read off while they run",
-    )
-    metrics: tuple[Ref, ...] = Field(default=(), description="how good their answers are")
-    slices: Annotated[tuple[Sliced, ...], BeforeValidator(_listed)] = Field(
-        default=(), description="rows that are looked at apart: `sex`, `age >= 60`, `{column: age, bins: [25, 65]}`"
-    )
-    groups: tuple[Annotated[tuple[str, ...], BeforeValidator(_listed)], ...] = Field(
-        default=(),
-        description="columns of the groups that fairness is measured between; `[sex, race]` in a list of its own: both",
-    )
-    robustness: Robustness | None = Field(
-        default=None, description="how answers hold when inputs go bad: `{corruptions: [blur], severities: [1, 3, 5]}`"
-    )
-    explanations: Explanations | None = Field(
-        default=None, description="whether the candidate answers for the same reasons as the reference"
-    )
-    hold_back: bool = Field(
-        default=False,
-        description="state everything on either half of the rows, too: the best candidate of one half is confirmed on the other",
-    )
-    find: Find | None = Field(
-        default=None, description="search for slices that are served worse; `{}` with its defaults"
-    )
-    features: Selecting | None = Field(
-        default=None, description="what features are worth to the reference, and which it needs; `{}` with its defaults"
-    )
-    shift: Shift | None = Field(
-        default=None, description="how far two data sets lie apart: `{between: [train, evaluation]}`"
-    )
-    skew: Skew | None = Field(
-        default=None,
-        description="whether two data sets say the same of the same rows: `{between: [offline, online], key: id}`",
-    )
-    rounds: Annotated[Rounds, BeforeValidator(_rounds)] = Field(
-        default=Rounds(), description="how many interleaved rounds; `rounds: 5` is short for five and no more"
-    )
-    search: Ref = Field(
-        default="exhaustive",
-        validate_default=True,
-        description="which candidates are measured to the end: all, or those that may still be the one (`halving`)",
-    )
-    seed: int = Field(default=0, description="fixes every random choice, such as the order within rounds")
-    limits: Limits = Field(default=Limits(), description="time and memory that a worker may take")
-    executor: Ref = Field(default="process", validate_default=True, description="where workers run")
 
 
 class Study(Record):

@@ -27,6 +27,7 @@ from pydantic import BeforeValidator, Field
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.contracts.quantity import parse
+from seatrial.contracts.record import listed
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns, _events, _frames
 from seatrial.parts.datasets._joined import Moments, as_of
@@ -39,10 +40,6 @@ CANNOT = {
     "more rows than fit into memory": ("not yet ours", "events and features are held while they are joined"),
     "times without a zone": ("never", "they are taken as UTC: nothing in a file says what else they could be"),
 }
-
-
-def _listed(given: Any) -> Any:
-    return given if isinstance(given, list | tuple) else [given]
 
 
 def _duration(given: Any) -> Any:
@@ -59,7 +56,7 @@ def _duration(given: Any) -> Any:
 
 
 Age = Annotated[float, BeforeValidator(_duration), Field(gt=0, le=1e9)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 
 class Features(PartOptions):

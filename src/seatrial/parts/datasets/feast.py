@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field
 
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
+from seatrial.contracts.record import listed
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns, _events, _frames
 
@@ -40,10 +41,6 @@ ROW, MOMENT = "seatrial_row", "event_timestamp"
 MOST_BYTES = 2**28
 
 
-def _listed(given: Any) -> Any:
-    return given if isinstance(given, list | tuple) else [given]
-
-
 class Options(PartOptions):
     """The feature repository, the events, and which features are wanted."""
 
@@ -52,7 +49,7 @@ class Options(PartOptions):
         description="a Parquet, CSV or Arrow file of events with the entities' keys, a folder of them, or a pattern"
     )
     time: str = Field(description="column of the moment of an event")
-    features: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    features: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         min_length=1, description="as Feast names them: `view:feature`"
     )
     online: bool = Field(default=False, description="ask the online store, which answers as of now")
