@@ -23,6 +23,7 @@ CANNOT = {
     )
 }
 VERSION = 2
+USUAL = True
 
 
 class Options(_static.StaticOptions):
