@@ -96,7 +96,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
-        _data(dossier),
+        _audited(dossier),
         _training(shown),
         _sentence(dossier),
     ]
@@ -326,7 +326,7 @@ def _served(shown: View) -> RenderableType | None:
     return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines))
 
 
-def _data(dossier: Dossier) -> RenderableType | None:
+def _audited(dossier: Dossier) -> RenderableType | None:
     told = _audit.section(dossier.findings)
     return None if told is None else Group(Text(words()["audit"]["title"], style="bold"), audit_text(told))
 
