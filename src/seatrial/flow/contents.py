@@ -19,6 +19,7 @@ from seatrial.errors import DataError, StudyError
 from seatrial.flow._inputs import Array
 from seatrial.flow._look import by_suffix
 from seatrial.flow._match import nearest
+from seatrial.flow._pieces import as_piece
 from seatrial.numerics.content import Cells, Content, as_keys, cells, row_digests
 
 CHUNK_ROWS = 65_536
@@ -62,26 +63,6 @@ def of_file(path: Path) -> Source:
     info = by_suffix("datasets", path)
     part = catalog.load(info)
     return Source(part, catalog.options(info, {"path": path.name}), path.parent, path.name)
-
-
-def as_piece(values: Array) -> Piece:
-    """An array of a data set as a piece."""
-    if values.ndim > 1:
-        return Piece("tensor", values)
-    if values.dtype.kind in "OUST":
-        known: dict[str, int] = {}
-        places = np.zeros(len(values), np.int32)
-        gone = np.zeros(len(values), bool)
-        for row, cell in enumerate(values.tolist()):
-            gone[row] = cell is None or cell != cell
-            places[row] = 0 if gone[row] else known.setdefault(str(cell), len(known))
-        return Piece("text", places, gone if gone.any() else None, list(known))
-    if values.dtype.kind in "mM":
-        gone = np.isnat(values)
-        unit = "datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]"
-        return Piece("time", values.astype(unit).astype(np.int64), gone if gone.any() else None)
-    gone = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-    return Piece("truth" if values.dtype.kind == "b" else "number", values, gone if gone.any() else None)
 
 
 def content(source: Source, any_order: bool = False) -> Content:
