@@ -1,0 +1,141 @@
+"""What conversions share that start from a torch module: loading it, and giving it one straight way in and out."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.protocols import Making
+from seatrial.errors import ModelError, Unsupported
+
+_ENTRY = re.compile(r"(.+):(\w+)(?: (\{.*\}))?", re.DOTALL)
+LEAST_ROWS = 2
+"""Rows of an example: what is exported with one row takes one for ever."""
+
+
+class Source(NamedTuple):
+    """A module that takes tensors in the order of the signature and gives a tuple in its order; rows to show it; `fixed` rows, if any."""
+
+    module: Any
+    examples: tuple[Any, ...]
+    fixed: int | None
+
+
+def opened(artefact: Artefact, making: Making) -> Source:
+    """The module of a torch artefact, as it was checked, ready to be exported. Runs the user's code.
+
+    Raises `ModelError` where a file has changed or weights don't fit, `Unsupported` where there are no rows to show.
+    """
+    import torch
+
+    if making.examples is None or not artefact.signature.outputs:
+        raise Unsupported("it takes a few rows to export a module, and there are none")
+    inner, fixed = _program(artefact) if artefact.entry == "export" else (_built(artefact), None)
+    names = [spec.name for spec in artefact.signature.inputs]
+    if lost := [name for name in names if name not in making.examples]:
+        raise Unsupported(f"there are no rows for the input {lost[0]}")
+    rows = {name: torch.from_numpy(_rows(making.examples[name], fixed or LEAST_ROWS)) for name in names}
+    outputs = [spec.name for spec in artefact.signature.outputs]
+    return Source(_straight(inner, names, outputs).eval(), tuple(rows.values()), fixed)
+
+
+def words(error: Exception) -> str:
+    """What a message says at its beginning, without the hints for developers that follow."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:300]}"
+
+
+def _rows(values: Any, count: int) -> Any:
+    import numpy as np
+
+    return np.ascontiguousarray(values[np.arange(count) % len(values)])
+
+
+def _straight(inner: Any, names: list[str], outputs: list[str]) -> Any:
+    import torch
+
+    parameters = list(inspect.signature(inner.forward).parameters)
+    by_name = set(names) <= set(parameters)
+
+    class Straight(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, *values: Any) -> Any:
+            given = dict(zip(names, values, strict=True))
+            answer = self.inner(**given) if by_name else self.inner(*values)
+            if isinstance(answer, Mapping):
+                return tuple(answer[name] for name in outputs)
+            answers = tuple(answer) if isinstance(answer, tuple | list) else (answer,)
+            return answers[: len(outputs)]
+
+    return Straight()
+
+
+def _built(artefact: Artefact) -> Any:
+    """What the user's function returns, with the weights in it."""
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    found = _ENTRY.fullmatch(artefact.entry or "")
+    if found is None:
+        raise ModelError(f"`{artefact.entry}` is no reference like `package.module:function`")
+    place, name, arguments = found.groups()
+    for role in ("code", "weights"):
+        with Path(artefact.files[role]).open("rb") as file:
+            _same(file, artefact, role)
+    module = getattr(_imported(place, artefact), name)(**json.loads(arguments or "{}"))
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"`{artefact.entry}` returned a {type(module).__name__}, not a torch.nn.Module")
+    try:
+        safetensors.torch.load_model(module, artefact.files["weights"], strict=True)
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ModelError(f"the weights don't fit the module: {words(error)}") from error
+    return module.eval()
+
+
+def _imported(place: str, artefact: Artefact) -> Any:
+    """The user's module, the study's folder importable; a file under a name of its own, so that two of one name don't meet."""
+    file, line = Path(artefact.files["code"]), artefact.lineage
+    folder = line.options.get("folder") or line.found.get("folder") or str(file.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    spec = importlib.util.spec_from_file_location(f"converted_{artefact.hashes['code'][:16]}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # torch.export looks classes up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _program(artefact: Artefact) -> tuple[Any, int | None]:
+    """An exported program, whose hash was trusted, and the number of rows that it takes where it takes no other."""
+    import torch
+
+    with Path(artefact.files["model"]).open("rb") as file:
+        _same(file, artefact, "model")
+        program = torch.export.load(file)
+    inputs = set(program.graph_signature.user_inputs)
+    shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs and "val" in node.meta]
+    fixed = {shape[0] for shape in shapes if shape and isinstance(shape[0], int)}
+    return program.module(), next(iter(fixed), None)
+
+
+def _same(file: IO[bytes], artefact: Artefact, role: str) -> None:
+    if hashlib.file_digest(file, "sha256").hexdigest() != artefact.hashes[role]:
+        raise ModelError(f"{artefact.files[role]} has changed since it was checked; nothing was made of it")
+    file.seek(0)

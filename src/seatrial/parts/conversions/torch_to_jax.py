@@ -1,0 +1,199 @@
+"""A PyTorch module as a JAX program (torch.export, then torchax), which XLA compiles for processors, GPUs and TPUs alike.
+
+What comes out is StableHLO as `jax.export` writes it, once in fp32 and once with weights and inputs in bf16, and the weights as
+safetensors. It takes any number of rows where the module can be exported so. It is used only after its answers on rows of the study
+were the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from seatrial.contracts.artefact import Artefact, Lineage
+from seatrial.contracts.part import PartOptions
+from seatrial.contracts.protocols import Making
+from seatrial.errors import Unsupported
+from seatrial.parts.conversions._torch_source import Source, opened, words
+
+NEEDS = ("torch", "safetensors", "jax", "torchax")
+EXTRA = "jax"
+ACCEPTS = {"format": ("torch",)}
+GIVES = {"format": ("jax",)}
+CANNOT = {
+    "tpu": ("not run here", "the program is lowered for TPUs, too; no TPU was at hand to run it"),
+    "sizes other than rows": ("not yet ours", "all axes but the first keep the size that the study's rows have"),
+    "decisions while it runs": ("not yet theirs", "torch.export refuses a module that branches on the numbers it computes"),
+    "64-bit integers": ("never", "JAX computes in 32 bits unless told otherwise; larger numbers are refused when they come"),
+    "randomness": ("not yet ours", "a module that draws numbers in eval mode has no counterpart here"),
+}
+
+
+class Options(PartOptions):
+    """For what the program is written."""
+
+    platforms: tuple[str, ...] = Field(
+        default=("cpu", "cuda", "tpu"), description="what it is lowered for; a program runs nowhere else"
+    )
+
+
+def convert(artefact: Artefact, making: Making, options: Options) -> Artefact:
+    """The same model as `model.stablehlo`, `model_bf16.stablehlo` and `weights.safetensors` under `making.folder`.
+
+    Raises `Unsupported` where torch.export or torchax has no way, `ModelError` where files have changed.
+    """
+    import safetensors.torch
+
+    source = opened(artefact, making)
+    states, call = _carried(source)
+    programs, found = {"model": _written(states, call, source, options, "float32")}, {}
+    try:
+        programs["bf16"] = _written(states, call, source, options, "bfloat16")
+    except Unsupported as error:
+        found["bf16"] = error.what
+    folder = making.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {role: folder / ("model.stablehlo" if role == "model" else f"model_{role}.stablehlo") for role in programs}
+    for role, file in files.items():
+        file.write_bytes(programs[role])
+    files["weights"] = folder / "weights.safetensors"
+    safetensors.torch.save_file({str(place): one for place, one in enumerate(states)}, files["weights"])
+    packages = ("torch", "jax", "torchax")
+    return artefact.model_copy(
+        update={
+            "format": "jax",
+            "files": {role: str(file) for role, file in files.items()},
+            "hashes": {role: hashlib.sha256(file.read_bytes()).hexdigest() for role, file in files.items()},
+            "entry": "export",
+            "signature": artefact.signature.model_copy(update={"fixed_batch": source.fixed}),
+            "lineage": Lineage(
+                recipe="torch_to_jax",
+                options=options.model_dump(mode="json"),
+                parent=artefact.hash,
+                seed=making.seed,
+                made_with={name: importlib.metadata.version(name) for name in packages},
+                found=found,
+            ),
+        }
+    )
+
+
+Call = Callable[[list[Any], tuple[Any, ...]], tuple[Any, ...]]
+
+
+def _carried(source: Source) -> tuple[list[Any], Call]:
+    """The tensors that the module holds, and a function of JAX arrays: its answers, from those tensors and the inputs."""
+    import torch
+
+    _import_torchax()
+    from torchax import decompositions
+
+    rows = None if source.fixed else tuple({0: torch.export.Dim.DYNAMIC} for _ in source.examples)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.export.export(source.module, source.examples, dynamic_shapes=rows and (rows,))
+            program = program.run_decompositions().run_decompositions(decompositions.DECOMPOSITIONS)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Unsupported(
+            f"torch.export can't export this module: {words(error)}",
+            next_step="run it on torch itself, or give the study an ONNX file of it",
+        ) from error
+    held = {**program.state_dict, **program.constants}
+    kinds = torch.export.graph_signature.InputKind
+    specs = [spec for spec in program.graph_signature.input_specs if spec.kind is not kinds.USER_INPUT]
+    states = [held[spec.target].detach().clone().contiguous() for spec in specs]
+    changed = len(program.graph_signature.output_specs) - len(program.graph_signature.user_outputs)
+    graph = program.graph_module
+
+    def call(tensors: list[Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        answers = _interpreter(graph).run(*tensors, *inputs, enable_io_processing=False)
+        return tuple(answers[changed:])
+
+    return states, call
+
+
+def _written(states: list[Any], call: Call, source: Source, options: Options, floats: str) -> bytes:
+    """The program as bytes: `floats` is the type of weights and inputs; answers are float32."""
+    import jax
+    import jax.numpy as jnp
+    import torch
+
+    def described(tensor: Any, rows: Any = None) -> Any:
+        kind = jax.dtypes.canonicalize_dtype(str(tensor.dtype).removeprefix("torch."))
+        shape = tensor.shape if rows is None else (rows, *tensor.shape[1:])
+        return jax.ShapeDtypeStruct(shape, floats if tensor.dtype == torch.float32 else kind)
+
+    def program(tensors: list[Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        with jax.default_matmul_precision("highest" if floats == "float32" else "default"):
+            answers = call(tensors, inputs)
+        return tuple(one.astype("float32") if jnp.issubdtype(one.dtype, jnp.floating) else one for one in answers)
+
+    rows = source.fixed or jax.export.symbolic_shape("rows")[0]
+    try:
+        made = jax.export.export(jax.jit(program), platforms=options.platforms)(
+            [described(one) for one in states], tuple(described(one, rows) for one in source.examples)
+        )
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Unsupported(
+            f"torchax can't carry this module over to JAX ({floats}): {words(error)}", next_step="run it on torch itself"
+        ) from error
+    return bytes(made.serialize())
+
+
+def _interpreter(graph: Any) -> Any:
+    """Walks the exported graph with JAX arrays, torchax's function in place of each operator."""
+    import torch
+    from torchax.ops import ops_registry
+
+    class Walk(torch.fx.Interpreter):
+        def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+            if not isinstance(target, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
+                return super().call_function(target, args, kwargs)  # sizes in plain Python
+            if target is torch.ops.aten.sym_size.int:
+                return args[0].shape[args[1]]
+            if "assert" in str(target):
+                return None
+            known = ops_registry.all_aten_ops
+            found = known.get(target) or known.get(target.overloadpacket)
+            if found is None or not found.is_jax_function:
+                raise NotImplementedError(f"torchax has no counterpart of {target}")
+            return found.func(*args, **kwargs)
+
+    return Walk(graph)
+
+
+def _import_torchax() -> None:
+    """Import torchax, which names overloads for named axes that PyTorch 2.13 no longer has: while it is read, they stand for others."""
+    import importlib.util
+    import re
+
+    import torch
+
+    spec = importlib.util.find_spec("torchax")
+    places = spec.submodule_search_locations if spec else None
+    stand_ins = []
+    for file in sorted(Path(places[0]).rglob("*.py")) if places else ():
+        for name, overload in re.findall(r"torch\.ops\.aten\.(\w+)\.(\w+)", file.read_text(encoding="utf-8")):
+            packet = getattr(torch.ops.aten, name)
+            if not hasattr(packet, overload):
+                setattr(packet, overload, getattr(packet, packet.overloads()[0]))
+                stand_ins.append((packet, overload))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import torchax.decompositions
+            import torchax.ops.jaten  # noqa: F401 - registers the operators
+    finally:
+        for packet, overload in stand_ins:
+            delattr(packet, overload)
