@@ -29,8 +29,14 @@ GIVES = {"format": ("jax",)}
 CANNOT = {
     "tpu": ("not run here", "the program is lowered for TPUs, too; no TPU was at hand to run it"),
     "sizes other than rows": ("not yet ours", "all axes but the first keep the size that the study's rows have"),
-    "decisions while it runs": ("not yet theirs", "torch.export refuses a module that branches on the numbers it computes"),
-    "64-bit integers": ("never", "JAX computes in 32 bits unless told otherwise; larger numbers are refused when they come"),
+    "decisions while it runs": (
+        "not yet theirs",
+        "torch.export refuses a module that branches on the numbers it computes",
+    ),
+    "64-bit integers": (
+        "never",
+        "JAX computes in 32 bits unless told otherwise; larger numbers are refused when they come",
+    ),
     "randomness": ("not yet ours", "a module that draws numbers in eval mode has no counterpart here"),
 }
 
@@ -146,7 +152,8 @@ def _written(states: list[Any], call: Call, source: Source, options: Options, fl
         raise
     except Exception as error:
         raise Unsupported(
-            f"torchax can't carry this module over to JAX ({floats}): {words(error)}", next_step="run it on torch itself"
+            f"torchax can't carry this module over to JAX ({floats}): {words(error)}",
+            next_step="run it on torch itself",
         ) from error
     return bytes(made.serialize())
 

@@ -72,9 +72,7 @@ class Options(PartOptions):
 
 def order(candidates: Sequence[Candidate], options: Options) -> list[str]:
     """The likely fastest first, by uncalibrated peaks: with a budget, they are measured before it is spent."""
-    hints = {
-        one.id: _PEAK.get(one.precision, 1.0) * one.processors * (1.0 + math.log2(one.batch)) for one in candidates
-    }
+    hints = {one.id: _PEAK.get(one.precision, 1.0) * one.threads * (1.0 + math.log2(one.batch)) for one in candidates}
     variants = {one.id: 1.0 + ("int8" in one.variant.name) for one in candidates}
     return sorted(hints, key=lambda id_: -hints[id_] * variants[id_])
 

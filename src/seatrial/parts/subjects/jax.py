@@ -40,7 +40,9 @@ class Options(PartOptions):
     """Which function, and its weights."""
 
     function: str = Field(description="the function: `file.py:function` or `package.module:function`")
-    weights: str | None = Field(default=None, description="its weights, a .safetensors file, given to it as a dict first")
+    weights: str | None = Field(
+        default=None, description="its weights, a .safetensors file, given to it as a dict first"
+    )
     arguments: dict[str, Any] = Field(default={}, description="further keyword arguments, the same in every call")
 
     @model_validator(mode="after")
