@@ -17,6 +17,7 @@ from seatrial.contracts.audit import Piece
 from seatrial.contracts.provenance import Column, Difference
 from seatrial.errors import DataError, StudyError
 from seatrial.flow._inputs import Array
+from seatrial.flow._limits import of_part
 from seatrial.flow._look import by_suffix
 from seatrial.flow._match import nearest
 from seatrial.flow._pieces import as_piece
@@ -56,13 +57,15 @@ class Source:
         return made
 
 
-def of_file(path: Path) -> Source:
-    """The table in a file or folder. Raises `DataError`."""
+def of_file(path: Path, limits: Mapping[str, str] | None = None) -> Source:
+    """The table in a file or folder, within its part's limits or those given. Raises `DataError`, `StudyError` for limits that aren't there."""
     if not path.exists():
         raise DataError(f"there is no data at {path}", next_step="correct the path")
     info = by_suffix("datasets", path)
     part = catalog.load(info)
-    return Source(part, catalog.options(info, {"path": path.name}), path.parent, path.name)
+    return Source(
+        part, catalog.options(info, {"path": path.name} | of_part(info, limits or {})), path.parent, path.name
+    )
 
 
 def content(source: Source, any_order: bool = False) -> Content:

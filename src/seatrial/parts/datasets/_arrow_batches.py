@@ -65,23 +65,23 @@ def _batch(stream: IO[bytes], at: int, head: int) -> Asked:
         batch = batch.table(1)
     elif kind != ROWS:
         raise ValueError("a batch is none")
-    sizes = [
-        _unpacked(stream, at + head, *struct.unpack_from("<qq", batch.content, place), bool(batch.field(3)))
-        for place in batch.structs(2, 16)
-    ]
+    packed, sizes = bool(batch.field(3)), []
+    for place in batch.structs(2, 16):
+        offset, length = struct.unpack_from("<qq", batch.content, place)
+        sizes.append(_unpacked(stream, at + head + max(0, offset), length) if packed else max(0, length))
     rows = batch.long(0)
     if rows < 0:
         raise ValueError(f"a batch says that it has {rows} rows")
     return Asked(rows, max(rows, sum(sizes)), max(sizes, default=0))
 
 
-def _unpacked(stream: IO[bytes], body: int, offset: int, length: int, packed: bool) -> int:
-    if length < 8 or not packed:
+def _unpacked(stream: IO[bytes], at: int, length: int) -> int:
+    """Bytes of a packed buffer once unpacked, which it begins with; -1 there says that it isn't packed."""
+    if length < 8:
         return max(0, length)
-    stream.seek(body + max(0, offset))
+    stream.seek(at)
     written = stream.read(8)
-    size = struct.unpack("<q", written)[0] if len(written) == 8 else 0
-    return max(length, size)
+    return max(length, struct.unpack("<q", written)[0] if len(written) == 8 else 0)
 
 
 class _Table:
