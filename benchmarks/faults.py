@@ -7,7 +7,8 @@
     finished        studies that were carried to their end by the runs between the kills
 
 A kill falls at any moment of the time that one whole run takes here and now, which is measured first. Once a study is
-finished it is begun anew in an empty folder. `--kills N` for fewer, `--seed N` for other moments: pieces can be added up.
+finished it is begun anew in an empty folder. `--kills N` for fewer, `--minutes N` to stop early, `--seed N` for other
+moments: pieces can be added up.
 """
 
 from __future__ import annotations
@@ -52,17 +53,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--minutes", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     wanted, chance = given.kills, random.Random(given.seed)
     kills = lost = twice = leftovers = finished = 0
     stages: Counter[str] = Counter()
+    end = time.monotonic() + 60 * given.minutes
     longest = whole()
-    while kills < wanted:
+    while kills < wanted and time.monotonic() < end:
         with tempfile.TemporaryDirectory() as name:
             file = make(Path(name), STUDY.replace("rounds: 2", f"rounds: {ROUNDS}"))
             done, before = False, {}
-            while not done and kills < wanted:
+            while not done and kills < wanted and time.monotonic() < end:
                 done, alive = sail(file, chance.uniform(SOONEST_S, longest))
                 kills += not done
                 stages.update([] if done else [stage(file.parent)])
