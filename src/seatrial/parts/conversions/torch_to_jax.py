@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -20,7 +19,9 @@ from seatrial.contracts.artefact import Artefact, Lineage
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
 from seatrial.errors import Unsupported
-from seatrial.parts.conversions._torch_source import Source, opened, words
+from seatrial.parts.conversions._code import words
+from seatrial.parts.conversions._torch_source import Source, opened
+from seatrial.parts.conversions._torchax import imported, walking
 
 NEEDS = ("torch", "safetensors", "jax", "torchax")
 EXTRA = "jax"
@@ -39,6 +40,10 @@ CANNOT = {
     ),
     "randomness": ("not yet ours", "a module that draws numbers in eval mode has no counterpart here"),
 }
+
+
+MOST_SIZES = 64
+"""Whole numbers in a tensor that may be sizes."""
 
 
 class Options(PartOptions):
@@ -97,8 +102,7 @@ def _carried(source: Source) -> tuple[list[Any], Call]:
     """The tensors that the module holds, and a function of JAX arrays: its answers, from those tensors and the inputs."""
     import torch
 
-    _import_torchax()
-    from torchax import decompositions
+    decompositions = imported().decompositions
 
     rows = None if source.fixed else tuple({0: torch.export.Dim.DYNAMIC} for _ in source.examples)
     try:
@@ -116,15 +120,29 @@ def _carried(source: Source) -> tuple[list[Any], Call]:
     held = {**program.state_dict, **program.constants}
     kinds = torch.export.graph_signature.InputKind
     specs = [spec for spec in program.graph_signature.input_specs if spec.kind is not kinds.USER_INPUT]
-    states = [held[spec.target].detach().clone().contiguous() for spec in specs]
+    everything = [held[spec.target].detach().clone().contiguous() for spec in specs]
+    states = [one for one in everything if not _sizes(one)]
     changed = len(program.graph_signature.output_specs) - len(program.graph_signature.user_outputs)
     graph = program.graph_module
 
     def call(tensors: list[Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        answers = _interpreter(graph).run(*tensors, *inputs, enable_io_processing=False)
+        given = iter(tensors)
+        placed = [_constant(one) if _sizes(one) else next(given) for one in everything]
+        answers = walking(graph).run(*placed, *inputs, enable_io_processing=False)
         return tuple(answers[changed:])
 
     return states, call
+
+
+def _sizes(tensor: Any) -> bool:
+    """Whether it holds a few whole numbers, which may be sizes: they stay known while the program is written."""
+    return not tensor.is_floating_point() and tensor.numel() <= MOST_SIZES
+
+
+def _constant(tensor: Any) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.asarray(tensor.numpy())
 
 
 def _written(states: list[Any], call: Call, source: Source, options: Options, floats: str) -> bytes:
@@ -156,51 +174,3 @@ def _written(states: list[Any], call: Call, source: Source, options: Options, fl
             next_step="run it on torch itself",
         ) from error
     return bytes(made.serialize())
-
-
-def _interpreter(graph: Any) -> Any:
-    """Walks the exported graph with JAX arrays, torchax's function in place of each operator."""
-    import torch
-    from torchax.ops import ops_registry
-
-    class Walk(torch.fx.Interpreter):
-        def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-            if not isinstance(target, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
-                return super().call_function(target, args, kwargs)  # sizes in plain Python
-            if target is torch.ops.aten.sym_size.int:
-                return args[0].shape[args[1]]
-            if "assert" in str(target):
-                return None
-            known = ops_registry.all_aten_ops
-            found = known.get(target) or known.get(target.overloadpacket)
-            if found is None or not found.is_jax_function:
-                raise NotImplementedError(f"torchax has no counterpart of {target}")
-            return found.func(*args, **kwargs)
-
-    return Walk(graph)
-
-
-def _import_torchax() -> None:
-    """Import torchax, which names overloads for named axes that PyTorch 2.13 no longer has: while it is read, they stand for others."""
-    import importlib.util
-    import re
-
-    import torch
-
-    spec = importlib.util.find_spec("torchax")
-    places = spec.submodule_search_locations if spec else None
-    stand_ins = []
-    for file in sorted(Path(places[0]).rglob("*.py")) if places else ():
-        for name, overload in re.findall(r"torch\.ops\.aten\.(\w+)\.(\w+)", file.read_text(encoding="utf-8")):
-            packet = getattr(torch.ops.aten, name)
-            if not hasattr(packet, overload):
-                setattr(packet, overload, getattr(packet, packet.overloads()[0]))
-                stand_ins.append((packet, overload))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import torchax.decompositions
-            import torchax.ops.jaten  # noqa: F401 - registers the operators
-    finally:
-        for packet, overload in stand_ins:
-            delattr(packet, overload)
