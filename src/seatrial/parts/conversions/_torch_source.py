@@ -24,8 +24,8 @@ class Source(NamedTuple):
     fixed: int | None
 
 
-def opened(artefact: Artefact, making: Making) -> Source:
-    """The module of a torch artefact, as it was checked, ready to be exported. Runs the user's code.
+def opened(artefact: Artefact, making: Making, rows: int | None = None) -> Source:
+    """The module of a torch artefact, as it was checked, ready to be exported, for so many `rows` where stated. Runs the user's code.
 
     Raises `ModelError` where a file has changed or weights don't fit, `Unsupported` where there are no rows to show.
     """
@@ -33,13 +33,13 @@ def opened(artefact: Artefact, making: Making) -> Source:
 
     if making.examples is None or not artefact.signature.outputs:
         raise Unsupported("it takes a few rows to export a module, and there are none")
-    inner, fixed = _program(artefact) if artefact.entry == "export" else (_built(artefact), None)
+    inner, fixed = _program(artefact) if artefact.entry == "export" else (_built(artefact), rows)
     names = [spec.name for spec in artefact.signature.inputs]
     if lost := [name for name in names if name not in making.examples]:
         raise Unsupported(f"there are no rows for the input {lost[0]}")
-    rows = {name: torch.from_numpy(_rows(making.examples[name], fixed or LEAST_ROWS)) for name in names}
+    shown = {name: torch.from_numpy(_rows(making.examples[name], fixed or LEAST_ROWS)) for name in names}
     outputs = [spec.name for spec in artefact.signature.outputs]
-    return Source(_straight(inner, names, outputs).eval(), tuple(rows.values()), fixed)
+    return Source(_straight(inner, names, outputs).eval(), tuple(shown.values()), fixed)
 
 
 def _rows(values: Any, count: int) -> Any:

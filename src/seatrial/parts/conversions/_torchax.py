@@ -68,7 +68,8 @@ def walking(graph: Any) -> Any:
             found = ops_registry.all_aten_ops.get(target) or ops_registry.all_aten_ops.get(target.overloadpacket)
             if found is None or not found.is_jax_function:
                 raise NotImplementedError(f"torchax has no counterpart of {target}")
-            known = not any(isinstance(one, jax.core.Tracer) for one in jax.tree.leaves((args, kwargs)))
+            leaves = jax.tree.leaves((args, kwargs))
+            known = not any(isinstance(one, jax.core.Tracer) or jax.export.is_symbolic_dim(one) for one in leaves)
             with jax.ensure_compile_time_eval() if known else contextlib.nullcontext():
                 return found.func(*args, **kwargs)
 

@@ -1,8 +1,8 @@
 """A PyTorch module as a JAX program (torch.export, then torchax), which XLA compiles for processors, GPUs and TPUs alike.
 
 What comes out is StableHLO as `jax.export` writes it, once in fp32 and once with weights and inputs in bf16, and the weights as
-safetensors. It takes any number of rows where the module can be exported so. It is used only after its answers on rows of the study
-were the same.
+safetensors. It takes any number of rows where the module can be exported so, else as many as it was shown, and others are filled up.
+It is used only after its answers on rows of the study were the same.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ MOST_SIZES = 64
 class Options(PartOptions):
     """For what the program is written."""
 
+    rows: int | None = Field(
+        default=None, ge=1, description="rows a call; any number if left out, where the module can be exported so"
+    )
     platforms: tuple[str, ...] = Field(
         default=("cpu", "cuda", "tpu"), description="what it is lowered for; a program runs nowhere else"
     )
@@ -61,13 +64,17 @@ def convert(artefact: Artefact, making: Making, options: Options) -> Artefact:
     """
     import safetensors.torch
 
-    source = opened(artefact, making)
-    states, call = _carried(source)
-    programs, found = {"model": _written(states, call, source, options, "float32")}, {}
+    found: dict[str, Any] = {}
     try:
-        programs["bf16"] = _written(states, call, source, options, "bfloat16")
+        source, states, programs = _programs(artefact, making, options, options.rows)
     except Unsupported as error:
-        found["bf16"] = error.what
+        if options.rows or making.examples is None or artefact.entry == "export":
+            raise
+        found["rows"] = error.what  # why it takes this number of rows and no other
+        count = len(next(iter(making.examples.values())))
+        source, states, programs = _programs(artefact, making, options, count)
+    refused = programs.pop("bf16 refused", b"").decode()
+    found |= {"bf16": refused} if refused else {}
     folder = making.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     files = {role: folder / ("model.stablehlo" if role == "model" else f"model_{role}.stablehlo") for role in programs}
@@ -93,6 +100,20 @@ def convert(artefact: Artefact, making: Making, options: Options) -> Artefact:
             ),
         }
     )
+
+
+def _programs(
+    artefact: Artefact, making: Making, options: Options, rows: int | None
+) -> tuple[Source, list[Any], dict[str, bytes]]:
+    """The module, the tensors it holds, and the programs by role; under `bf16 refused` why there is none in bf16."""
+    source = opened(artefact, making, rows)
+    states, call = _carried(source)
+    programs = {"model": _written(states, call, source, options, "float32")}
+    try:
+        programs["bf16"] = _written(states, call, source, options, "bfloat16")
+    except Unsupported as error:
+        programs["bf16 refused"] = error.what.encode()
+    return source, states, programs
 
 
 Call = Callable[[list[Any], tuple[Any, ...]], tuple[Any, ...]]
