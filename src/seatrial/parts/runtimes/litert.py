@@ -21,6 +21,7 @@ from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._code import unchanged
 from seatrial.parts.runtimes._facts import lowest, version
+from seatrial.parts.runtimes._narrow import narrow
 
 NEEDS = ("ai_edge_litert",)
 EXTRA = "litert"
@@ -123,7 +124,7 @@ class Session:
         try:
             self._prepare(len(next(iter(values.values()))))
             for name, value in values.items():
-                self._interpreter.set_tensor(self._inputs[name]["index"], _quantised(value, self._inputs[name]))
+                self._interpreter.set_tensor(self._inputs[name]["index"], _stored(name, value, self._inputs[name]))
             self._interpreter.invoke()
             return {
                 name: _dequantised(self._interpreter.get_tensor(one["index"]), one)
@@ -131,7 +132,7 @@ class Session:
             }
         except MemoryError:
             raise
-        except (ValueError, RuntimeError, TypeError) as error:
+        except (ValueError, RuntimeError, TypeError, IndexError) as error:
             self._rows = None
             raise ModelError(f"LiteRT: {_words(error)}", next_step=self._expected()) from error
 
@@ -185,12 +186,12 @@ def _wanted(found: dict[str, Any], artefact: Artefact, side: str) -> dict[str, A
     return {name: found[name] for name in names}
 
 
-def _quantised(value: Any, one: dict[str, Any]) -> Any:
-    """Floats as the integers that the tensor stores (real = scale x (stored - zero point)); others as they are."""
+def _stored(name: str, value: Any, one: dict[str, Any]) -> Any:
+    """Floats as the integers that the tensor stores (real = scale x (stored - zero point)); others as they are, in 32 bits where it has those."""
     scale, zero = one["quantization"]
     kind = np.dtype(one["dtype"])
     if not scale or kind.kind not in "iu" or value.dtype.kind != "f":
-        return value
+        return narrow(name, value, "the model") if kind.itemsize == 4 else value
     most = np.iinfo(kind)
     return np.clip(np.rint(value / np.float32(scale)) + zero, most.min, most.max).astype(kind)
 
