@@ -127,7 +127,7 @@ def _packages(plan: Plan) -> list[str]:
     folder = Path(plan.folder)
     used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
     used |= {("variants", link.name) for one in plan.candidates for link in one.candidate.variant.links}
-    used |= {("conversions", one.conversion.name) for one in plan.candidates if one.conversion}
+    used |= {("conversions", link.name) for one in plan.candidates if one.conversion for link in one.conversion.links}
     used |= {("trainers", one.trainer.name) for one in (ways(plan.study.training) if plan.study.training else ())}
     return sorted(
         {"seatrial", "numpy"} | {need for kind, name in used for need in catalog.find(kind, name, folder).needs}
