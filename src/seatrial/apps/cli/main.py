@@ -17,6 +17,8 @@ from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, in
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
+MOST_LINES, LONGEST_LINE = 20, 1_000
+"""Of an error: what is beyond was in a file, and can be read there."""
 _ClickError: type[Any] = typer.BadParameter.__mro__[
     2
 ]  # the base of usage errors, under whatever name typer carries click
@@ -89,7 +91,14 @@ def _carry_out(given: list[str]) -> int:
 def tell(error: SeatrialError) -> None:
     """An error as people read it: where, what, and the next step."""
     place = f"{error.where}: " if error.where else ""
-    _complain(f"{place}{error.what}", error.next_step)
+    lines = [_short(line) for line in f"{place}{error.what}".split("\n")]
+    more = [f"  and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
+    _complain("\n".join(lines[:MOST_LINES] + more), error.next_step or error.usual_step)
+
+
+def _short(line: str) -> str:
+    """Whatever stood in a file: an error is no place to print all of it."""
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
 
 
 def _usage(error: Any) -> None:
