@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TIMES_OF = "latency.mean"
 """The finding that names the files of single times among its artefacts."""
 NEXT = "let the study measure `latency` under `single_stream` (both are in a study that says nothing of `measure`) and run it again"
-_RATE = "samples/s"
+RATE = "samples/s"
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ def _batches(
     findings: Sequence[Finding], candidates: Sequence[Candidate], id_: str
 ) -> dict[int, tuple[float, Finding]]:
     """Mean seconds of a batch by size, of this candidate and those that differ from it in their batch alone."""
-    sizes = {one.id: one.batch for one in candidates if _but_batch(one) == _but_batch(_named(candidates, id_))}
+    sizes = {one.id: one.batch for one in candidates if but_batch(one) == but_batch(_named(candidates, id_))}
     return {
         sizes[one.candidate]: (sizes[one.candidate] / one.number, one)
         for one in findings
-        if one.candidate in sizes and one.unit == _RATE and one.value is not None and _gives(one, "batches")
+        if one.candidate in sizes and one.unit == RATE and one.value is not None and _gives(one, "batches")
     }
 
 
@@ -113,7 +113,7 @@ def _named(candidates: Sequence[Candidate], id_: str) -> Candidate:
     return next(one for one in candidates if one.id == id_)
 
 
-def _but_batch(candidate: Candidate) -> dict[str, Any]:
+def but_batch(candidate: Candidate) -> dict[str, Any]:
     return {name: value for name, value in candidate.fields().items() if name != "batch"}
 
 
