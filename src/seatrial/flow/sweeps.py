@@ -1,7 +1,7 @@
 """What batches do, where candidates differ in their batch alone: how long each takes, the knee, and traffic gathered into batches.
 
 Throughput is measured; that a batch takes its rows over the throughput holds where the next begins when the last has ended, as loads that
-send full batches do it. Dynamic batching is simulated from the times that were measured, as `seatrial capacity` does, for one server.
+send full batches do it. Dynamic batching is simulated from the times that were measured, as `seatrial capacity` does, for one instance.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def sweeps(plan: Plan, measured: Sequence[Finding], home: Path) -> list[Finding]
         if not _sends_batches(load):
             continue
         for sweep in _sweeps(candidates, measured, load, plan.levels.describe):
-            found += [_seconds(size, one) for size, one in sweep.items()]
-            found += _of_sweep(sweep, load, measured, candidates, home, plan.levels.describe)
+            beside = next(one.instances for one in candidates if one.id == next(iter(sweep.values())).candidate)
+            found += [_seconds(beside * size, one) for size, one in sweep.items()]
+            found += _of_sweep(sweep, load, measured, candidates, home, plan.levels.describe, beside)
     return found
 
 
@@ -52,7 +53,7 @@ def _sends_batches(load: str) -> bool:
 
 def _sweeps(candidates: Sequence[Candidate], measured: Sequence[Finding], load: str, level: float) -> Iterator[dict[int, Finding]]:  # fmt: skip
     """Throughput by batch, of each group of candidates that differ in it alone and were measured in three sizes or more."""
-    known = [one for one in measured if one.unit == RATE and one.at == {"load": load} and one.value is not None]  # fmt: skip
+    known = [one for one in measured if one.unit == RATE and one.what == one.part and one.at == {"load": load} and one.value is not None]  # fmt: skip
     known.sort(
         key=lambda one: -abs((one.level or level) - level)
     )  # of several statements the one nearest to this level stays
@@ -65,7 +66,7 @@ def _sweeps(candidates: Sequence[Candidate], measured: Sequence[Finding], load: 
 
 
 def _seconds(size: int, rate: Finding) -> Finding:
-    """How long a batch takes: its rows over the throughput."""
+    """How long a batch takes: the rows that all instances answer side by side, over the throughput."""
     low, high = (None if end is None else size / end for end in (rate.high, rate.low))
     return _derived(
         rate,
@@ -79,7 +80,7 @@ def _seconds(size: int, rate: Finding) -> Finding:
     )
 
 
-def _of_sweep(sweep: Mapping[int, Finding], load: str, measured: Sequence[Finding], candidates: Sequence[Candidate], home: Path, level: float) -> Iterator[Finding]:  # fmt: skip
+def _of_sweep(sweep: Mapping[int, Finding], load: str, measured: Sequence[Finding], candidates: Sequence[Candidate], home: Path, level: float, beside: int) -> Iterator[Finding]:  # fmt: skip
     from seatrial.numerics.knee import knee
 
     rates = list(sweep.values())
@@ -92,7 +93,7 @@ def _of_sweep(sweep: Mapping[int, Finding], load: str, measured: Sequence[Findin
     yield _derived(smallest, "batch.knee", at.batch, at.least, at.most, unit="rows", method=method, inputs=tuple(one.key for one in rates))  # fmt: skip
     try:
         times = service(measured, candidates, str(smallest.candidate), home)
-        yield from _gathered(times, max(one.number for one in rates), max(sweep), smallest, level)
+        yield from _gathered(times, max(one.number for one in rates) / beside, max(sweep), smallest, level)
     except StoreError as error:
         yield missing("batch.p99", State.UNSUPPORTED, error.what, at={"load": load}, candidate=smallest.candidate, method=error.next_step)  # fmt: skip
 
@@ -110,7 +111,7 @@ def _gathered(times: Service, best: float, most: int, of: Finding, level: float)
                     "batch.p99", State.UNSUPPORTED, why, at={"load": of.at["load"]} | at, candidate=of.candidate
                 )
                 continue
-            how = f"simulated: {rate:.4g} queries of one row a second by chance, one server, "
+            how = f"simulated: {rate:.4g} queries of one row a second by chance, one instance, "
             how += f"at most {size} answered together, none waits for others" if size > 1 else "one by one"
             yield _derived(
                 of,

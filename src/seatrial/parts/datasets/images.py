@@ -20,6 +20,7 @@ from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
 from seatrial.parts.datasets._delimited import Form, Sheet
+from seatrial.parts.datasets._limits import PictureLimits, beyond
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
@@ -43,7 +44,6 @@ MODES = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
 }
-MOST_PIXELS = 50_000_000
 
 
 class Options(PartOptions):
@@ -56,6 +56,9 @@ class Options(PartOptions):
     )
     color: Literal["grey", "rgb"] | None = Field(
         default=None, description="turn all into grey or colour; as stored if left out"
+    )
+    limits: PictureLimits = Field(
+        default=PictureLimits(), description="what a picture or list may ask for before it is refused"
     )
 
 
@@ -100,7 +103,9 @@ _Source = Iterator[tuple[list[_Image], dict[str, Any]]]
 def _list(options: Options, folder: Path) -> Sheet | None:
     if not options.path.endswith(LISTS):
         return None
-    sheet = Sheet(_columns.files(options.path, folder, *LISTS), options.path, Form(text=(options.file,)))
+    sheet = Sheet(
+        _columns.files(options.path, folder, *LISTS), options.path, Form(text=(options.file,), limits=options.limits)
+    )
     if "image" in sheet.names:
         step = "rename the column; `file` says which column names the files"
         raise DataError(
@@ -175,19 +180,22 @@ def _decoded(image: _Image, options: Options) -> Array:
     with _columns.reading(where, "the image is damaged"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is damaged raises, or its pixels are there
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, options.limits.pixels
         try:
             with Image.open(place, formats=FORMATS) as opened:
-                _decodable(opened, where)
+                _decodable(opened, where, options.limits)
                 return _pixels(opened, options)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(where) from error
+            raise _too_large(where, options.limits) from error
         except UnidentifiedImageError as error:
             raise DataError(f"this is no image of a known format ({', '.join(FORMATS)})", where=where) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
 
 
-def _decodable(opened: Any, where: str) -> None:
-    if opened.width * opened.height > MOST_PIXELS:
-        raise _too_large(where)
+def _decodable(opened: Any, where: str, limits: PictureLimits) -> None:
+    if opened.width * opened.height > limits.pixels:
+        raise _too_large(where, limits)
     if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":  # photographs with a preview in them
         raise DataError(f"the file holds {opened.n_frames} pictures; a row takes one", where=where)
     if opened.mode not in MODES:
@@ -206,11 +214,9 @@ def _pixels(opened: Any, options: Options) -> Array:
     return np.array(made, dtype=np.uint8)
 
 
-def _too_large(where: str) -> DataError:
-    step = "make it smaller first"
-    return DataError(
-        f"the image has more than {MOST_PIXELS} pixels: it may be a decompression bomb", where=where, next_step=step
-    )
+def _too_large(where: str, limits: PictureLimits) -> DataError:
+    what = f"the image has more than {limits.pixels} pixels: it may be a decompression bomb"
+    return beyond(what, "pixels", where, "make it smaller first")
 
 
 def _same(shape: tuple[int, ...], first: tuple[int, ...], image: _Image) -> None:

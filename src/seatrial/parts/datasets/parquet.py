@@ -15,6 +15,7 @@ from seatrial.contracts.audit import Piece
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets._frames import Table
+from seatrial.parts.datasets._limits import TableLimits
 
 NEEDS = ("polars",)
 GIVES = {"suffix": (".parquet",)}
@@ -24,18 +25,19 @@ class Options(PartOptions):
     """Where the rows are."""
 
     path: str = Field(description="a Parquet file, a folder of them, or a pattern; from the study's folder")
+    limits: TableLimits = Field(default=TableLimits(), description="what a file may ask for before it is refused")
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
     """Column names with their types in words (`uint8 28x28`, `text`), from the files' footers."""
-    return Table("Parquet", options.path, folder, ".parquet").words()
+    return Table("Parquet", options.path, folder, options.limits, ".parquet").words()
 
 
 def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
     """The named columns in order, at most `rows` rows at a time. Raises `DataError` for nulls and lists of unequal length."""
-    yield from Table("Parquet", options.path, folder, ".parquet").chunks(names, rows)
+    yield from Table("Parquet", options.path, folder, options.limits, ".parquet").chunks(names, rows)
 
 
 def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
     """The named columns as stored, holes and all: for audits."""
-    yield from Table("Parquet", options.path, folder, ".parquet").pieces(names, rows)
+    yield from Table("Parquet", options.path, folder, options.limits, ".parquet").pieces(names, rows)

@@ -17,6 +17,7 @@ NEEDS = ("onnxruntime", "onnx")
 ACCEPTS = {"format": ("onnx",), "rows": ("calibrate",)}
 GIVES = {"format": ("onnx",)}
 VERSION = 2
+USUAL = True
 
 
 class Options(_static.StaticOptions):
