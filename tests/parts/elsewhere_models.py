@@ -160,6 +160,6 @@ def half_weights(model: Any) -> Any:
 
 def saved(model: Any, folder: Path, beside: bool = False) -> dict[str, str]:
     """The options that read the file; `beside` keeps the weights in a file of their own."""
-    more = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0} if beside else {}
+    more = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 100} if beside else {}
     onnx.save(model, folder / "model.onnx", **more)
     return {"path": "model.onnx"}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ("threshold",)}
-GIVES = {"answers": ("boxes", "confidence", "found"), "means": ("boxes",)}
+GIVES = {"answers": ("boxes", "confidence", "found"), "means": ("boxes",), "labels": ("boxes",)}
 CANNOT = {
     "suppression after the model": (
         "not yet ours",
