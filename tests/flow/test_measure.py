@@ -249,6 +249,15 @@ def test_a_budget_ends_the_rounds(tmp_path):
     assert rounds
 
 
+def test_without_any_time_the_reference_is_judged_all_the_same(tmp_path):
+    dossier = flow.run(make(tmp_path), budget=0.0)
+    reference = next(entry.id for entry in dossier.candidates if entry.reference)
+    found = {f.candidate: f for f in dossier.findings if f.what == "accuracy"}
+    assert found[reference].value is not None
+    waiting = [f for f in dossier.findings if f.what == "run" and f.candidate != reference]
+    assert {f.state for f in waiting} == {State.TOO_FEW}
+
+
 def test_going_on_until_settled_stops_at_a_planned_look(tmp_path):
     settled = make(tmp_path, STUDY.replace("rounds: 2", "rounds: {least: 3, most: 40}"))
     dossier = flow.run(settled)

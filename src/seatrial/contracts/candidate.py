@@ -68,6 +68,11 @@ class Candidate(Record):
     instances: int = Field(default=1, ge=1, description="copies side by side")
 
     @property
+    def processors(self) -> int:
+        """How many processors it wants: those of all its instances."""
+        return self.threads * self.instances
+
+    @property
     def id(self) -> str:
         """Readable and unique in a study: `cnn/as_is/onnxruntime/cpu/fp32/t1/b32`."""
         tail = "" if self.machine == "local" else f"/{self.machine}"

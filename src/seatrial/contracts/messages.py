@@ -57,9 +57,9 @@ class Order(Record):
     train: dict[str, Any] = {}
 
 
-WORKER = "seatrial.flow.worker"
 NETWORK = "SEATRIAL_NETWORK"
-"""The variable in a worker\'s environment that says `none` where it mustn\'t reach the network."""
+"""The variable in a worker's environment that says `none` where it mustn't reach the network."""
+WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
 RELAY = "seatrial.flow.relay"
 """The module that an executor starts on another machine: it takes files in and starts the worker there."""

@@ -159,10 +159,12 @@ class Bench:
         pin(self._cores(order.settings))
         if order.settings.get("unchecked"):
             self._rouse(queries)
+        while (left := order.settings.get("at", 0.0) - time.perf_counter()) > 0:
+            time.sleep(left)  # copies of one candidate begin at the same moment
         read = self._meters(order)
         spent = getattr(self._open_session(), "spent", dict)
         spent()
-        with Watcher(self._setting.threads, self._setting.device) as watcher:
+        with Watcher(self._setting.threads, self._setting.device, order.settings.get("beside", 0)) as watcher:
             events = part.drive(self._open_session(), queries, samples, options)
         readings = read(events, spent())
         disturbance = watcher.seen(events.slept / 1e9)

@@ -293,8 +293,9 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
     pending = hunt.ordered([one for one in pending if one is not reference]) or [
         one for one in pending if one is reference
     ]
-    while pending and not voyage.out_of_time():
-        cohort = _cohort(voyage, pending, reference)
+    first = True  # the reference answers even when no time is left: without it nothing can be said
+    while pending and (first or not voyage.out_of_time()):
+        first, cohort = False, _cohort(voyage, pending, reference)
         for one in cohort:
             fit_steps(voyage, one, data[one.planned.candidate.model])
         cohort = hunt.narrow([one for one in cohort if one.link is not None])

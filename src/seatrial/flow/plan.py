@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product
@@ -180,6 +181,20 @@ class _Possible:
             yield f"the executor `{executor.name}` doesn't reach the machine `{candidate.machine}`"
         if candidate.instances > 1 and "instances" not in executor.gives:
             yield f"the executor `{executor.name}` runs one instance, not {candidate.instances}"
+        if candidate.instances > 1:
+            yield from self._side_by_side(candidate)
+
+    def _side_by_side(self, candidate: Candidate) -> Iterator[str]:
+        """Why several instances can't be measured: too few processors, or a load or a meter that knows of one alone."""
+        there = len(os.sched_getaffinity(0))
+        if self._machine_reached == LOCAL and candidate.device == "cpu" and candidate.processors > there:
+            yield f"{candidate.instances} instances of {candidate.threads} threads take {candidate.processors} processors; this machine has {there}"
+        for load in self._study.measure.loads:
+            if "instances" not in self._find("loads", load).gives:
+                yield f"the load `{load.name}` drives one instance, not {candidate.instances}"
+        for meter in self._study.measure.meters:
+            if "instances" not in self._find("meters", meter).gives:
+                yield f"the meter `{meter.name}` reads one instance, not {candidate.instances}"
 
     def _not_here(self, runtime: PartInfo, device: str) -> str:
         key = (runtime.path, device)

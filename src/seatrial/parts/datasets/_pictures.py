@@ -10,6 +10,7 @@ import numpy as np
 
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
+from seatrial.parts.datasets._limits import PictureLimits, beyond
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
@@ -26,7 +27,6 @@ MODES = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
 }
-MOST_PIXELS = 50_000_000
 
 Size = tuple[int, int] | None
 """Height and width that an image gets; as stored where there is none."""
@@ -51,7 +51,7 @@ def inside(root: Path, file: str) -> Path:
     return place
 
 
-def decoded(image: Picture, size: Size, color: Color) -> Array:
+def decoded(image: Picture, limits: PictureLimits, size: Size, color: Color) -> Array:
     """Height x width, or height x width x 3. Raises `DataError` for what is damaged, huge, or no picture of bytes."""
     from PIL import Image, UnidentifiedImageError
 
@@ -63,19 +63,22 @@ def decoded(image: Picture, size: Size, color: Color) -> Array:
     with _columns.reading(where, "the image is damaged"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is damaged raises, or its pixels are there
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, limits.pixels
         try:
             with Image.open(place, formats=FORMATS) as opened:
-                _decodable(opened, where)
+                _decodable(opened, where, limits)
                 return _pixels(opened, size, color)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(where) from error
+            raise _too_large(where, limits) from error
         except UnidentifiedImageError as error:
             raise DataError(f"this is no image of a known format ({', '.join(FORMATS)})", where=where) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
 
 
-def _decodable(opened: Any, where: str) -> None:
-    if opened.width * opened.height > MOST_PIXELS:
-        raise _too_large(where)
+def _decodable(opened: Any, where: str, limits: PictureLimits) -> None:
+    if opened.width * opened.height > limits.pixels:
+        raise _too_large(where, limits)
     if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":  # photographs with a preview in them
         raise DataError(f"the file holds {opened.n_frames} pictures; a row takes one", where=where)
     if opened.mode not in MODES:
@@ -94,11 +97,9 @@ def _pixels(opened: Any, size: Size, color: Color) -> Array:
     return np.array(made, dtype=np.uint8)
 
 
-def _too_large(where: str) -> DataError:
-    step = "make it smaller first"
-    return DataError(
-        f"the image has more than {MOST_PIXELS} pixels: it may be a decompression bomb", where=where, next_step=step
-    )
+def _too_large(where: str, limits: PictureLimits) -> DataError:
+    what = f"the image has more than {limits.pixels} pixels: it may be a decompression bomb"
+    return beyond(what, "pixels", where, "make it smaller first")
 
 
 def same(shape: tuple[int, ...], first: tuple[int, ...], image: Picture) -> None:

@@ -25,6 +25,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
+from seatrial.parts.datasets._limits import PictureLimits
 from seatrial.parts.datasets._pictures import Picture, decoded, same
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Options(PartOptions):
     )
     classes: Literal["place", "id"] = Field(
         default="place", description="classes as places in the list of categories by id, or as their ids"
+    )
+    limits: PictureLimits = Field(
+        default=PictureLimits(), description="what a picture may ask for before it is refused"
     )
 
 
@@ -92,7 +96,7 @@ def _column(name: str, rows: Sequence[_Row], most: int, root: Path, options: Opt
 
 def _pixels(row: _Row, root: Path, options: Options) -> Any:
     picture = Picture(root, row.file)
-    stored = decoded(picture, options.size, "rgb")
+    stored = decoded(picture, options.limits, options.size, "rgb")
     if options.size is None:
         same(stored.shape[:2], row.size, picture)  # boxes of another picture would lie wherever
     return stored

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,10 +19,8 @@ from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
 from seatrial.parts.datasets._delimited import Form, Sheet
+from seatrial.parts.datasets._limits import PictureLimits
 from seatrial.parts.datasets._pictures import Picture, decoded, inside, same
-
-if TYPE_CHECKING:
-    pass
 
 NEEDS = ("PIL",)
 EXTRA = "images"
@@ -44,6 +42,9 @@ class Options(PartOptions):
     color: Literal["grey", "rgb"] | None = Field(
         default=None, description="turn all into grey or colour; as stored if left out"
     )
+    limits: PictureLimits = Field(
+        default=PictureLimits(), description="what a picture or list may ask for before it is refused"
+    )
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
@@ -56,7 +57,9 @@ def columns(options: Options, folder: Path) -> dict[str, str]:
         found = _walk(options, folder)
         image = Picture(folder / options.path, found[0])
         words = {"file": "text"} | ({"label": "text"} if "/" in found[0] else {})
-    return {"image": _columns.words(np.dtype(np.uint8), decoded(image, options.size, options.color).shape)} | words
+    return {
+        "image": _columns.words(np.dtype(np.uint8), decoded(image, options.limits, options.size, options.color).shape)
+    } | words
 
 
 def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
@@ -66,7 +69,7 @@ def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
     shape: tuple[int, ...] | None = None
     for images, others in source:
         if "image" in names:
-            pixels = [decoded(image, options.size, options.color) for image in images]
+            pixels = [decoded(image, options.limits, options.size, options.color) for image in images]
             shape = shape or pixels[0].shape
             for image, one in zip(images, pixels, strict=True):
                 same(one.shape, shape, image)
@@ -82,7 +85,9 @@ _Source = Iterator[tuple[list[Picture], dict[str, Any]]]
 def _list(options: Options, folder: Path) -> Sheet | None:
     if not options.path.endswith(LISTS):
         return None
-    sheet = Sheet(_columns.files(options.path, folder, *LISTS), options.path, Form(text=(options.file,)))
+    sheet = Sheet(
+        _columns.files(options.path, folder, *LISTS), options.path, Form(text=(options.file,), limits=options.limits)
+    )
     if "image" in sheet.names:
         step = "rename the column; `file` says which column names the files"
         raise DataError(

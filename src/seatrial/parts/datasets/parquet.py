@@ -16,6 +16,7 @@ from seatrial.contracts.audit import Piece
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets._frames import Table
+from seatrial.parts.datasets._limits import TableLimits
 
 NEEDS = ("polars",)
 GIVES = {"suffix": (".parquet",)}
@@ -28,6 +29,7 @@ class Options(PartOptions):
     fill: dict[str, float] = Field(
         default={}, description="columns of lists of unequal length, and the number with which they are filled up"
     )
+    limits: TableLimits = Field(default=TableLimits(), description="what a file may ask for before it is refused")
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
@@ -46,4 +48,4 @@ def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
 
 
 def _table(options: Options, folder: Path) -> Table:
-    return Table("Parquet", options.path, folder, ".parquet", fill=options.fill)
+    return Table("Parquet", options.path, folder, options.limits, ".parquet", fill=options.fill)

@@ -24,7 +24,7 @@ from seatrial.contracts.messages import NETWORK, WORKER, Order
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 
-GIVES = {"machine": ("local",)}
+GIVES = {"machine": ("local",), "instances": ("many",)}
 
 
 SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
