@@ -7,7 +7,7 @@ finding, and the others go on.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.audit import audit_study
 from seatrial.flow.changed import changes
 from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
+from seatrial.flow.cleaned import Doubts, prepare_doubts
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
@@ -34,6 +35,7 @@ from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.provenance import provenance_findings
+from seatrial.flow.representing import representing
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
@@ -76,13 +78,12 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
-        voyage.findings.extend(
-            audit_study(
-                plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
-            )
+        told, marks = audit_study(
+            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
         )
+        voyage.findings.extend(told)
         data = _rows(voyage)
-        judged = _judged(voyage, data)
+        judged = _judged(voyage, data, prepare_doubts(marks, keeper.arrays))
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
         voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
@@ -151,7 +152,7 @@ def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
     return prepared
 
 
-def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged]:
+def _judged(voyage: Voyage, data: dict[str, rows.ModelRows], doubts: Doubts) -> dict[str, Judged]:
     """The rows that judge each model: their labels, slices, weights and clusters. Which values have no slice is noted."""
     where = voyage.plan.study, voyage.folder, voyage.keeper.arrays
     sliced, sampling = prepare_slices(*where), prepare_sampling(*where)
@@ -160,7 +161,7 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged
         for at, sentence in enumerate(sliced.left_out)
     )
     study, folder, cache = where
-    return {
+    made = {
         model: Judged(
             sliced,
             sampling,
@@ -168,9 +169,15 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged
             tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
             tuple(feature_changes(study, folder, model, one.evaluation, cache)),
             study.measure.hold_back,
+            doubts,
         )
         for model, one in data.items()
     }
+    for model, one in made.items():
+        weighted, told = representing(*where, one)
+        made[model] = replace(one, weighted=weighted)
+    voyage.findings.extend(told if made else [])
+    return made
 
 
 def _made_elsewhere(voyage: Voyage, planned: Planned) -> bool:
