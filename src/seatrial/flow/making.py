@@ -152,13 +152,19 @@ class Maker:
         base, conversion = self.base(planned.candidate.model, planned.form), planned.conversion
         if conversion is None:
             return base
+        return self.converted(base, conversion, f"{planned.candidate.model} ({planned.form})", examples)
+
+    def converted(
+        self, base: Artefact, conversion: PartRef, of: str, examples: Mapping[str, ArrayRef] | None = None
+    ) -> Artefact | Finding:
+        """An artefact in another format, from the store or made now; a finding that says why when it can't be. `of` is what it is called."""
         info = self._voyage.find("conversions", conversion.name)
         seed = self._voyage.plan.study.measure.seed
         versions = {package: self._voyage.version(package) for package in info.needs}
         identity = [base.hash, base.signature.model_dump(), str(conversion), _code(info), info.version, versions, seed]
         key = digest(["conversion", *identity])
         order = Order(order="convert", part=conversion, artefact=base, values=dict(examples or {}), seed=seed)
-        return self._once(key, lambda: self._ordered(order, key, f"{planned.candidate.model} ({planned.form})"))
+        return self._once(key, lambda: self._ordered(order, key, of))
 
     def _once(self, key: str, make: Callable[[], Artefact | Finding]) -> Artefact | Finding:
         """What is kept under this key, or is made now, by whoever comes first: others wait for it."""

@@ -32,6 +32,7 @@ from seatrial.parts.runtimes._torch_module import built, words
 NEEDS = ("torch", "safetensors")
 EXTRA = "torch"
 ACCEPTS = {"format": ("torch",), "device": ("cpu", "cuda"), "precision": ("fp32", "bf16", "fp16")}
+GIVES = {"gradient": ("yes",)}
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "tf32": ("not yet ours", "TF32 is switched off on GPUs, so that fp32 means fp32"),
