@@ -34,7 +34,7 @@ class Reach:
     unit: Mapping[str, Array]
     zero: Mapping[str, Array]
     groups: Sequence[Sequence[int]] = ()
-    picture: str = ""
+    axes: str = ""
 
 
 class Possible:
@@ -47,7 +47,7 @@ class Possible:
         shapes = [inputs[name].shape[1:] for name in self._names]
         self._cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])
         self.shape: tuple[int, ...] = shapes[0] if len(shapes) == 1 else (int(self._cuts[-1]),)
-        self.picture = reach.picture if len(shapes) == 1 else ""
+        self.picture = reach.axes if len(shapes) == 1 else ""
         self._low, self._span, self._unit, self._zero = (
             self._flat(of) for of in (reach.low, reach.span, reach.unit, reach.zero)
         )

@@ -49,7 +49,7 @@ def reach(study: Study, folder: Path, model: Model, inputs: Mapping[str, ArrayRe
             places.setdefault(column, []).extend((start + np.flatnonzero(at.reshape(-1) == number)).tolist())
         start += int(np.prod(inputs[name].shape[1:]))
     pictures = [_picture(one, sample) for one in moved.values()]
-    return made | {"groups": _groups(asked, places), "picture": pictures[0] if len(pictures) == 1 else ""}
+    return made | {"groups": _groups(asked, places), "axes": pictures[0] if len(pictures) == 1 else ""}
 
 
 def _moves(one: Input) -> bool:
