@@ -54,6 +54,7 @@ class Bench:
         self._queries: dict[tuple[Any, ...], list[Any]] = {}
         self._repeats: dict[str, float | None] = {}
         self._trainee = Trainee()
+        self._assault: Any = None
 
     def answer(self, line: str) -> str:
         """One order in JSON to one answer in JSON. Whatever goes wrong is an answer too."""
@@ -237,6 +238,13 @@ class Bench:
         outputs = {name: arrays.save_chunks(folder, collected).model_dump() for name, collected in pieces.items()}
         return {"outputs": outputs, "alone": differs}
 
+    def _attack(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
+
+        self._assault = self._assault or Assault()
+        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
+        return content
+
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
         return {"facts": json.loads(json.dumps(dataclasses.asdict(facts), default=str))}
@@ -245,6 +253,8 @@ class Bench:
         return self._trainee.answer(order) | {"memory": _resident()}
 
     def _close(self, order: Order) -> dict[str, Any]:
+        if self._assault is not None:
+            self._assault.close()
         if self._session is not None:
             self._session.close()
         self.closed = True
