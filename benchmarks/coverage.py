@@ -69,7 +69,7 @@ def add(kept: dict[str, Any], found: dict[str, Held], studies: int) -> None:
     """More studies of a scene."""
     kept["runs"] += studies
     for name, one in found.items():
-        kept["figures"][name] = [a + b for a, b in zip(kept["figures"].get(name, [0] * 5), one, strict=True)]
+        kept["figures"][name] = list(one.add(kept["figures"].get(name, Held())))
 
 
 def write(table: Table) -> None:
