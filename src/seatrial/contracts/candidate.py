@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, Field
 
 from seatrial.contracts.record import Record, Scalar
 
+NVIDIA = ("cuda", "tensorrt")
+"""What devices are called that are NVIDIA GPUs; `cuda:1` is the second of them."""
+
 
 def _reference(given: Any) -> Any:
     """`name` or `{name: {options}}` as people write it, into a PartRef's fields."""

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from seatrial.contracts.candidate import NVIDIA
 from seatrial.flow.environment import clock_mhz, gpu_processes, temperature
 
 LEAST_CPU_SHARE = 0.97
@@ -70,7 +71,7 @@ class Watcher:
 
     def _conditions(self) -> dict[str, Any]:
         """The clock and the hottest sensor now, where the system says them; processes on a GPU, where it runs on one."""
-        on_gpu = {"gpu_processes": gpu_processes()} if self._device.startswith("cuda") else {}
+        on_gpu = {"gpu_processes": gpu_processes()} if self._device.startswith(NVIDIA) else {}
         return {"clock": clock_mhz(), "temperature": temperature()} | on_gpu
 
 
