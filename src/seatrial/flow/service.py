@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TIMES_OF = "latency.mean"
 """The finding that names the files of single times among its artefacts."""
 NEXT = "let the study measure `latency` under `single_stream` (both are in a study that says nothing of `measure`) and run it again"
-_RATE = "samples/s"
+RATE = "samples/s"
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def _batches(
     Rows a second are those of all instances: each takes as many times as long for a batch of its own.
     """
     beside = _named(candidates, id_).instances
-    sizes = {one.id: one.batch for one in candidates if _but_batch(one) == _but_batch(_named(candidates, id_))}
+    sizes = {one.id: one.batch for one in candidates if but_batch(one) == but_batch(_named(candidates, id_))}
     return {
         sizes[one.candidate]: (beside * sizes[one.candidate] / one.number, one)
         for one in findings
-        if one.candidate in sizes and one.unit == _RATE and one.value is not None and _gives(one, "batches")
+        if one.candidate in sizes and one.unit == RATE and one.value is not None and _gives(one, "batches")
     }
 
 
@@ -120,7 +120,7 @@ def _named(candidates: Sequence[Candidate], id_: str) -> Candidate:
     return next(one for one in candidates if one.id == id_)
 
 
-def _but_batch(candidate: Candidate) -> dict[str, Any]:
+def but_batch(candidate: Candidate) -> dict[str, Any]:
     return {name: value for name, value in candidate.fields().items() if name != "batch"}
 
 
