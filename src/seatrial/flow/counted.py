@@ -162,6 +162,17 @@ def without_each(counted: Counted, cells: Sequence[int], counters: Iterable[str]
     return Tally(names, counted.dealt.classes, sums, about=counted.dealt.about)
 
 
+def put_together(counted: Counted, cells: Sequence[int]) -> Tally | None:
+    """Every cell's replicate groups together, where their scores are kept in fewer bins than the whole's; None where they aren't."""
+    assert counted.dealt is not None
+    both = counted.whole.sums.keys() & counted.dealt.sums.keys()
+    if all(counted.whole.sums[name].shape[1:] == counted.dealt.sums[name].shape[1:] for name in both):
+        return None
+    sums = {name: one.reshape(-1, counted.groups, *one.shape[1:]) for name, one in counted.dealt.sums.items()}
+    sums = {name: one[list(cells)].sum(axis=1) for name, one in sums.items()}
+    return Tally(tuple(() for _ in cells), counted.dealt.classes, sums, about=counted.dealt.about)
+
+
 def filled(counted: Counted, cells: Sequence[int]) -> NDArray[np.int64]:
     """Of each cell, how many replicate groups have rows in it."""
     assert counted.dealt is not None

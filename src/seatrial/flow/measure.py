@@ -128,7 +128,7 @@ def _packages(plan: Plan) -> list[str]:
     folder = Path(plan.folder)
     used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
     used |= {("variants", link.name) for one in plan.candidates for link in one.candidate.variant.links}
-    used |= {("conversions", one.conversion.name) for one in plan.candidates if one.conversion}
+    used |= {("conversions", link.name) for one in plan.candidates if one.conversion for link in one.conversion.links}
     used |= {("trainers", one.trainer.name) for one in (ways(plan.study.training) if plan.study.training else ())}
     return sorted(
         {"seatrial", "numpy"} | {need for kind, name in used for need in catalog.find(kind, name, folder).needs}
@@ -300,8 +300,9 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
     pending = hunt.ordered([one for one in pending if one is not reference]) or [
         one for one in pending if one is reference
     ]
-    while pending and not voyage.out_of_time():
-        cohort = _cohort(voyage, pending, reference)
+    first = True  # the reference answers even when no time is left: without it nothing can be said
+    while pending and (first or not voyage.out_of_time()):
+        first, cohort = False, _cohort(voyage, pending, reference)
         for one in cohort:
             fit_steps(voyage, one, data[one.planned.candidate.model])
         cohort = hunt.narrow([one for one in cohort if one.link is not None])

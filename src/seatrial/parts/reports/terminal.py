@@ -90,7 +90,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
     shown = view(dossier)
     blocks = [
         _candidates(shown, options, console),
-        _data(shown),
+        _origin_of_data(shown),
         _broken(shown),
         _spared(shown),
         _dropped(dossier),
@@ -242,7 +242,7 @@ def _level(shown: View, what: str) -> float | None:
 # --- what is said below ------------------------------------------------------------------------------------------------
 
 
-def _data(shown: View) -> RenderableType | None:
+def _origin_of_data(shown: View) -> RenderableType | None:
     """What is wrong with where the data comes from: other rows than were approved, rows that must be gone."""
     found = [one for one in shown.dossier.findings if one.what in ("data.approved", "lineage.files", "lineage.overdue")]
     wrong = [one for one in found if one.note and (one.value is False or (one.what == "lineage.overdue" and one.value))]
