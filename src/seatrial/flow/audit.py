@@ -148,6 +148,8 @@ def choose(asked: Auditing, folder: Path) -> tuple[list[Chosen], list[Finding]]:
     listed = named or [(part, {}) for part in catalog.parts("audits").values()]
     chosen, found = list[Chosen](), list[Finding]()
     for part, given in listed:
+        if not named and "named" in part.gives.get("when", ()):
+            continue
         if part.name in asked.without or (not asked.models and "model" in part.gives.get("way", ())):
             continue
         if gone := catalog.absent(part):
