@@ -30,7 +30,12 @@ SAYS = {
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
-    "find-leaks-and-label-errors.md": ("audit.leakage.exact_rows 25 rows serious", "audit.label_errors "),
+    "find-leaks-and-label-errors.md": (
+        "Rows known from training",
+        "25 of 625 rows",
+        "Suspected label errors",
+        "exit code 1: serious faults",
+    ),
     "find-the-highest-rate.md": ("Highest rate within a bound",),
     "inspect-a-model-file.md": ("posix.system", "exit code 1: it can run code", "float32"),
     "join-features-as-of-a-moment.md": ("[1, 2, 3] [100.0, 250.0, nan]", "They hold the same rows"),
