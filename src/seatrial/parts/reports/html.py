@@ -21,7 +21,16 @@ from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _calibration, _fairness, _page, _provenance, _robustness, _slices, _training
+from seatrial.parts.reports import (
+    _calibration,
+    _fairness,
+    _page,
+    _provenance,
+    _robustness,
+    _security,
+    _slices,
+    _training,
+)
 from seatrial.parts.reports._audit import of_alone
 from seatrial.parts.reports._audit import section as audit
 from seatrial.parts.reports._candidate import crossed_cell, pages
@@ -125,6 +134,7 @@ SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "fairness": lambda shown, _: _fairness.section(shown),
     "calibration": lambda shown, _: _calibration.section(shown),
     "robustness": lambda shown, _: _robustness.section(shown),
+    "security": lambda shown, _: _security.section(shown),
     "provenance": lambda shown, _: _provenance.sources(shown),
     "features": lambda shown, _: _provenance.worth(shown),
     "training": lambda shown, _: _training.section(shown),
