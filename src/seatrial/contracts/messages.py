@@ -26,6 +26,9 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.record import Record
 
+OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory", "cannot allocate memory")
+"""How frameworks and the C++ runtime say it, where it is no MemoryError."""
+
 OrderName = Literal[
     "hello", "look", "make", "convert", "open", "warm", "block", "predict", "attack", "facts", "train", "close"
 ]
@@ -60,9 +63,14 @@ class Order(Record):
     train: dict[str, Any] = {}
 
 
-WORKER = "seatrial.flow.worker"
 NETWORK = "SEATRIAL_NETWORK"
-"""The variable in a worker\'s environment that says `none` where it mustn\'t reach the network."""
+"""The variable in a worker's environment that says `none` where it mustn't reach the network."""
+WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
 RELAY = "seatrial.flow.relay"
 """The module that an executor starts on another machine: it takes files in and starts the worker there."""
+
+
+def wants_memory(words: str) -> bool:
+    """Whether an error or a worker's last words speak of memory that was not to be had."""
+    return any(sign in words.lower() for sign in OUT_OF_MEMORY)

@@ -119,7 +119,9 @@ class Watched:
         self.queries[rows] += 1
         far = self._possible.far(landed, rows)
         most = np.inf if self._given.budget is None else self._given.budget + SLACK
-        hit = np.asarray(~self._is_right(found, rows) & (far <= most) & (far < self.smallest[rows]))
+        hit: NDArray[np.bool_] = np.logical_and.reduce(
+            [~self._is_right(found, rows), far <= most, far < self.smallest[rows]]
+        )
         places = rows[hit]
         self.smallest[places], self._best[places] = far[hit], landed[hit]
         self._hit_at[places] = np.where(self._new[places], self._hit_at[places], self.queries[places])
@@ -127,5 +129,6 @@ class Watched:
         return found
 
     def _is_right(self, scores: Array, rows: Array) -> NDArray[np.bool_]:
-        known = np.isfinite(scores).all(axis=1)
-        return np.asarray(known & (np.where(known[:, None], scores, 0.0).argmax(axis=1) == self._labels[rows]))
+        known = np.asarray(np.isfinite(scores).all(axis=1))
+        right: NDArray[np.bool_] = np.where(known[:, None], scores, 0.0).argmax(axis=1) == self._labels[rows]
+        return known & right

@@ -22,12 +22,15 @@ from seatrial.contracts.finding import State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
 from seatrial.parts.reports import (
+    _batching,
     _calibration,
+    _effect,
     _fairness,
     _page,
     _provenance,
     _robustness,
     _security,
+    _sensitivity,
     _slices,
     _training,
 )
@@ -129,7 +132,10 @@ def _where(shown: View) -> dict[str, Any]:
 SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "candidates": lambda shown, _: columns(shown, list(shown.rows)),
     "pictures": lambda shown, options: charts(shown.best(options.most)) or None,
+    "batching": lambda shown, _: _batching.section(shown),
+    "sensitivity": lambda shown, _: _sensitivity.section(shown),
     "audit": lambda shown, _: audit(shown.dossier.findings),
+    "effect": lambda shown, _: _effect.section(shown),
     "slices": lambda shown, _: _slices.section(shown),
     "fairness": lambda shown, _: _fairness.section(shown),
     "calibration": lambda shown, _: _calibration.section(shown),
