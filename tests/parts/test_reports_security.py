@@ -78,5 +78,8 @@ def test_reports_show_it_and_escape_what_the_study_says(name: str):
         assert "60 of 100 answers stayed right whatever was tried" in text
         assert "of the reference 80" in text
         assert "hides it from naive attacks" in text
+    if name == "terminal":
+        assert "Right whatever was tried" in text
+        assert "hides it from naive attacks" in text
     plain = next(iter(dossiers.samples().values()))
     assert 'id="security"' not in catalog.load(part).render(plain, catalog.options(part))

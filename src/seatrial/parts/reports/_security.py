@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from seatrial.contracts.finding import Finding
@@ -9,6 +10,7 @@ from seatrial.parts.reports._axis import Axis, axis
 from seatrial.parts.reports._charts import Tick
 from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._view import Row, View
+from seatrial.parts.reports._words import clean, words
 
 ACCURACY, DROP, FLAG, THREAT, UNION = "attack.accuracy", "attack.accuracy.drop", "attack.flag", "attack.threat", "all"
 LEFT, WIDE = 18.0, 76.0
@@ -89,6 +91,21 @@ def section(shown: View) -> Stand | None:
         doubts=[(one, raised) for one in shown.measured if (raised := doubts(one))],
         not_attacked=[(one, refused) for one in shown.measured if (refused := _refused(one))],
     )
+
+
+def brief(told: Stand) -> Iterator[tuple[str, str]]:
+    """The same in a few lines, each with its style: what stood at each budget, and which signs were raised."""
+    said = words()["security"]
+    yield said["title"], "bold"
+    for curve in told.curves:
+        sides = ((told.row.label, curve.own), (words()["terminal"]["reference"], curve.reference))
+        for name, points in sides:
+            if points:
+                stood = ", ".join(f"{told.form.text(one.finding.number)} at {one.budget:g}" for one in points)
+                yield f"  {clean(name)}: {stood} ({curve.norm})", ""
+    for row, raised in told.doubts:
+        for one in raised:
+            yield f"  {clean(row.label)}: {said['flags'][one.at['flag']]}", "dim"
 
 
 def doubts(row: Row) -> list[Finding]:
