@@ -20,6 +20,8 @@ WITH_A_STUDY = {
     "find-the-highest-rate.md",
     "measure-training.md",
     "read-a-run-in-python.md",
+    "see-whether-it-can-be-fooled.md",
+    "sign-a-run.md",
     "when-a-candidate-fails.md",
     "work-out-capacity-and-cost.md",
 }
@@ -42,6 +44,8 @@ SAYS = {
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
+    "see-whether-it-can-be-fooled.md": ("Accuracy under attack", "attack"),
+    "sign-a-run.md": ("as Harbour Ltd", "with the key that you gave", "study.yaml: it has", "exit code 1"),
     "say-where-data-comes-from.md": ("exit code 1: they differ", "none of them", "exit code 1: still there"),
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
     "test-a-served-model.md": ("remote_v2", "network.share estimated"),
