@@ -400,3 +400,10 @@ def test_limits_are_named(tmp_path):
         limits_of(Bounds, {"unpaked": "1"})
     assert "unpacked" in error.value.next_step
     assert Bounds().depth < 900, "Python nests about a thousand calls"
+
+
+def test_rows_are_sent_to_the_audit(tmp_path):
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ModelError, match="no format that is known") as refused:
+        inspecting.inspect(tmp_path / "rows.parquet")
+    assert "seatrial audit" in refused.value.next_step

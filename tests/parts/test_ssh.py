@@ -50,8 +50,10 @@ class Server:
         key = (folder / "host.pub").read_text().split()
         (folder / "known").write_text(f"[127.0.0.1]:{self.port} {key[0]} {key[1]}\n")
         (folder / "unknown").write_text("")
+        modules = os.environ.get("PYTHONPATH")
         (folder / "sshd_config").write_text(
-            f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+            (f"SetEnv PYTHONPATH={modules}\n" if modules else "")
+            + f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
             f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPermitRootLogin yes\n"
         )
