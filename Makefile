@@ -25,8 +25,9 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP)
 	$(BIN)/seatrial run examples/fashion/study.yaml
 
+# Two tests at a time on two cores, each file in one worker: what its tests share is made once.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 FEAST := .venv-feast
 feast: requirements.lock

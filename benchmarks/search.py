@@ -39,7 +39,7 @@ from seatrial.testing.searches import play
 HERE = Path(__file__).parent
 TABLE = HERE / "search_table.json"
 FASHION = HERE.parent / "examples" / "fashion"
-RUNS, FULL, SHORT, RECORDED = 20, 5, 24, 8
+RUNS, FULL, SHORT, RECORDED, SHARE = 20, 5, 24, 8, 0.1
 BATCHES = "[1, 2, 4, 8, 16, 32, 64]"
 WIDE = f"""
   - {{runtime: onnxruntime, variant: [as_is, int8_dynamic, int8_static], batch: {BATCHES}}}
@@ -52,7 +52,7 @@ NARROW = """
 EVERYONE = f'''"""Short rounds of everyone, and nobody left out: what a table is recorded with."""
 from seatrial.contracts.race import Rungs
 def order(candidates, options): return [one.id for one in candidates]
-def rungs(options): return Rungs(({SHORT},), 0.1)
+def rungs(options): return Rungs(({SHORT},), {SHARE})
 def leave(race, options): return []
 '''
 Table = dict[str, dict[str, Any]]
@@ -92,6 +92,7 @@ def carried_out(candidates: str, search: str, recording: bool) -> Table:
 
     class Recording(Hunt):
         def narrow(self, cohort):
+            last[1] = ""
             staying = super().narrow(cohort)
             if recording:
                 measure_rounds(self._voyage, staying, RECORDED, lambda _: False)
@@ -133,11 +134,17 @@ def seconds(blocks: list[list[Any]]) -> float:
     return sum(took for _, took, _ in blocks)
 
 
+def whole(one: dict[str, Any]) -> list[list[Any]]:
+    """A candidate's full blocks; where a table has none, its short ones as ten times as long, and as noisy as they are."""
+    return one["full"] or [[value, took / SHARE, disturbed] for value, took, disturbed in one["short"]]
+
+
 def drawn_from(table: Table, random: np.random.Generator) -> tuple[Table, Table]:
     """Short and full blocks of one run: rounds drawn with replacement, the same for all candidates."""
-    short, full = random.integers(0, SHORT, SHORT), random.integers(0, RECORDED, FULL)
+    rounds = min(len(whole(one)) for one in table.values())
+    short, full = random.integers(0, SHORT, SHORT), random.integers(0, rounds, FULL)
     first = {id_: [one["short"][at] for at in short] for id_, one in table.items()}
-    return first, {id_: [one["full"][at] for at in full] for id_, one in table.items()}
+    return first, {id_: [whole(one)[at] for at in full] for id_, one in table.items()}
 
 
 def replay(table: Table, drawn: tuple[Table, Table]) -> dict[str, float]:
@@ -158,7 +165,7 @@ def replay(table: Table, drawn: tuple[Table, Table]) -> dict[str, float]:
     searched = sum(seconds(short[names[id_]][:count]) for id_, count in played.rounds.items())
     searched += sum(seconds(full[id_]) for id_ in staying)
     ready = sum(one["ready"] for one in table.values())
-    truth = {id_: speed(one["full"]) for id_, one in table.items()}
+    truth = {id_: speed(whole(one)) for id_, one in table.items()}
     good = max(truth.values()) / 1.03
     return {
         "time": searched / everything,
@@ -177,7 +184,7 @@ def live(table: Table) -> dict[str, Figure]:
     typical = mean(took for one in few.values() for _, took, _ in one["full"])
     staying = {id_: speed(one["full"]) for id_, one in few.items() if one["full"] and id_ != reference}
     chosen = max(staying, key=staying.__getitem__)
-    truth = {id_: speed(table[id_]["full"]) for id_ in few}
+    truth = {id_: speed(whole(table[id_])) for id_ in few}
     note = f"{len(staying)} of {len(few)} measured in full beside the reference; took {chosen}"
     return {
         "live_time_share": Figure(searched / (typical * FULL * len(few)), None, "", len(few), note),

@@ -110,9 +110,9 @@ def test_briers_parts_add_up():
     table = reliability(*binned(score, truth))
     parts = brier_parts(table)
     brier = float(((table.score**2 * table.n) - 2 * table.score * table.hits + table.hits).sum() / table.n.sum())
-    assert parts.reliability - parts.resolution + parts.uncertainty == pytest.approx(brier, abs=1e-9)
+    assert parts.reliability.value - parts.resolution.value + parts.uncertainty.value == pytest.approx(brier, abs=1e-9)
     calibrated = [brier_parts(reliability(*binned(*draw(np.random.default_rng(seed), 2000)))) for seed in range(300)]
-    assert np.mean([one.reliability for one in calibrated]) == pytest.approx(0, abs=3e-4)
+    assert np.mean([one.reliability.value for one in calibrated]) == pytest.approx(0, abs=3e-4)
 
 
 def test_equal_mass_and_width():
@@ -129,7 +129,7 @@ def test_the_ends_of_the_scale():
     nothing = reliability(np.zeros(FINE), np.zeros(FINE), MIDDLES)
     assert math.isnan(ece(nothing)[0])
     assert math.isnan(squared_error(nothing).value)
-    assert math.isnan(brier_parts(nothing).uncertainty)
+    assert math.isnan(brier_parts(nothing).uncertainty.value)
     assert line(np.zeros(FINE), np.zeros(FINE), MIDDLES) is None
     one = reliability(*binned(np.array([0.3]), np.array([1])))
     assert ece(one)[0] == pytest.approx(0.7, abs=1e-3)

@@ -71,7 +71,7 @@ class Finding(Record):
     """
 
     what: str = Field(description="what was found, dotted: `latency.p99`")
-    at: dict[str, Scalar] = Field(default={}, description="under which setting: `{load: offline}`")
+    at: dict[str, Scalar] = Field(default_factory=dict, description="under which setting: `{load: offline}`")
     slice: tuple[Condition, ...] = Field(
         default=(), description="on which rows, where not on all: conditions that all hold"
     )
@@ -102,7 +102,9 @@ class Finding(Record):
     part: str = Field(default="", description="name of the part that found it")
     part_version: int = Field(default=1, description="the version of that part")
     measured_at: str = Field(default="", description="when, UTC")
-    artefacts: dict[str, str] = Field(default={}, description="tables and pictures that belong to it, by name")
+    artefacts: dict[str, str] = Field(
+        default_factory=dict, description="tables and pictures that belong to it, by name"
+    )
 
     @field_validator("at")
     @classmethod

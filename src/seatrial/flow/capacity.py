@@ -78,6 +78,11 @@ class Desk:
         """This desk with something else on it; what has been simulated stays known."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    @property
+    def per_machine(self) -> int:
+        """How many replicas share a machine: as many as were measured side by side, else as many as is stated."""
+        return self.service.instances if self.service.instances > 1 else self.money.per_machine
+
     def needs(self, rate: float, bound: float, slower: float = 1.0) -> Least:
         """The fewest replicas for this rate, so that the percentile keeps this bound."""
         from seatrial.numerics.replicas import FULL, replicas
@@ -100,7 +105,7 @@ class Desk:
 
     def hosts(self, replicas: int, place: str = CLOUD) -> int:
         """How many machines so many replicas take; at the edge each is a device."""
-        return replicas if place == EDGE else -(-replicas // self.money.per_machine)
+        return replicas if place == EDGE else -(-replicas // self.per_machine)
 
     def with_one_fewer(self, offer: Offer) -> Interval | None:
         """The percentile when a machine of this offer fails, the network included; None where the queue then grows without end."""
@@ -108,7 +113,7 @@ class Desk:
 
         if offer.least is None or offer.replicas is None or offer.place == EDGE:
             return None
-        left = offer.replicas - self.money.per_machine
+        left = offer.replicas - self.per_machine
         if left < 1 or offer.least.busy * offer.replicas / left > BUSIEST:
             return None
         slower = self.money.own.slower if offer.place == OWN and self.money.own else 1.0

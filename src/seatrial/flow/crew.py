@@ -11,6 +11,7 @@ from seatrial.contracts.messages import ArrayRef, Order, OrderName
 from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
 from seatrial.flow.alone import SAME
+from seatrial.flow.copies import Copies
 from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL
 from seatrial.flow.making import differ
 from seatrial.flow.quiet import quietest
@@ -74,7 +75,14 @@ def session_order(voyage: Voyage, trial: Trial, name: OrderName, **fields: Any) 
 def _open(voyage: Voyage, trial: Trial) -> None:
     candidate = trial.planned.candidate
     voyage.tell("open", label=trial.planned.label)
-    trial.link = voyage.start(candidate.id, network=asks_a_server(trial.runtime))
+    network = asks_a_server(trial.runtime)
+    if candidate.instances > 1:
+        name = candidate.id
+        trial.link = Copies(
+            candidate.instances, candidate.threads, lambda at: voyage.start(f"{name}/{at}", network=network)
+        )
+    else:
+        trial.link = voyage.start(candidate.id, network=network)
     setting = {name: getattr(candidate, name) for name in ("device", "precision", "threads", "batch")}
     order = session_order(voyage, trial, "open", part=candidate.runtime, artefact=trial.artefact, setting=setting)
     answer = trial.link.ask(order, voyage.plan.study.measure.limits.open)
@@ -88,7 +96,7 @@ def _warm(voyage: Voyage, trial: Trial) -> None:
         voyage.tell("warm", label=trial.planned.label, note=load.name)
         options = catalog.options_type(catalog.load(voyage.find("loads", load.name))).model_fields
         brief = {name: value for name, value in WARM.items() if name in options}
-        settings = brief | {"cores": quietest(trial.planned.candidate.threads)}
+        settings = brief | {"cores": quietest(trial.planned.candidate.processors)}
         answer = trial.link.ask(
             session_order(voyage, trial, "warm", part=voyage.ready(load), settings=settings),
             voyage.plan.study.measure.limits.open,

@@ -86,7 +86,7 @@ def _series(trial: Trial, short: Short | None) -> dict[str, Any]:
 
 def _one_round(voyage: Voyage, trial: Trial, number: int) -> dict[str, Any]:
     """Every load once, and what is read off beside them."""
-    cores = quietest(trial.planned.candidate.threads)
+    cores = quietest(trial.planned.candidate.processors)
     loads = {
         ref.name: _block(voyage, trial, voyage.ready(ref), cores, number) for ref in voyage.plan.study.measure.loads
     }
@@ -98,10 +98,10 @@ def _short_round(
     voyage: Voyage, trial: Trial, number: int, short: Short, chosen: dict[int, list[int]]
 ) -> dict[str, Any]:
     """Short blocks on the processors that were `chosen` for this round; what is read off beside them where that is asked for."""
-    threads = trial.planned.candidate.threads
-    if threads not in chosen:
-        chosen[threads] = quietest(threads)
-    cores = chosen[threads]
+    count = trial.planned.candidate.processors
+    if count not in chosen:
+        chosen[count] = quietest(count)
+    cores = chosen[count]
     refs = [ref for ref in voyage.plan.study.measure.loads if ref.name in short.loads]
     loads = {ref.name: _block(voyage, trial, _shortened(voyage, ref, short.share), cores, number, True) for ref in refs}
     beside = _ask(voyage, trial, None, cores)["readings"] if "" in short.loads else {}
@@ -131,7 +131,7 @@ def _block(
         seen |= {"repeats": answer["repeats"]} if "repeats" in answer else {}
         if not answer["disturbance"]["reason"]:
             break
-        cores = quietest(trial.planned.candidate.threads)
+        cores = quietest(trial.planned.candidate.processors)
     block = {"readings": answer["readings"], "disturbance": answer["disturbance"], "pace": answer.get("pace")}
     return block | {"attempts": attempt} | seen
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TIMES_OF = "latency.mean"
 """The finding that names the files of single times among its artefacts."""
 NEXT = "let the study measure `latency` under `single_stream` (both are in a study that says nothing of `measure`) and run it again"
-_RATE = "samples/s"
+RATE = "samples/s"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Service:
     rounds: tuple[Array, ...]
     batches: Mapping[int, float]
     findings: tuple[Finding, ...]
+    instances: int = 1
+    """How many of it were measured side by side on the machine: so many replicas may share one, as fast as these are."""
 
     @property
     def origin(self) -> Origin:
@@ -73,7 +75,8 @@ def service(findings: Sequence[Finding], candidates: Sequence[Candidate], id_: s
     pooled = sum(float(one.sum()) for one in rounds) / sum(len(one) for one in rounds)
     in_batches = _batches(findings, candidates, id_)
     batches = {1: pooled} | {size: seconds for size, (seconds, _) in in_batches.items() if size > 1}
-    return Service(id_, rounds, dict(sorted(batches.items())), (timed, *(one for _, one in in_batches.values())))
+    rested = (timed, *(one for _, one in in_batches.values()))
+    return Service(id_, rounds, dict(sorted(batches.items())), rested, _named(candidates, id_).instances)
 
 
 def _load(file: Path) -> Any:
@@ -100,12 +103,16 @@ def _gives(finding: Finding, times: str) -> bool:
 def _batches(
     findings: Sequence[Finding], candidates: Sequence[Candidate], id_: str
 ) -> dict[int, tuple[float, Finding]]:
-    """Mean seconds of a batch by size, of this candidate and those that differ from it in their batch alone."""
-    sizes = {one.id: one.batch for one in candidates if _but_batch(one) == _but_batch(_named(candidates, id_))}
+    """Mean seconds of a batch by size, of this candidate and those that differ from it in their batch alone.
+
+    Rows a second are those of all instances: each takes as many times as long for a batch of its own.
+    """
+    beside = _named(candidates, id_).instances
+    sizes = {one.id: one.batch for one in candidates if but_batch(one) == but_batch(_named(candidates, id_))}
     return {
-        sizes[one.candidate]: (sizes[one.candidate] / one.number, one)
+        sizes[one.candidate]: (beside * sizes[one.candidate] / one.number, one)
         for one in findings
-        if one.candidate in sizes and one.unit == _RATE and one.value is not None and _gives(one, "batches")
+        if one.candidate in sizes and one.unit == RATE and one.value is not None and _gives(one, "batches")
     }
 
 
@@ -113,7 +120,7 @@ def _named(candidates: Sequence[Candidate], id_: str) -> Candidate:
     return next(one for one in candidates if one.id == id_)
 
 
-def _but_batch(candidate: Candidate) -> dict[str, Any]:
+def but_batch(candidate: Candidate) -> dict[str, Any]:
     return {name: value for name, value in candidate.fields().items() if name != "batch"}
 
 

@@ -9,13 +9,16 @@ errors of both signs cancel.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seatrial.numerics.distributions import normal_cdf, normal_quantile
+from seatrial.numerics.debiased import Observed, bounds, smooth
+from seatrial.numerics.distributions import normal_quantile
 from seatrial.numerics.interval import Interval, tail
+from seatrial.numerics.proportions import proportions
 
 Floats = NDArray[np.float64]
 BINS = 15
@@ -37,9 +40,9 @@ class Reliability(NamedTuple):
 class Brier(NamedTuple):
     """Murphy's parts of the Brier score: reliability - resolution + uncertainty, the first two corrected for their bias."""
 
-    reliability: float
-    resolution: float
-    uncertainty: float
+    reliability: Interval
+    resolution: Interval
+    uncertainty: Interval
 
 
 class Line(NamedTuple):
@@ -102,52 +105,146 @@ def ece(table: Reliability) -> tuple[float, float]:
 
 
 def squared_error(table: Reliability, level: float | None = 0.95) -> Interval:
+    """`squared_errors` of one table."""
+    return squared_errors([table], level)[0]
+
+
+def squared_errors(tables: Sequence[Reliability], level: float | None = 0.95) -> list[Interval]:
     """Squared calibration error without its bias: sum of w ((observed - score)^2 - v / n). It may come out below 0.
 
-    Kumar, Liang & Ma (2019), NeurIPS 32, for the estimate. Bounds: the plain sum is a weighted sum of noncentral chi-squares,
-    taken as a shifted gamma with the same three cumulants; bounds are the true errors at which it would lie just that high or
-    low, spread over the bins as observed. The lower bound is above 0 only where the test of perfect calibration rejects.
-    Bins with one row give no variance and are left out. Interval's `value` is NaN for no rows. Without a `level`: no bounds.
+    Estimate and bounds are those of `numerics/debiased.py`: the lower bound is above 0 only where the test of perfect calibration
+    rejects. Bins with one row give no variance and are left out. An interval's `value` is NaN where no bin holds two rows.
+    Without a `level`: no bounds.
     """
+    held = [_of_two(table) for table in tables]
+    bins = [len(table.n) for table in held]
+    values = [_squared(table) if len(table.n) else math.nan for table in held]
+    methods = [f"debiased squared calibration error, {some} bins, three-cumulant bounds" for some in bins]
+    return _bounded(values, [_missed(table) if len(table.n) else None for table in held], methods, level)
+
+
+def brier_parts(table: Reliability, level: float | None = 0.95) -> Brier:
+    """`briers_parts` of one table."""
+    return briers_parts([table], level)[0]
+
+
+def briers_parts(tables: Sequence[Reliability], level: float | None = 0.95) -> list[Brier]:
+    """Murphy's decomposition over coarse bins with the biases of Ferro & Fricker (2012) removed. NaN for no rows.
+
+    Bounds: of the reliability those of `squared_errors`, which it is; of the resolution the same way, for a share's distance from
+    the overall one instead of from the score; of the uncertainty p (1 - p) those of the share p. Without a `level`: no bounds.
+    """
+    parts = [_parts(table) for table in tables]
+    reliable, sharp, unsure = ([one[place] for one in parts] for place in range(3))
+    held = [_of_two(table) for table in tables]
+    missed, apart = ([of(one) if len(one.n) else None for one in held] for of in (_missed, _apart))
+    words = "decomposition over bins, biases removed"
+    bounded = f"{words}; three-cumulant bounds"
+    rows, hits = (
+        np.array([float(one.sum()) for one in many]) for many in zip(*((t.n, t.hits) for t in tables), strict=True)
+    )
+    return [
+        Brier(*three)
+        for three in zip(
+            _bounded(reliable, missed, [bounded] * len(parts), level),
+            _bounded(sharp, apart, [bounded] * len(parts), level),
+            _uncertainties(unsure, hits, rows, words, level),
+            strict=True,
+        )
+    ]
+
+
+def _of_two(table: Reliability) -> Reliability:
+    """The bins with two rows and more."""
     held = table.n > 1
-    table = Reliability(table.n[held], table.hits[held], table.score[held])
-    method = f"debiased squared calibration error, {len(table.n)} bins, three-cumulant bounds"
-    if not len(table.n):
-        return Interval(math.nan, None, None, level or 0.95, "no bin holds two rows")
+    return Reliability(table.n[held], table.hits[held], table.score[held])
+
+
+def _squared(table: Reliability) -> float:
     weight = table.n / table.n.sum()
-    if level is None:
-        bias = float(weight @ (_variance(table) / (table.n - 1)))
-        return Interval(float(weight @ table.error**2) - bias, None, None, 0.95, "")
-    noise, null = _smooth(table.hits / table.n, table.n), _smooth(table.score, table.n)
-    observed = float(weight @ table.error**2)
-    shape = table.error**2 / observed if observed > 0 else np.ones_like(weight)
-
-    calibrated, wrong = _Sum.of(weight, shape, null), _Sum.of(weight, shape, noise)
-
-    def exceeds(true: float) -> float:
-        return (wrong if true else calibrated).above(observed, true)
-
-    outside = tail(level)
-    low = 0.0 if exceeds(0.0) > outside else _solve(exceeds, outside, observed)
-    high = _solve(exceeds, 1 - outside, observed)
-    value = observed - float(weight @ (_variance(table) / (table.n - 1)))
-    return Interval(value, min(low, value), max(high, value), level, method)
+    return float(weight @ table.error**2) - float(weight @ (_variance(table) / (table.n - 1)))
 
 
-def brier_parts(table: Reliability) -> Brier:
-    """Murphy's decomposition over coarse bins with the biases of Ferro & Fricker (2012), QJRMS 138, 1954-1960, removed. NaN for no rows."""
+def _parts(table: Reliability) -> tuple[float, float, float]:
+    """Reliability, resolution and uncertainty."""
     if not len(table.n):
-        return Brier(math.nan, math.nan, math.nan)
+        return math.nan, math.nan, math.nan
     total = table.n.sum()
     weight, share = table.n / total, table.hits / table.n
     base = float(table.hits.sum() / total)
     bias = float(weight @ np.where(table.n > 1, share * (1 - share) / np.maximum(table.n - 1, 1), 0.0))
     whole = base * (1 - base) / max(total - 1, 1)
-    return Brier(
+    return (
         float(weight @ table.error**2) - bias,
         float(weight @ (share - base) ** 2) - bias + whole,
         base * (1 - base) + whole,
     )
+
+
+def _missed(table: Reliability) -> Observed:
+    """Observed shares held against scores."""
+    weight = table.n / table.n.sum()
+    drift = float(weight @ (table.score * (1 - table.score) / table.n)), _noise(table, weight)
+    return Observed(
+        weight,
+        table.error,
+        smooth(table.score, table.n),
+        smooth(table.hits / table.n, table.n),
+        drift,
+        float(table.n.sum()),
+    )
+
+
+def _apart(table: Reliability) -> Observed:
+    """Observed shares held against the overall one, which has a part of their chance in it."""
+    weight = table.n / table.n.sum()
+    base = np.full(len(weight), float(table.hits.sum() / table.n.sum()))
+    still, share = smooth(base, table.n), table.hits / table.n
+    own = float(weight**2 @ still)
+    drift = float(weight @ (base * (1 - base) / table.n)) - own, _noise(table, weight) - own
+    return Observed(weight, share - base, still, smooth(share, table.n), drift, float(table.n.sum()))
+
+
+def _noise(table: Reliability, weight: Floats) -> float:
+    """What chance adds to a sum of squared distances of shares, without bias."""
+    return float(weight @ (_variance(table) / (table.n - 1)))
+
+
+def _bounded(
+    values: Sequence[float], observed: Sequence[Observed | None], methods: Sequence[str], level: float | None
+) -> list[Interval]:
+    """Values with bounds of `debiased`; none for cells without a bin of two rows."""
+    if level is None:
+        return [Interval(value, None, None, 0.95, "") for value in values]
+    ends: Iterator[tuple[float, float]] = iter(())
+    if known := [one for one in observed if one is not None]:
+        ends = iter(zip(*(side.tolist() for side in bounds(known, level)), strict=True))
+    made = []
+    for value, one, method in zip(values, observed, methods, strict=True):
+        if one is None:
+            made.append(Interval(value, None, None, level, "no bin holds two rows"))
+        else:
+            low, high = next(ends)
+            made.append(Interval(value, min(low, value), max(high, value), level, method))
+    return made
+
+
+def _uncertainties(
+    values: Sequence[float], hits: Floats, rows: Floats, words: str, level: float | None
+) -> list[Interval]:
+    """p (1 - p) with the bounds of p carried over: highest at 1/2."""
+    if level is None:
+        return [Interval(value, None, None, 0.95, "") for value in values]
+    own = proportions(np.minimum(hits, rows), rows, level)
+    made = []
+    for value, low, high, method in zip(values, own.low.tolist(), own.high.tolist(), own.method, strict=True):
+        if math.isnan(value):
+            made.append(Interval(value, None, None, level, "there are no rows"))
+            continue
+        ends = [low * (1 - low), high * (1 - high)]
+        most = 0.25 if low <= 0.5 <= high else max(ends)
+        made.append(Interval(value, min(*ends, value), max(most, value), level, f"{words}; {method} of the share"))
+    return made
 
 
 def line(n: ArrayLike, hits: ArrayLike, score: ArrayLike, level: float = 0.95) -> Line | None:
@@ -198,54 +295,6 @@ def _fits(rows: Floats, positive: Floats, logit: Floats, begin: tuple[_Fit, _Fit
 def _variance(table: Reliability) -> Floats:
     share = table.hits / table.n
     return np.asarray(share * (1 - share))
-
-
-def _smooth(share: Floats, n: Floats) -> Floats:
-    """Variance of the observed share of `n` rows, as if one more of each kind had been seen: never 0 (Agresti & Coull 1998)."""
-    drawn = (share * n + 1) / (n + 2)
-    return np.asarray(drawn * (1 - drawn) / n)
-
-
-class _Sum(NamedTuple):
-    """The sum of w (d + e)^2 over bins, for true squares d^2 = true x shape and normal e: its cumulants are lines in `true`.
-
-    Each pair is what the mean, the variance and the third cumulant are where nothing is wrong, and what they gain a unit of `true`.
-    """
-
-    mean: tuple[float, float]
-    variance: tuple[float, float]
-    third: tuple[float, float]
-
-    @classmethod
-    def of(cls, weight: Floats, shape: Floats, noise: Floats) -> _Sum:
-        """For `noise`, the variance of e in each bin, and errors that lie over the bins as `shape` does."""
-        second, cube = weight**2 * noise, weight**3 * noise**2
-        return cls(
-            (float(weight @ noise), float(weight @ shape)),
-            (2 * float(second @ noise), 4 * float(second @ shape)),
-            (8 * float(cube @ noise), 24 * float(cube @ shape)),
-        )
-
-    def above(self, observed: float, true: float) -> float:
-        """P(sum > observed), by Wilson and Hilferty's cube root on a shifted gamma of the same three cumulants."""
-        mean, variance, third = (still + true * gain for still, gain in self)
-        k, scale = 4 * variance**3 / third**2, third / (2 * variance)
-        x = (observed - mean) / scale + k
-        if x <= 0:
-            return 1.0
-        return 1 - normal_cdf(((x / k) ** (1 / 3) - 1 + 1 / (9 * k)) * 3 * math.sqrt(k))
-
-
-def _solve(exceeds: object, probability: float, start: float) -> float:
-    """The true error at which the observed one is exceeded with this probability (which rises with the true error)."""
-    assert callable(exceeds)
-    low, high = 0.0, max(start, 1e-12)
-    while exceeds(high) < probability and high < 4:
-        high *= 2
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (middle, high) if exceeds(middle) < probability else (low, middle)
-    return high
 
 
 def _parted(rows: Floats, positive: Floats) -> bool:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import inspect
-import json
-import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making
 from seatrial.errors import ModelError, Unsupported
+from seatrial.parts.conversions._code import called, same, words
 
-_ENTRY = re.compile(r"(.+):(\w+)(?: (\{.*\}))?", re.DOTALL)
 LEAST_ROWS = 2
 """Rows of an example: what is exported with one row takes one for ever."""
 
@@ -30,8 +24,8 @@ class Source(NamedTuple):
     fixed: int | None
 
 
-def opened(artefact: Artefact, making: Making) -> Source:
-    """The module of a torch artefact, as it was checked, ready to be exported. Runs the user's code.
+def opened(artefact: Artefact, making: Making, rows: int | None = None) -> Source:
+    """The module of a torch artefact, as it was checked, ready to be exported, for so many `rows` where stated. Runs the user's code.
 
     Raises `ModelError` where a file has changed or weights don't fit, `Unsupported` where there are no rows to show.
     """
@@ -39,19 +33,13 @@ def opened(artefact: Artefact, making: Making) -> Source:
 
     if making.examples is None or not artefact.signature.outputs:
         raise Unsupported("it takes a few rows to export a module, and there are none")
-    inner, fixed = _program(artefact) if artefact.entry == "export" else (_built(artefact), None)
+    inner, fixed = _program(artefact) if artefact.entry == "export" else (_built(artefact), rows)
     names = [spec.name for spec in artefact.signature.inputs]
     if lost := [name for name in names if name not in making.examples]:
         raise Unsupported(f"there are no rows for the input {lost[0]}")
-    rows = {name: torch.from_numpy(_rows(making.examples[name], fixed or LEAST_ROWS)) for name in names}
+    shown = {name: torch.from_numpy(_rows(making.examples[name], fixed or LEAST_ROWS)) for name in names}
     outputs = [spec.name for spec in artefact.signature.outputs]
-    return Source(_straight(inner, names, outputs).eval(), tuple(rows.values()), fixed)
-
-
-def words(error: Exception) -> str:
-    """What a message says at its beginning, without the hints for developers that follow."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines[:2])[:300]}"
+    return Source(_straight(inner, names, outputs).eval(), tuple(shown.values()), fixed)
 
 
 def _rows(values: Any, count: int) -> Any:
@@ -88,14 +76,8 @@ def _built(artefact: Artefact) -> Any:
     import safetensors.torch
     import torch
 
-    found = _ENTRY.fullmatch(artefact.entry or "")
-    if found is None:
-        raise ModelError(f"`{artefact.entry}` is no reference like `package.module:function`")
-    place, name, arguments = found.groups()
-    for role in ("code", "weights"):
-        with Path(artefact.files[role]).open("rb") as file:
-            _same(file, artefact, role)
-    module = getattr(_imported(place, artefact), name)(**json.loads(arguments or "{}"))
+    function, arguments = called(artefact, "code", "weights")
+    module = function(**arguments)
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"`{artefact.entry}` returned a {type(module).__name__}, not a torch.nn.Module")
     try:
@@ -105,37 +87,14 @@ def _built(artefact: Artefact) -> Any:
     return module.eval()
 
 
-def _imported(place: str, artefact: Artefact) -> Any:
-    """The user's module, the study's folder importable; a file under a name of its own, so that two of one name don't meet."""
-    file, line = Path(artefact.files["code"]), artefact.lineage
-    folder = line.options.get("folder") or line.found.get("folder") or str(file.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    spec = importlib.util.spec_from_file_location(f"converted_{artefact.hashes['code'][:16]}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # torch.export looks classes up there
-    spec.loader.exec_module(module)
-    return module
-
-
 def _program(artefact: Artefact) -> tuple[Any, int | None]:
     """An exported program, whose hash was trusted, and the number of rows that it takes where it takes no other."""
     import torch
 
     with Path(artefact.files["model"]).open("rb") as file:
-        _same(file, artefact, "model")
+        same(file, artefact, "model")
         program = torch.export.load(file)
     inputs = set(program.graph_signature.user_inputs)
     shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs and "val" in node.meta]
     fixed = {shape[0] for shape in shapes if shape and isinstance(shape[0], int)}
     return program.module(), next(iter(fixed), None)
-
-
-def _same(file: IO[bytes], artefact: Artefact, role: str) -> None:
-    if hashlib.file_digest(file, "sha256").hexdigest() != artefact.hashes[role]:
-        raise ModelError(f"{artefact.files[role]} has changed since it was checked; nothing was made of it")
-    file.seek(0)

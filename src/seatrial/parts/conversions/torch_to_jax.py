@@ -1,8 +1,8 @@
 """A PyTorch module as a JAX program (torch.export, then torchax), which XLA compiles for processors, GPUs and TPUs alike.
 
 What comes out is StableHLO as `jax.export` writes it, once in fp32 and once with weights and inputs in bf16, and the weights as
-safetensors. It takes any number of rows where the module can be exported so. It is used only after its answers on rows of the study
-were the same.
+safetensors. It takes any number of rows where the module can be exported so, else as many as it was shown, and others are filled up.
+It is used only after its answers on rows of the study were the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -20,7 +19,9 @@ from seatrial.contracts.artefact import Artefact, Lineage
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
 from seatrial.errors import Unsupported
-from seatrial.parts.conversions._torch_source import Source, opened, words
+from seatrial.parts.conversions._code import words
+from seatrial.parts.conversions._torch_source import Source, opened
+from seatrial.parts.conversions._torchax import imported, walking
 
 NEEDS = ("torch", "safetensors", "jax", "torchax")
 EXTRA = "jax"
@@ -41,9 +42,16 @@ CANNOT = {
 }
 
 
+MOST_SIZES = 64
+"""Whole numbers in a tensor that may be sizes."""
+
+
 class Options(PartOptions):
     """For what the program is written."""
 
+    rows: int | None = Field(
+        default=None, ge=1, description="rows a call; any number if left out, where the module can be exported so"
+    )
     platforms: tuple[str, ...] = Field(
         default=("cpu", "cuda", "tpu"), description="what it is lowered for; a program runs nowhere else"
     )
@@ -56,13 +64,17 @@ def convert(artefact: Artefact, making: Making, options: Options) -> Artefact:
     """
     import safetensors.torch
 
-    source = opened(artefact, making)
-    states, call = _carried(source)
-    programs, found = {"model": _written(states, call, source, options, "float32")}, {}
+    found: dict[str, Any] = {}
     try:
-        programs["bf16"] = _written(states, call, source, options, "bfloat16")
+        source, states, programs = _programs(artefact, making, options, options.rows)
     except Unsupported as error:
-        found["bf16"] = error.what
+        if options.rows or making.examples is None or artefact.entry == "export":
+            raise
+        found["rows"] = error.what  # why it takes this number of rows and no other
+        count = len(next(iter(making.examples.values())))
+        source, states, programs = _programs(artefact, making, options, count)
+    refused = programs.pop("bf16 refused", b"").decode()
+    found |= {"bf16": refused} if refused else {}
     folder = making.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     files = {role: folder / ("model.stablehlo" if role == "model" else f"model_{role}.stablehlo") for role in programs}
@@ -90,6 +102,20 @@ def convert(artefact: Artefact, making: Making, options: Options) -> Artefact:
     )
 
 
+def _programs(
+    artefact: Artefact, making: Making, options: Options, rows: int | None
+) -> tuple[Source, list[Any], dict[str, bytes]]:
+    """The module, the tensors it holds, and the programs by role; under `bf16 refused` why there is none in bf16."""
+    source = opened(artefact, making, rows)
+    states, call = _carried(source)
+    programs = {"model": _written(states, call, source, options, "float32")}
+    try:
+        programs["bf16"] = _written(states, call, source, options, "bfloat16")
+    except Unsupported as error:
+        programs["bf16 refused"] = error.what.encode()
+    return source, states, programs
+
+
 Call = Callable[[list[Any], tuple[Any, ...]], tuple[Any, ...]]
 
 
@@ -97,8 +123,7 @@ def _carried(source: Source) -> tuple[list[Any], Call]:
     """The tensors that the module holds, and a function of JAX arrays: its answers, from those tensors and the inputs."""
     import torch
 
-    _import_torchax()
-    from torchax import decompositions
+    decompositions = imported().decompositions
 
     rows = None if source.fixed else tuple({0: torch.export.Dim.DYNAMIC} for _ in source.examples)
     try:
@@ -116,15 +141,29 @@ def _carried(source: Source) -> tuple[list[Any], Call]:
     held = {**program.state_dict, **program.constants}
     kinds = torch.export.graph_signature.InputKind
     specs = [spec for spec in program.graph_signature.input_specs if spec.kind is not kinds.USER_INPUT]
-    states = [held[spec.target].detach().clone().contiguous() for spec in specs]
+    everything = [held[spec.target].detach().clone().contiguous() for spec in specs]
+    states = [one for one in everything if not _sizes(one)]
     changed = len(program.graph_signature.output_specs) - len(program.graph_signature.user_outputs)
     graph = program.graph_module
 
     def call(tensors: list[Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        answers = _interpreter(graph).run(*tensors, *inputs, enable_io_processing=False)
+        given = iter(tensors)
+        placed = [_constant(one) if _sizes(one) else next(given) for one in everything]
+        answers = walking(graph).run(*placed, *inputs, enable_io_processing=False)
         return tuple(answers[changed:])
 
     return states, call
+
+
+def _sizes(tensor: Any) -> bool:
+    """Whether it holds a few whole numbers, which may be sizes: they stay known while the program is written."""
+    return not tensor.is_floating_point() and tensor.numel() <= MOST_SIZES
+
+
+def _constant(tensor: Any) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.asarray(tensor.numpy())
 
 
 def _written(states: list[Any], call: Call, source: Source, options: Options, floats: str) -> bytes:
@@ -156,51 +195,3 @@ def _written(states: list[Any], call: Call, source: Source, options: Options, fl
             next_step="run it on torch itself",
         ) from error
     return bytes(made.serialize())
-
-
-def _interpreter(graph: Any) -> Any:
-    """Walks the exported graph with JAX arrays, torchax's function in place of each operator."""
-    import torch
-    from torchax.ops import ops_registry
-
-    class Walk(torch.fx.Interpreter):
-        def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-            if not isinstance(target, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
-                return super().call_function(target, args, kwargs)  # sizes in plain Python
-            if target is torch.ops.aten.sym_size.int:
-                return args[0].shape[args[1]]
-            if "assert" in str(target):
-                return None
-            known = ops_registry.all_aten_ops
-            found = known.get(target) or known.get(target.overloadpacket)
-            if found is None or not found.is_jax_function:
-                raise NotImplementedError(f"torchax has no counterpart of {target}")
-            return found.func(*args, **kwargs)
-
-    return Walk(graph)
-
-
-def _import_torchax() -> None:
-    """Import torchax, which names overloads for named axes that PyTorch 2.13 no longer has: while it is read, they stand for others."""
-    import importlib.util
-    import re
-
-    import torch
-
-    spec = importlib.util.find_spec("torchax")
-    places = spec.submodule_search_locations if spec else None
-    stand_ins = []
-    for file in sorted(Path(places[0]).rglob("*.py")) if places else ():
-        for name, overload in re.findall(r"torch\.ops\.aten\.(\w+)\.(\w+)", file.read_text(encoding="utf-8")):
-            packet = getattr(torch.ops.aten, name)
-            if not hasattr(packet, overload):
-                setattr(packet, overload, getattr(packet, packet.overloads()[0]))
-                stand_ins.append((packet, overload))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import torchax.decompositions
-            import torchax.ops.jaten  # noqa: F401 - registers the operators
-    finally:
-        for packet, overload in stand_ins:
-            delattr(packet, overload)

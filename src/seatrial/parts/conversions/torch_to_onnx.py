@@ -20,7 +20,8 @@ from seatrial.contracts.artefact import Artefact, Lineage, TensorSpec
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
 from seatrial.errors import Unsupported
-from seatrial.parts.conversions._torch_source import Source, opened, words
+from seatrial.parts.conversions._code import words
+from seatrial.parts.conversions._torch_source import Source, opened
 
 NEEDS = ("torch", "safetensors", "onnx", "onnxscript")
 EXTRA = "torch"

@@ -15,7 +15,7 @@ from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 from seatrial.parts.loads._driving import back_to_back
 
-GIVES = {"load": ("offline",), "times": ("batches",)}
+GIVES = {"load": ("offline",), "times": ("batches",), "instances": ("many",)}
 CANNOT = {
     "sorting": (
         "not yet ours",

@@ -1,7 +1,7 @@
 """The Brier score taken apart: reliability (lack of calibration) minus resolution (telling rows apart) plus uncertainty of the data.
 
 Reliability and uncertainty are better low, resolution better high; together they tell whether a worse Brier score comes from
-probabilities that lie or from a model that sees less. Sources: Murphy (1973); biases removed by Ferro & Fricker (2012).
+probabilities that lie or from a model that sees less. Each has an interval. Sources: Murphy (1973); biases removed by Ferro & Fricker (2012).
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics import calibration
-from seatrial.parts.metrics._calibration import Binned, bare, measure, tables, views
+from seatrial.numerics.calibration import briers_parts
+from seatrial.parts.metrics._calibration import Binned, measure, tables, views
 
 ACCEPTS = {"task": ("classification",), "answers": ("probabilities",)}
 GIVES = {"finding": ("brier.reliability", "brier.resolution", "brier.uncertainty")}
 COUNTS = ("confidence", "scores?")
-CANNOT = {"interval": ("not yet ours", "`calibration_error` and `brier` have intervals; the parts are shown without")}
-VERSION = 1
+VERSION = 2
 
 Options = Binned
 WAYS = {"reliability": "lower", "resolution": "higher", "uncertainty": None}
@@ -25,7 +24,7 @@ WAYS = {"reliability": "lower", "resolution": "higher", "uncertainty": None}
 def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The three parts."""
     for view in views(tally, options):
-        parts = [calibration.brier_parts(table) for table in tables(view, options)]
+        parts = briers_parts(tables(view, options), level)
         for name, better in WAYS.items():
-            found = [bare(getattr(one, name), "decomposition over bins, biases removed") for one in parts]
-            yield measure(f"brier.{name}", view, found, better, "there are no rows")  # type: ignore[arg-type]
+            found = [getattr(one, name) for one in parts]
+            yield measure(f"brier.{name}", view, found, better, "there are no rows", level)  # type: ignore[arg-type]

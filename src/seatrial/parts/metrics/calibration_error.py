@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics.calibration import squared_error
+from seatrial.numerics.calibration import squared_errors
 from seatrial.parts.metrics._calibration import Binned, measure, tables, views
 
 ACCEPTS = {"task": ("classification",), "answers": ("probabilities",)}
 GIVES = {"finding": ("calibration_error",)}
 COUNTS = ("confidence", "scores?")
 VERSION = 1
+USUAL = True
 
 Options = Binned
 
@@ -25,5 +26,5 @@ Options = Binned
 def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Measure]:
     """The debiased squared error."""
     for view in views(tally, options):
-        found = [squared_error(table, level) for table in tables(view, options)]
+        found = squared_errors(tables(view, options), level)
         yield measure("calibration_error", view, found, "lower", "no bin holds two rows", level)

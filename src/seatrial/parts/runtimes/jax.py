@@ -24,6 +24,7 @@ from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._code import called, same, unchanged
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
 from seatrial.parts.runtimes._hlo import heavy
+from seatrial.parts.runtimes._narrow import narrow
 
 NEEDS = ("jax", "safetensors")
 EXTRA = "jax"
@@ -39,7 +40,6 @@ CANNOT = {
 
 _NODES = ("/dev/accel0", "/dev/vfio/0")
 _PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
-_LARGEST = 2**31 - 1
 
 
 class Options(PartOptions):
@@ -126,7 +126,7 @@ class Session:
         if self._function is None:
             raise ModelError("the session is closed")
         try:
-            inputs = self._placed({name: _narrow(name, value) for name, value in values.items()})
+            inputs = self._placed({name: narrow(name, value, "JAX") for name, value in values.items()})
             key = tuple((name, value.shape, str(value.dtype)) for name, value in inputs.items())
             if key not in self._compiled:
                 self._compiled[key] = self._built(inputs)
@@ -235,13 +235,6 @@ def _full(value: Any) -> Any:
 
     reduced = value.dtype in (jnp.bfloat16, jnp.float16)
     return value.astype(jnp.float32) if reduced else value
-
-
-def _narrow(name: str, value: Any) -> Any:
-    """64-bit numbers as JAX takes them. Raises `ModelError` where they don't fit in 32 bits."""
-    if value.dtype == np.int64 and len(value) and max(-int(value.min()) - 1, int(value.max())) > _LARGEST:
-        raise ModelError(f"`{name}` holds integers that don't fit in 32 bits, in which JAX computes")
-    return value.astype({"int64": "int32", "uint64": "uint32", "float64": "float32"}.get(value.dtype.name, value.dtype))
 
 
 def _words(error: Exception) -> str:
