@@ -15,6 +15,7 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "choose-features.md",
+    "compare-features-online-and-offline.md",
     "gate-in-a-pipeline.md",
     "find-the-best-of-many.md",
     "find-the-highest-rate.md",
@@ -29,6 +30,7 @@ TIMED = STUDY.replace("[offline]", "[single_stream, offline]").replace("[through
 SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
     "choose-features.md": ("report:",),
+    "compare-features-online-and-offline.md": ("skew", "FAIL"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),

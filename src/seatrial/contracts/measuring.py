@@ -40,7 +40,9 @@ class Limits(Record):
     block: Seconds = Field(default=120.0, description="for one timed block")
     predict: Seconds = Field(default=600.0, description="to answer the evaluation rows")
     attack: Seconds = Field(default=1800.0, description="for one attack at one budget")
-    memory: Bytes | None = Field(default=None, description="memory of one worker; no limit if left out")
+    memory: Bytes | None = Field(
+        default=None, description="memory for data of one worker; all that the machine or the container has if left out"
+    )
 
 
 def _sliced(given: Any) -> Any:

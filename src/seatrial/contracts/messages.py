@@ -65,6 +65,8 @@ class Order(Record):
 
 NETWORK = "SEATRIAL_NETWORK"
 """The variable in a worker's environment that says `none` where it mustn't reach the network."""
+FOLDER = "SEATRIAL_FOLDER"
+"""The variable that names a folder of the worker's own, which it goes to; whoever started it removes that."""
 WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
 RELAY = "seatrial.flow.relay"

@@ -28,6 +28,7 @@ from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, 
 from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
 from seatrial.flow.answering import answering, running, stated
+from seatrial.flow.isolation import settle_memory
 from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
@@ -73,6 +74,7 @@ class Bench:
     def _hello(self, order: Order) -> dict[str, Any]:
         said = {"pid": os.getpid(), "python": platform.python_version(), "machine": platform.node()}
         said |= {"seatrial": environment.version("seatrial"), "network": self.network}
+        said |= {"folder": str(Path.cwd()), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]}
         if "packages" in order.settings:  # whoever isn't on this machine has to be told of it
             said["environment"] = environment.look(order.settings["packages"])
             said["memory_available"] = psutil.virtual_memory().available
@@ -283,8 +285,7 @@ def settle(memory: int | None) -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
-    if memory is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    settle_memory(memory)
 
 
 def _part(kind: str, order: Order) -> tuple[Any, Any]:
