@@ -52,7 +52,7 @@ SAYS = {
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
     "test-a-served-model.md": ("remote_v2", "network.share estimated"),
     "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),
-    "run-on-every-accelerator.md": ("torch by torch_to_jax", "not planned", "no NVIDIA device here"),
+    "run-on-every-accelerator.md": ("torch by torch_to_jax", "left out", "no TPU here"),
     "test-a-detector.md": ("mean average precision", "PASS"),
     "when-a-candidate-fails.md": ("not planned:", "bf16"),
     "work-out-capacity-and-cost.md": ("USD a month", "Break-even", "answers to single queries"),

@@ -86,6 +86,7 @@ def test_a_graph_is_recorded_for_one_row_and_for_full_batches_and_replayed(gpu: 
     for rows in (5, 1, 4, 3):
         values = {"features": sample.values["features"][:rows]}
         assert opened.predict(values)["logits"] == pytest.approx(sample.answers["logits"][:rows], abs=1e-5)
+    assert opened.facts().details["operators"] == {"aten::addmm fp32": 2}
     assert stand_in.recorded_graphs == 2
     assert stand_in.replays == 5  # five rows are four and one; the others one query each
 

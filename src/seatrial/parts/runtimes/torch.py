@@ -133,7 +133,11 @@ class Session:
         """The types of each heavy kernel, from a profile of the last query; for a compiled module, how many graphs."""
         if not self._last:
             raise ModelError("what really runs is known after the first answer")
-        kernels, device = profiled(lambda: self._answers(self._last), self._device.type == "cuda")
+        graphed = isinstance(
+            self._forward, Graphed
+        )  # a replay shows no operators: those that were recorded are the module's
+        shown = self._module if graphed else None
+        kernels, device = profiled(lambda: self._answers(self._last, shown), self._device.type == "cuda")
         precision = lowest(kind for _, kind in kernels)
         said = fell_back(self._setting.precision, precision, False, "PyTorch")
         details: dict[str, Any] = {"version": version("torch"), "operators": dict(Counter(map(" ".join, kernels)))}
@@ -211,14 +215,14 @@ class Session:
             self._clock.note()  # the answers are here, so that the events have passed
         return answers
 
-    def _answers(self, values: dict[str, Any]) -> dict[str, Any]:
+    def _answers(self, values: dict[str, Any], forward: Any = None) -> dict[str, Any]:
         import torch
 
         with torch.inference_mode(), _precision(self._setting, self._options, self._device.type):
             try:
                 positional, named = self._pass({name: self._tensor(value) for name, value in values.items()})
                 with self._clock or contextlib.nullcontext():
-                    answer = self._forward(*positional, **named)
+                    answer = (forward or self._forward)(*positional, **named)
             except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
                 raise ModelError(f"PyTorch: {words(error)}", next_step="compare `inputs` of the study") from error
         return named_outputs(answer, self._names)
