@@ -1,6 +1,6 @@
 """The application: its commands, and what becomes of errors.
 
-Exit codes: 0 done (`gate`: pass) · 1 `gate`: fail, `inspect`: it can run code, `data`: it differs, or is still there · 2 wrong usage or a wrong study · 3 `gate`: not enough evidence ·
+Exit codes: 0 done (`gate`: pass) · 1 `gate`: fail, `inspect`: it can run code, `data`: it differs, or is still there, `verify`: it isn't what was signed · 2 wrong usage or a wrong study · 3 `gate`: not enough evidence ·
 4 could not be evaluated · 130 stopped by Ctrl-C.
 """
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, inspect, kept, look, run, start
+from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, inspect, kept, look, run, sign, start
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
@@ -35,7 +35,7 @@ COMMANDS = {
     "A study": (start.init, run.plan, run.run, run.gate),
     "Without a model": (compare.compare, audit.audit),
     "A file": (inspect.inspect, data.data),
-    "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean),
+    "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean, sign.sign, sign.verify),
     "What there is": (look.parts, look.explain, look.doctor, hardware.hardware),
 }
 for panel, commands in COMMANDS.items():
