@@ -160,7 +160,15 @@ def test_completion_is_installed_by_one_command(tmp_path: Path, shell: str) -> N
     done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     written = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
-    assert "_SEATRIAL_COMPLETE" in written
+    assert f"complete_{shell}" in written, "for the shell that was named, whichever is running"
+
+
+def test_completion_without_a_running_shell_is_for_that_of_the_user(tmp_path: Path) -> None:
+    home = os.environ | {"HOME": str(tmp_path), "SHELL": "/usr/bin/fish"}
+    code = "import shellingham\ndef none(): raise shellingham.ShellDetectionFailure\nshellingham.detect_shell = none\n"
+    code += "from seatrial.apps.cli.main import main\nraise SystemExit(main(['--show-completion']))"
+    done = subprocess.run([sys.executable, "-c", code], env=home, capture_output=True, text=True, check=False)
+    assert (done.returncode, "complete_fish" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("words", [("ru",), ("explain", "o"), ("report", "--as", "h")], ids=" ".join)

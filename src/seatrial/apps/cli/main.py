@@ -17,6 +17,7 @@ from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, in
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
+COMPLETION = ("--install-completion", "--show-completion")
 MOST_LINES, LONGEST_LINE = 20, 1_000
 """Of an error: what is beyond was in a file, and can be read there."""
 _ClickError: type[Any] = typer.BadParameter.__mro__[
@@ -65,9 +66,29 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     if "--no-color" in given:  # wherever it stands
         os.environ["NO_COLOR"] = "1"
-    code = _carry_out([word for word in given if word != "--no-color"])
+    code = _carry_out(_with_shell([word for word in given if word != "--no-color"]))
     _out.flush()
     return code
+
+
+def _with_shell(given: list[str]) -> list[str]:
+    """A call for completion with the shell that it is for: the one that was named, else the one that this runs in, else `$SHELL`.
+
+    Typer would overlook a named one, and end in an error where no shell is running.
+    """
+    place = next((at for at, word in enumerate(given) if word in COMPLETION), None)
+    if place is None:
+        return given
+    os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"  # the one way to let it take a name
+    if given[place + 1 :]:
+        return given
+    import shellingham
+
+    try:
+        shell = shellingham.detect_shell()[0]
+    except shellingham.ShellDetectionFailure:
+        shell = Path(os.environ.get("SHELL", "bash")).name
+    return [*given, shell]
 
 
 def _carry_out(given: list[str]) -> int:
