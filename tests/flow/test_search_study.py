@@ -1,5 +1,6 @@
 """A search in a study: who is left out and why, what is measured in full, what is kept, and who comes back."""
 
+import os
 import random
 
 import pytest
@@ -192,6 +193,21 @@ def test_where_all_are_open_for_want_of_rows_nobody_is_displaced_and_it_is_said(
     count = next(one for one in dossier.findings if one.what == "search.left_out")
     assert count.value == 0
     assert "none could displace" in count.note
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor only")
+def test_where_not_all_fit_into_memory_who_could_not_catch_up_is_never_opened(tmp_path, monkeypatch):
+    """The slow one with two threads is measured first, as the likelier one; with one thread it would have to be 60 times as fast."""
+    monkeypatch.setattr("seatrial.flow.measure.MEMORY_SHARE", 1e-9)
+    file = raced(tmp_path, {"fast": 0.5, "slow": 30.0})
+    file.write_text(
+        file.read_text().replace("{runtime: ./slow.py, batch: 8}", "{runtime: ./slow.py, batch: 8, threads: [1, 2]}")
+    )
+    opened = []
+    dossier = flow.run(file, watch=lambda event: opened.append(event.label) if event.stage == "open" else None)
+    assert "assumed" in gone(dossier)["slowb8"]
+    assert sum("slow" in label for label in opened) == 1
+    assert "fast" in dossier.verdict.recommended
 
 
 def test_an_unknown_search_is_named_with_the_nearest(tmp_path):

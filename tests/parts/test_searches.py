@@ -141,6 +141,41 @@ def test_nobody_is_ranked_out_while_there_are_short_rounds_to_come_or_where_few_
     assert not left(field[0], *unsound, what="speedup", better="higher", last=True)
 
 
+def test_fewer_processors_and_plain_precision_are_given_some_credit_too():
+    slow, less = entrant([1.0, 1.01, 0.99, 1.0], threads=4, precision="bf16"), entrant()
+    race = {"what": "speedup", "better": "higher"}
+    for leads, gone in ((20.0, True), (12.0, False)):
+        leader = entrant([leads * value for value in (1.0, 0.99, 1.01, 1.0)], device="cuda")
+        assert (less.id in left(leader, slow, less, **race)) is gone
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "leads", "gone"),
+    [
+        ({"threads": 4}, 10.0, True),
+        ({"threads": 4}, 5.0, False),
+        ({"instances": 2}, 4.0, True),
+        ({"precision": "bf16"}, 20.0, True),
+        ({"precision": "bf16"}, 10.0, False),
+        ({"batch": 8}, 100.0, False),
+        ({"precision": "unheard"}, 100.0, False),
+        ({"threads": 4, "batch": 8}, 100.0, False),
+    ],
+)
+def test_who_could_not_catch_up_at_any_peak_is_never_opened(coordinates, leads, gone):
+    slow, unseen = entrant([1.0, 1.01, 0.99, 1.0]), entrant(**coordinates)
+    leader = entrant([leads * value for value in (1.0, 0.99, 1.01, 1.0)], device="cuda")
+    race = {"what": "speedup", "better": "higher"}
+    found = left(leader, slow, unseen, **race)
+    assert (unseen.id in found) is gone
+    if gone:
+        assert "assumed" in found[unseen.id].reason
+        assert found[unseen.id].by == leader.id
+    assert unseen.id not in left(leader, slow, unseen, given=options(assume=()), **race)
+    seen = entrant([leads, leads, leads, leads], **coordinates)
+    assert seen.id not in left(leader, slow, seen, **race), "figures of its own count more"
+
+
 def test_lower_may_be_better():
     played = play(halving, options(), entrants(4), lambda id_, r: 1.0 + ("r02" not in id_) + 0.01 * (r % 2), "lower")
     assert [id_.split("/")[2] for id_ in played.staying] == ["r02"]

@@ -342,7 +342,7 @@ def _cohort(voyage: Voyage, pending: list[Trial], reference: Trial | None) -> li
         if len(cohort) > 1 and sum(one.memory for one in cohort) + max(one.memory for one in cohort) > budget:
             break
         one = pending.pop(0)
-        if one is not reference and open_trial(voyage, one):
+        if one is not reference and one.failure is None and open_trial(voyage, one):
             cohort.append(one)
     return cohort
 

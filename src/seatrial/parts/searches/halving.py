@@ -7,6 +7,8 @@ Karnin et al. 2013, Jamieson & Talwalkar 2016). Those papers drop the worse half
 - a bound shows that it isn't more than `within` better than one that fails nothing, in the study's `prefer`, or
 - it differs from one that fails a bound of latency or memory only by more of what can't help (`assume`). That is an assumption
   and not a proof, and the note says so, or
+- it has no figures yet, and one that differs in processors or precision alone is so far behind that no peak of the hardware
+  would make up for it (`assume: [peaks]`). That is an assumption, too, or
 - after the last short round so many others stand better as are measured in full at most (`finalists`). That is a rank and not
   a proof, and the note says how much better it might be.
 
@@ -50,6 +52,12 @@ _CROWD = 6
 """Candidates from which on each one's noise is told from that of all."""
 _PEAK = {"int8": 4.0, "bf16": 3.0, "fp16": 2.0, "int4": 2.0}
 """How many times as fast as fp32 a precision may be, uncalibrated: a hint of order and nothing else."""
+_CREDIT = {"tf32": 8.0, "bf16": 16.0, "fp16": 16.0, "int8": 32.0, "int4": 64.0}
+"""How many times as fast as fp32 a precision is at its very most, on the hardware that gains most by it (matrix units)."""
+_BEYOND = 1.5
+"""How many times as much as so many processors more than that share a candidate is given credit for: caches may do that."""
+_LESS = 4.0
+"""How many times as good a candidate may be with fewer processors, or in fp32, as with more or in a narrower precision."""
 _BOUNDED = ("latency", "memory", "cold_start")
 
 Share = Annotated[float, BeforeValidator(lambda given: parse(given).value), Field(ge=0, lt=1)]
@@ -77,9 +85,10 @@ class Options(PartOptions):
         lt=1,
         description="one-sided: the best candidate is left out no more often than this leaves",
     )
-    assume: tuple[Literal["batch", "threads"], ...] = Field(
-        default=("batch",),
-        description="what can't mend a bound of latency or memory that is failed: a larger batch, and fewer threads (more, for memory)",
+    assume: tuple[Literal["batch", "threads", "peaks"], ...] = Field(
+        default=("batch", "peaks"),
+        description="what can't mend a bound of latency or memory that is failed: a larger batch, and fewer threads (more, for memory); "
+        "and that no peak of the hardware is beaten (`peaks`)",
     )
 
 
@@ -110,8 +119,10 @@ def leave(race: Race, options: Options) -> list[Leaving]:
     out |= {one.candidate for one in assumed}
     displaced = _displaced([one for one in race.running if one.id not in out], race, options)
     out |= {one.candidate for one in displaced}
+    beaten = _outpeaked([one for one in race.running if one.id not in out], race, options)
+    out |= {one.candidate for one in beaten}
     ranked = _beyond([one for one in race.running if one.id not in out], race, options) if race.last else []
-    return [*failed, *assumed, *displaced, *ranked]
+    return [*failed, *assumed, *displaced, *beaten, *ranked]
 
 
 # --- by requirements --------------------------------------------------------------------------------------------------------
@@ -169,6 +180,44 @@ def _displaced(running: Sequence[Entrant], race: Race, options: Options) -> list
             found.append(Leaving(one.id, _words(one, beaten[0], beaten[1], race, level), by=beaten[0].id))
     gone = {one.candidate for one in found}
     return [one for one in found if one.by not in gone or _rests(one, found, gone)]
+
+
+def _outpeaked(running: Sequence[Entrant], race: Race, options: Options) -> list[Leaving]:
+    """Those without figures yet that couldn't catch up with the leader even at the peak of their processors and precision.
+
+    Each is held against a like one that has figures. Where not all candidates fit into memory at once, these are never opened.
+    """
+    able = [one for one in running if one.sound and len(one.values) >= _FEWEST]
+    if race.better is None or not able or "peaks" not in options.assume:
+        return []
+    noise, level = _noise(race), _level(race, options)
+    leader = max(able, key=lambda one: _standing(one, able[0], race))
+    known = [one for one in (*race.running, *race.gone) if len(one.values) >= _FEWEST and one is not leader]
+    bounds = {one.id: _at_most(one, leader, race, level, noise) for one in known}
+    found = []
+    for one in running:
+        for other in known if not one.values else ():
+            bound, credit = bounds[other.id], _credit(one.candidate, other.candidate)
+            if credit and bound is not None and bound.high is not None and bound.high * credit < 1.0:
+                words = f"it is assumed to be at most {credit:g} times as good as `{other.label}`, which is {_words(other, leader, bound, race, level)}"
+                found.append(Leaving(one.id, words, by=leader.id))
+                break
+    return found
+
+
+def _credit(one: Candidate, other: Candidate) -> float:
+    """How many times as good one can be at most as another that differs in processors or precision alone; 0 where nothing is known."""
+    mine, theirs = one.fields(), other.fields()
+    differing = {name for name, value in mine.items() if theirs[name] != value}
+    if not differing or not differing <= {"threads", "instances", "precision"}:
+        return 0.0
+    credit = 1.0
+    if "precision" in differing:
+        credit = {other.precision: _CREDIT.get(one.precision, 0.0), one.precision: _LESS}.get("fp32", 0.0)
+    if one.processors != other.processors:
+        more = one.processors / other.processors
+        credit *= _BEYOND * more if more > 1.0 else _LESS
+    return credit
 
 
 def _beyond(running: Sequence[Entrant], race: Race, options: Options) -> list[Leaving]:
