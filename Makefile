@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench gpu docs format lock clean
+.PHONY: help demo test feast check bench gpu docs format lock clean
 
 help:
 	@echo "make demo    a real model, a dozen ways to run it, a verdict and a report"
 	@echo "make test    all tests"
+	@echo "make feast   the feature store's tests, in an environment of their own (Feast wants an older pandas)"
 	@echo "make check   format, lint, types, laws, generated pages (seconds)"
 	@echo "make bench   the benchmarks that stand in benchmarks/README.md"
 	@echo "make gpu     the checks that need a GPU"
@@ -27,6 +28,13 @@ demo: $(STAMP)
 # Two tests at a time on two cores, each file in one worker: what its tests share is made once.
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+FEAST := .venv-feast
+feast: requirements.lock
+	$(PYTHON) -m venv $(FEAST)
+	grep -Ev '^(pandas|torch|jax|openvino|nncf)' requirements.lock > $(FEAST)/constraints.txt
+	$(FEAST)/bin/python -m pip install --quiet --constraint $(FEAST)/constraints.txt --editable '.[feast]' pytest pytest-timeout hypothesis
+	$(FEAST)/bin/python -m pytest tests/parts/test_feast.py
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -53,4 +61,4 @@ lock:
 	$(BIN)/python -m pip freeze --exclude-editable --exclude seatrial | sed 's/+cpu$$//' > requirements.lock
 
 clean:
-	rm -rf $(VENV) examples/*/.seatrial .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(FEAST) examples/*/.seatrial .pytest_cache .mypy_cache .ruff_cache

@@ -34,11 +34,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import _planted
 import _planted_files
 import _planted_models
+import _planted_more
 import _planted_tables
 from _table import Figure, tell
 
 SEED = "seatrial"
-COUNTS = {"study": 1200, "table": 500, "model": 500, "csv": 400, "arrow": 250, "images": 250}
+COUNTS = {"study": 1200, "table": 500, "model": 500, "csv": 400, "arrow": 250, "images": 250} | {"format": 600, "events": 250, "answers": 150, "lineage": 200, "bomb": 20}  # fmt: skip
 LIMIT_S = 10.0
 START_S = 60.0
 MEMORY = 3 * 2**30
@@ -89,8 +90,8 @@ def _plant(kind: str, number: int, home: Path, folder: Path, mark: Path) -> str:
     if kind == "table" and number % 100 == 0:
         _planted_tables.bomb(folder / "rows.npz")
         return "rows.npz"
-    if kind in _planted_files.KINDS:
-        return _planted_files.KINDS[kind](draw, home, folder, mark)
+    if make := (_planted_files.KINDS | _planted_more.KINDS).get(kind):
+        return make(draw, home, folder, mark)
     make = _planted_tables.table if kind == "table" else _planted_models.model
     return make(draw, home, folder, mark)
 
@@ -100,7 +101,7 @@ def _plant(kind: str, number: int, home: Path, folder: Path, mark: Path) -> str:
 
 def knock(kind: str, folder: Path, file: str) -> None:
     """Try every door that such an input could come in by. A refusal in words is right; anything else is raised."""
-    doors = {"study": _study_doors, "model": _model_doors}.get(kind, _table_doors)
+    doors = ({"study": _study_doors, "model": _model_doors} | _planted_more.DOORS).get(kind, _table_doors)
     for door in doors(folder, file):
         _asked(door)
 
@@ -150,6 +151,7 @@ def _table_doors(folder: Path, file: str) -> Iterator[Any]:
     study["data"]["evaluation"]["from"] = {part.name: {"path": file}}
     yield lambda: rows.prepare(Study.model_validate(study), folder, "net", folder / "cache")
     yield lambda: _drafted(folder / "model.onnx", folder / file)
+    yield from _planted_more.content_doors(folder, file)
     if part.name == "images":
         for more in ({"size": [8, 8]}, {"color": "grey", "size": [8, 8]}, {"path": "list.csv"}):
             chosen = catalog.options(part, {"path": file} | more)
@@ -167,6 +169,7 @@ def _model_doors(folder: Path, file: str) -> Iterator[Any]:
     for kind, name, given in ways:
         part = catalog.find(kind, name)
         yield lambda part=part, given=given: catalog.load(part).read(catalog.options(part, given), folder)
+    yield from _planted_more.inspect_doors(folder, file)
     yield lambda: _drafted(folder / file)
     yield lambda: _drafted(folder / file, folder / "rows.npz")
     if file.startswith("evil"):

@@ -15,11 +15,14 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "choose-features.md",
+    "compare-features-online-and-offline.md",
     "gate-in-a-pipeline.md",
     "find-the-best-of-many.md",
     "find-the-highest-rate.md",
     "measure-training.md",
     "read-a-run-in-python.md",
+    "see-whether-it-can-be-fooled.md",
+    "sign-a-run.md",
     "when-a-candidate-fails.md",
     "work-out-capacity-and-cost.md",
 }
@@ -27,6 +30,7 @@ TIMED = STUDY.replace("[offline]", "[single_stream, offline]").replace("[through
 SAYS = {
     "add-a-metric.md": ("cost", "What mistakes cost"),
     "choose-features.md": ("report:",),
+    "compare-features-online-and-offline.md": ("skew", "FAIL"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
@@ -42,10 +46,14 @@ SAYS = {
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
+    "see-whether-it-can-be-fooled.md": ("Accuracy under attack", "attack"),
+    "sign-a-run.md": ("as Harbour Ltd", "with the key that you gave", "study.yaml: it has", "exit code 1"),
     "say-where-data-comes-from.md": ("exit code 1: they differ", "none of them", "exit code 1: still there"),
     "settle-an-open-verdict.md": ("NOT ENOUGH EVIDENCE", "more rows"),
     "test-a-served-model.md": ("remote_v2", "network.share estimated"),
     "test-a-scikit-learn-model.md": ("PASS", "study.yaml is written"),
+    "run-on-every-accelerator.md": ("torch by torch_to_jax", "not planned", "no NVIDIA device here"),
+    "test-a-detector.md": ("mean average precision", "PASS"),
     "when-a-candidate-fails.md": ("not planned:", "bf16"),
     "work-out-capacity-and-cost.md": ("USD a month", "Break-even", "answers to single queries"),
 }

@@ -11,8 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding, Origin
+from seatrial.contracts.selecting import Selecting
 from seatrial.errors import DataError
 from seatrial.flow import study as flow
+from seatrial.flow.features import judge, table
 
 STUDY = """\
 schema: 1
@@ -125,3 +127,15 @@ def test_a_column_that_the_model_does_not_read_is_refused(tmp_path):
     with pytest.raises(DataError, match="reads no column `nois`") as refused:
         flow.run(make(tmp_path, "{columns: nois}", 100))
     assert "noise" in refused.value.next_step
+
+
+def test_what_is_worth_something_in_few_resamples_alone_is_dropped_where_the_study_asks_for_more():
+    random = np.random.default_rng(4)
+    asked = Selecting(stable=0.99, repeats=3)
+    held = table({"a": random.normal(size=200), "b": random.normal(size=200)}, np.arange(200), asked)
+    own = np.zeros(held.half)
+    lent = [random.normal(2, 0.1, (3, held.half)), random.normal(0.05, 1, (3, held.half))]
+    sure, unsure = judge(held, asked, own, lent, np.arange(held.half) % 2, 2, 0.95)
+    assert (sure.label, sure.kept, unsure.label, unsure.kept) == ("a", True, "b", False)
+    assert "of resamples of the rows" in unsure.reasons[0]
+    assert judge(held, Selecting(repeats=3), own, lent, np.arange(held.half) % 2, 2, 0.95)[1].kept

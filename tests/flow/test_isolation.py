@@ -1,18 +1,22 @@
-"""Workers without a network: they reach no server, say so, and have one where they must or where the study gives it."""
+"""What workers are held to: no network unless it is given, a folder of their own, no more memory than there is."""
 
 from __future__ import annotations
 
 import http.server
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from small_study import STUDY, make
 
 from seatrial import catalog
 from seatrial.contracts.messages import Order
+from seatrial.flow import isolation
 from seatrial.flow import study as flow
 from seatrial.flow.isolation import NONE, OPEN
 
@@ -103,3 +107,66 @@ def test_a_model_of_somebodys_calls_nobody_unless_the_study_lets_it(tmp_path, se
     assert dossier.environment["network_of_workers"] == (OPEN if given else NONE)
     found = next(one for one in dossier.findings if one.what == "environment.network_of_workers")
     assert found.value == dossier.environment["network_of_workers"]
+
+
+# --- folder and memory ----------------------------------------------------------------------------------------------------------
+
+
+def hello(tmp_path, memory=None):
+    info = catalog.find("executors", "process")
+    link = catalog.load(info).start(tmp_path / "log", memory, catalog.options(info, {}))
+    try:
+        return link.ask(Order(order="hello"), 60)
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize("asked", [None, 2**31])
+def test_a_worker_takes_no_more_memory_than_the_study_or_the_machine_has(tmp_path, asked):
+    whole = isolation.resource.RLIM_INFINITY if isolation.DRIVER.exists() else isolation._all_there_is()
+    assert hello(tmp_path, asked)["memory"] == (asked or whole)
+    assert 2**28 < isolation._all_there_is() <= psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(("written", "container"), [("max", False), ("1048576", True), ("", False)])
+def test_in_a_container_what_it_has_counts(tmp_path, monkeypatch, written, container):
+    (tmp_path / "memory.max").write_text(written)
+    monkeypatch.setattr(isolation, "CONTAINER", tmp_path / "memory.max")
+    assert (isolation._all_there_is() == 1048576) is container
+
+
+def test_a_worker_has_a_folder_of_its_own_that_goes_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = hello(tmp_path), hello(tmp_path)
+    assert len({one["folder"], other["folder"], str(tmp_path)}) == 3
+    assert not Path(one["folder"]).exists()
+
+
+LITTERING = """
+import pathlib, tempfile
+import numpy as np
+
+def predict(x):
+    pathlib.Path("left lying about").write_text("x")
+    tempfile.mkstemp(prefix="left")
+    return {"logits": np.zeros((len(x), 3), np.float32)}
+"""
+
+
+def test_what_a_model_leaves_lying_about_is_gone_with_its_worker(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "model.py").write_text(LITTERING)
+    text = STUDY.replace("forms: {onnx: {path: linear.onnx}}", "forms: {python: {function: 'model.py:predict'}}")
+    text = text.replace("runtime: onnxruntime, batch: [1, 8]", "runtime: python, precision: unknown, batch: 8")
+    text = "\n".join(line for line in text.splitlines() if "int8" not in line and "bf16" not in line)
+    text = text.replace("{runtime: onnxruntime, variant: as_is, batch: 1}", "{runtime: python}")
+    dossier = flow.run(make(study, text))
+    assert not [one.note for one in dossier.findings if one.what == "run"]
+    assert list(elsewhere.iterdir()) == []
+    assert not list(study.glob("left*"))

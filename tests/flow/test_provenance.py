@@ -150,6 +150,18 @@ def test_what_the_owner_states_is_declared_and_the_rest_is_asked_for(tmp_path):
     assert {one.what: one for one in provenance_findings(source.study, source.folder)}["lineage.files"].value is False
 
 
+def test_features_have_version_owner_and_approval_where_the_lineage_says_so(tmp_path):
+    (tmp_path / "lineage.yaml").write_text("features: {x: {version: '3', owner: risk team}}\nowner: Ann\n")
+    text = STUDY.replace("roles: confirm}", "roles: confirm, lineage: lineage.yaml}")
+    source = read(make(tmp_path, text))
+    told = {
+        one.what: one for one in provenance_findings(source.study, source.folder) if one.what.startswith("feature.")
+    }
+    assert {what: one.value for what, one in told.items()} == {"feature.version": "3", "feature.owner": "risk team", "feature.approval": None}  # fmt: skip
+    assert told["feature.owner"].at == {"data": "evaluation", "feature": "x"}
+    assert "add `approval:` under `features: {x: ...}` in lineage.yaml" in told["feature.approval"].note
+
+
 def test_nothing_is_asked_where_the_study_says_nothing_of_it(tmp_path):
     source = read(make(tmp_path))
     assert provenance_findings(source.study, source.folder) == []

@@ -75,6 +75,16 @@ def test_an_onnx_file_is_told_whole(tmp_path):
     assert not found.runs_code
 
 
+def test_what_trees_have_learned_is_counted(tmp_path):
+    tree = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", nodes_values=[0.5, 1.5], nodes_nodeids=[0, 1, 2], n_targets=1)  # fmt: skip
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 1]) for name in "xy"]
+    graph = helper.make_graph([tree], "g", values[:1], values[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    found = inspecting.inspect(tmp_path / "m.onnx")
+    assert found.precision == {"int64": 3, "float32": 2}
+    assert found.parameters == 5
+
+
 def test_operators_in_branches_are_counted_and_foreign_ones_told(tmp_path):
     inner = helper.make_node("Magic", ["x"], ["y"], domain="org.example")
     python = helper.make_node("PythonOp", ["x"], ["y"], domain="com.microsoft")
@@ -400,3 +410,10 @@ def test_limits_are_named(tmp_path):
         limits_of(Bounds, {"unpaked": "1"})
     assert "unpacked" in error.value.next_step
     assert Bounds().depth < 900, "Python nests about a thousand calls"
+
+
+def test_rows_are_sent_to_the_audit(tmp_path):
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ModelError, match="no format that is known") as refused:
+        inspecting.inspect(tmp_path / "rows.parquet")
+    assert "seatrial audit" in refused.value.next_step

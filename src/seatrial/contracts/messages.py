@@ -10,6 +10,7 @@
 | `warm`    | drives it until windows agree                                    | stable or not, windows |
 | `block`   | drives one timed block                                           | readings of each meter, disturbance |
 | `predict` | answers these rows                                               | outputs as array references |
+| `attack`  | lets an attack try the open session, or looks whether attacks mean anything | the smallest change that fooled each row, counts |
 | `facts`   | says what really runs; last, because finding out may cost memory | device, precision, details |
 | `train`   | begins a training, times some of its steps, or carries one through | step times, waits, what the trainer told |
 | `close`   | ends                                                             | |
@@ -28,7 +29,9 @@ from seatrial.contracts.record import Record
 OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory", "cannot allocate memory")
 """How frameworks and the C++ runtime say it, where it is no MemoryError."""
 
-OrderName = Literal["hello", "look", "make", "convert", "open", "warm", "block", "predict", "facts", "train", "close"]
+OrderName = Literal[
+    "hello", "look", "make", "convert", "open", "warm", "block", "predict", "attack", "facts", "train", "close"
+]
 
 
 class ArrayRef(Record):
@@ -62,6 +65,8 @@ class Order(Record):
 
 NETWORK = "SEATRIAL_NETWORK"
 """The variable in a worker's environment that says `none` where it mustn't reach the network."""
+FOLDER = "SEATRIAL_FOLDER"
+"""The variable that names a folder of the worker's own, which it goes to; whoever started it removes that."""
 WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
 RELAY = "seatrial.flow.relay"

@@ -67,6 +67,14 @@ class SourceFile(Record):
         return hash_of(given) if given else given
 
 
+class FeatureNote(Record):
+    """Who answers for a feature, and which version of it this is."""
+
+    version: str = Field(default="", description="its version, as its owner counts")
+    owner: str = Field(default="", description="who answers for it")
+    approval: str = Field(default="", description="who approved it for which use, and when")
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
@@ -92,6 +100,9 @@ class Provenance(Record):
     retention: str = Field(default="", description="how long the rows are kept, and who deletes them")
     delete_after: datetime.date | None = Field(default=None, description="the day after which they must be gone")
     not_for: str = Field(default="", description="uses that the rows are not fit for")
+    features: dict[str, FeatureNote] = Field(
+        default={}, description="version, owner and approval of columns: `{income: {version: '3', owner: risk team}}`"
+    )
 
 
 ASKED: tuple[str, ...] = (

@@ -32,6 +32,12 @@ class Selecting(Record):
     worth: float = Field(
         default=0.0, ge=0, description="a feature is dropped unless its loss may rise by more than this without it"
     )
+    stable: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="a feature is dropped that is worth that much in a smaller share of resamples than this",
+    )
     missing: float = Field(
         default=0.5, ge=0, le=1, description="a feature is dropped where more of its values than this are missing"
     )

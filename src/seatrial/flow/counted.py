@@ -17,6 +17,7 @@ from seatrial.contracts.quality import Batch
 from seatrial.contracts.tally import Partition, Slice, Tally
 from seatrial.errors import SeatrialError
 from seatrial.flow._sampling import Sampling
+from seatrial.flow.besieged import Siege
 from seatrial.flow.changed import Change
 from seatrial.flow.cleaned import Doubts
 from seatrial.flow.slices import Sliced
@@ -46,6 +47,7 @@ class Judged:
     labels: Any = None
     changes: tuple[Change, ...] = ()
     features: tuple[Change, ...] = ()
+    siege: Siege | None = None
     halves: bool = False
     doubts: Doubts = field(default_factory=Doubts)
     weighted: Judged | None = None

@@ -244,6 +244,8 @@ def _judged(
         reasons.append(f"without it the loss rises by no more than {asked.worth:g}")
     elif low <= asked.worth + ROUNDING:
         note = "too few rows to tell whether it is worth anything; it stays"
+    if stable < asked.stable:
+        reasons.append(f"only in {stable:.0%} of resamples of the rows is it worth that much")
     if gone > asked.missing * held.half:
         reasons.append(f"{gone / held.half:.0%} of its values are missing")
     if tells is not None and tells >= asked.leaks:

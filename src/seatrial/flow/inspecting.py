@@ -74,9 +74,15 @@ def _format(path: Path) -> PartInfo:
         suffixes = sorted({one for part in catalog.parts(KIND).values() for one in part.gives.get("suffix", ())})
         raise ModelError(
             f"{path} is of no format that is known here",
-            next_step=f"these are: {', '.join(suffixes)}; `seatrial parts {KIND}` says more",
+            next_step=_rows(path) or f"these are: {', '.join(suffixes)}; `seatrial parts {KIND}` says more",
         )
     return min(mine, key=lambda part: path.suffix.lower() not in part.gives.get("suffix", ()))
+
+
+def _rows(path: Path) -> str:
+    """What to do with a file that holds rows."""
+    known = {one for part in catalog.parts("datasets").values() for one in part.gives.get("suffix", ())}
+    return f"it seems to hold rows: `seatrial audit {path}`" if path.suffix.lower() in known else ""
 
 
 def _recognises(part: PartInfo, path: Path, start: bytes) -> bool:

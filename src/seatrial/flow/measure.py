@@ -24,7 +24,9 @@ from seatrial.contracts.verdict import Outcome
 from seatrial.flow import elsewhere, rows, surroundings
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
+from seatrial.flow.attacked import threat
 from seatrial.flow.audit import audit_study
+from seatrial.flow.besieged import siege
 from seatrial.flow.changed import changes
 from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
 from seatrial.flow.cleaned import Doubts, prepare_doubts
@@ -41,6 +43,7 @@ from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
 from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
+from seatrial.flow.siege import besiege
 from seatrial.flow.skewed import skew_findings
 from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
@@ -92,6 +95,10 @@ def measure(
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
         _sail(voyage, trials, judged, data)
+        if plan.study.measure.security is not None:
+            besieged = [one.siege for one in judged.values() if one.siege is not None]
+            voyage.findings.append(threat(plan.study.measure.security, besieged))
+            besiege(voyage, trials, judged, fresh)
         measure_training(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
@@ -168,6 +175,7 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows], doubts: Doubts) -> 
             one.evaluation.labels,
             tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
             tuple(feature_changes(study, folder, model, one.evaluation, cache)),
+            siege(study, folder, model, one.evaluation.inputs, one.evaluation.labels, cache),
             study.measure.hold_back,
             doubts,
         )
@@ -226,7 +234,7 @@ def _trial(
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
     voyage.findings.extend(layers(artefact, candidate.id))
-    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash)
+    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash, mine.stored)
 
 
 def _imported(voyage: Voyage, planned: Planned, artefact: Artefact, judged: rows.Rows) -> Trial | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,12 @@ def provenance_findings(study: Study, folder: Path) -> list[Finding]:
 
 
 def _of(name: str, data: Data, folder: Path, asked: bool) -> Iterator[Finding]:
-    yield from _features(name, data, folder)
+    stated = read_lineage(folder / data.lineage) if data.lineage else Provenance()
+    yield from _features(name, data, folder, stated)
     if not asked:
         return
     if data.approved or data.lineage:
         yield from _content(name, data, folder)
-    stated = read_lineage(folder / data.lineage) if data.lineage else Provenance()
     yield from _stated(name, stated, data.lineage)
     if data.lineage:
         yield from _files(name, stated, (folder / data.lineage).parent)
@@ -126,7 +126,7 @@ def _source(data: Data, folder: Path) -> Source:
 def _stated(name: str, stated: Provenance, file: str | None) -> Iterator[Finding]:
     at = {"data": name}
     for field in Provenance.model_fields:
-        if field in ("files", "delete_after"):
+        if field in ("files", "delete_after", "features"):
             continue
         words = _words(getattr(stated, field))
         if words:
@@ -169,7 +169,7 @@ def _files(name: str, stated: Provenance, folder: Path) -> Iterator[Finding]:
     for one in stated.files:
         there = _hash(folder / one.path)
         if there is None:
-            told.append(f"{one.path}: not here to be checked")
+            told.append(f"{one.path}: not here, or no plain file, so it can't be checked")
         elif one.sha256 and there != one.sha256.lower().removeprefix("sha256:"):
             same = False
             told.append(f"{one.path}: holds something else than is stated")
@@ -192,7 +192,10 @@ def _files(name: str, stated: Provenance, folder: Path) -> Iterator[Finding]:
 
 
 def _hash(file: Path) -> str | None:
+    """The SHA-256 of a plain file; None for what isn't there, or is none: a device could be read for ever."""
     try:
+        if not file.is_file():
+            return None
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError):
@@ -202,8 +205,11 @@ def _hash(file: Path) -> str | None:
 # --- features of feature tables ---------------------------------------------------------------------------------------------
 
 
-def _features(name: str, data: Data, folder: Path) -> Iterator[Finding]:
-    """What a data set's part states of each table of features, where it can (`stated`)."""
+def _features(name: str, data: Data, folder: Path, lineage: Provenance) -> Iterator[Finding]:
+    """What is stated of features: by the data set's part of each table of them (`stated`), and column by column in the lineage."""
+    for column, note in lineage.features.items():
+        where = f"under `features: {{{column}: ...}}` in {data.lineage}"
+        yield from _noted({"data": name, "feature": column}, note.model_dump(), "as stated in the lineage", where)
     info = catalog.find("datasets", data.source.name, folder)
     stated = getattr(catalog.load(info), "stated", None)
     if stated is None:
@@ -215,12 +221,13 @@ def _features(name: str, data: Data, folder: Path) -> Iterator[Finding]:
         yield missing("feature.owner", State.FAILED, error.what, at={"data": name}, method=error.next_step)
         return
     for feature, said in told.items():
-        at = {"data": name, "feature": feature}
-        for field, words in said.items():
-            if words:
-                yield Finding(
-                    what=f"feature.{field}", at=at, value=words, origin=Origin.DECLARED, method="as stated in the study"
-                )
-            else:
-                why = f"nobody has said the {field} of the features `{feature}`: add `{field}:` beside its `path`"
-                yield missing(f"feature.{field}", State.FAILED, why, at=at)
+        yield from _noted({"data": name, "feature": feature}, said, "as stated in the study", "beside its `path`")
+
+
+def _noted(at: dict[str, str], said: Mapping[str, str], how: str, where: str) -> Iterator[Finding]:
+    for field, words in said.items():
+        if words:
+            yield Finding(what=f"feature.{field}", at=at, value=_words(words), origin=Origin.DECLARED, method=how)
+        else:
+            why = f"nobody has said the {field} of `{at['feature']}`: add `{field}:` {where}"
+            yield missing(f"feature.{field}", State.FAILED, why, at=at)

@@ -26,6 +26,7 @@ import os
 import platform
 import re
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from seatrial.contracts.messages import FOLDER
 
 SILENCE_S = 120.0
 PIECE = 1 << 20
@@ -52,6 +55,7 @@ class Relay:
     def __init__(self, folder: Path, worker: list[str]) -> None:
         self._folder, self._command = folder, worker
         self._worker: subprocess.Popen[bytes] | None = None
+        self._own = ""
         self._in, self._out = os.dup(0), os.dup(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
@@ -157,13 +161,14 @@ class Relay:
 
     def _order(self, asked: dict[str, Any]) -> None:
         if self._worker is None:
+            self._own = tempfile.mkdtemp(prefix="seatrial-worker-")
             self._worker = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
-                env=os.environ | SETTINGS,
+                env=os.environ | SETTINGS | {FOLDER: self._own, "TMPDIR": self._own},
             )
             assert self._worker.stdout
             self._watched.register(self._worker.stdout.fileno(), selectors.EVENT_READ)
@@ -222,6 +227,7 @@ class Relay:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._worker.pid, signal.SIGKILL)
             self._worker.wait()
+            shutil.rmtree(self._own, ignore_errors=True)
 
 
 def main() -> None:

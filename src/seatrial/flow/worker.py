@@ -18,8 +18,9 @@ def main() -> None:
     orders = os.fdopen(os.dup(0), "r", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
-    from seatrial.flow.isolation import settle_network
+    from seatrial.flow.isolation import settle_folder, settle_network
 
+    settle_folder()
     network = settle_network()  # before threads are started: they would keep the network
     from seatrial.flow import bench
 

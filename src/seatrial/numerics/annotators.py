@@ -53,7 +53,7 @@ def at_odds(labels: ArrayLike, classes: int) -> tuple[NDArray[np.float64], NDArr
 def _counts(labels: ArrayLike, classes: int) -> NDArray[np.float64]:
     given = np.asarray(labels)
     counts = np.stack([(given == one).sum(axis=1) for one in range(classes)], axis=1).astype(np.float64)
-    kept = counts[counts.sum(axis=1) > 1]
+    kept: NDArray[np.float64] = counts[counts.sum(axis=1) > 1]
     if not len(kept):
         raise ValueError("alpha needs a row with two labels")
     return np.asarray(kept)

@@ -34,11 +34,15 @@ def exam(part: PartInfo, given: dict[str, Any] | None = None) -> None:
             return link, link.ask(Order(order="hello"), PATIENCE)["pid"]
 
         link, pid = start()
+        own = Path(link.ask(Order(order="hello"), PATIENCE)["folder"])
+        assert own != Path.cwd(), "a worker works in a folder of its own"
+        assert list(own.iterdir()) == [], "its folder is empty when it begins"
         _expect(WorkerFailed, lambda: link.ask(Order(order="predict", values={}), PATIENCE))
         assert link.ask(Order(order="hello"), PATIENCE)["ok"], "a worker doesn't outlive an error of its part"
         link.close()
         assert not psutil.pid_exists(pid), "a closed worker is still there"
         link.close()
+        _removed(own)
         for sign, error in (
             (signal.SIGSEGV, WorkerCrashed),
             (signal.SIGKILL, WorkerOutOfMemory),
@@ -55,6 +59,14 @@ def _signalled(link: Any, pid: int, sign: signal.Signals, error: type[WorkerErro
     if sign is not signal.SIGSTOP:
         sender.start()
     _expect(error, lambda: link.ask(Order(order="hello"), 1.0 if sign is signal.SIGSTOP else PATIENCE))
+
+
+def _removed(own: Path) -> None:
+    """On another machine that happens a moment after the worker is gone."""
+    deadline = time.monotonic() + PATIENCE
+    while own.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not own.exists(), "the folder of a closed worker is still there"
 
 
 def _expect(error: type[Exception], call: Any) -> None:

@@ -257,9 +257,7 @@ def _tell_gone(proof: dict[str, Any], home: Path, out: Path | None) -> None:
         _out.say(f"note: {home} keeps {size} that models were fed with; rows can't be")
         _out.say("told in them. `seatrial clean --all`, or `--older-than 30d`, removes them.")
     if out is not None:
-        _out.note(
-            f"{out} says so for the books: when it was looked, and the content hash of each table before and after."
-        )
+        _out.note(f"{out} holds this for the books, with the content hash of each table before and after.")
 
 
 def _marks(file: Path) -> dict[str, Any]:

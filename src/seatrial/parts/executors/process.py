@@ -1,8 +1,10 @@
 """Workers as processes of this machine.
 
 Each worker is a fresh interpreter in a session of its own, so that Ctrl-C doesn't reach it and whatever it starts can be ended
-with it. It has no network where the system allows that (`network: true` gives it one). Its standard input and output are the pipe of orders and answers; its own output goes to a log, and so does what others
-printed to the pipe before the worker took it. It dies with its parent.
+with it. It has no network where the system allows that (`network: true` gives it one), a folder of its own in which it works and leaves
+its temporary files, and no more memory than the machine, or than the study's limit says. Its standard input and output are the pipe of
+orders and answers; its own output goes to a log, and so does what others printed to the pipe before the worker took it. It dies with its
+parent.
 """
 
 from __future__ import annotations
@@ -11,20 +13,32 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import IO, Any
 
 from pydantic import Field
 
-from seatrial.contracts.messages import NETWORK, WORKER, Order, wants_memory
+from seatrial.contracts.messages import FOLDER, NETWORK, WORKER, Order, wants_memory
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 
 GIVES = {"machine": ("local",), "instances": ("many",)}
+CANNOT = {
+    "a limit of memory beside an NVIDIA driver": (
+        "not run here",
+        "there only `limits: {memory: ...}` of the study counts: the driver maps memory that nobody uses",
+    ),
+    "a wall around files": (
+        "not yet ours",
+        "a worker reads and writes what its user may: use a container for strangers",
+    ),
+}
 
 
 SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
@@ -49,7 +63,8 @@ class ProcessLink:
 
     def __init__(self, log: Path, memory: int | None, network: bool = True) -> None:
         self.log = log
-        environment = os.environ | SETTINGS | ({} if network else {NETWORK: "none"})
+        self._folder = tempfile.mkdtemp(prefix="seatrial-worker-")
+        environment = _environment(self._folder) | ({} if network else {NETWORK: "none"})
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with _log(log) as file:
             self._begin = file.tell()
@@ -92,6 +107,7 @@ class ProcessLink:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answer(self, line: bytes) -> dict[str, Any] | None:
         """An answer; None for a line that others printed before the worker took the pipe, which goes to the log."""
@@ -149,6 +165,13 @@ class ProcessLink:
 def start(log: Path, memory: int | None, options: Options) -> ProcessLink:
     """A fresh worker whose own output goes to `log`, limited to `memory` bytes of data where given."""
     return ProcessLink(log, memory, options.network)
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """What the worker finds in its environment. Paths of modules are as seen from here: it works in another folder."""
+    modules = os.environ.get("PYTHONPATH", "")
+    paths = os.pathsep.join(str(Path(one).absolute()) for one in modules.split(os.pathsep)) if modules else ""
+    return os.environ | SETTINGS | {FOLDER: folder, "TMPDIR": folder} | ({"PYTHONPATH": paths} if paths else {})
 
 
 def _signal(number: int) -> str:

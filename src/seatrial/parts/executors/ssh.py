@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from seatrial.contracts.artefact import Artefact
-from seatrial.contracts.messages import RELAY, WORKER, ArrayRef, Order
+from seatrial.contracts.messages import NETWORK, RELAY, WORKER, ArrayRef, Order
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.record import digest
 from seatrial.errors import WorkerCrashed, WorkerError, WorkerFailed, WorkerOutOfMemory
@@ -47,6 +47,10 @@ class Options(PartOptions):
     host: str = Field(description="`user@host:port` or a name of ~/.ssh/config; user and port may be left out")
     python: str = Field(default="python3", description="the interpreter there in which seatrial is installed")
     folder: str = Field(default="~/.cache/seatrial", description="folder there for files that were sent or made")
+    network: bool = Field(
+        default=False,
+        description="whether workers there reach the network; those of a runtime that asks a server, and those that train together, always do",
+    )
     identity: str | None = Field(default=None, description="file of the private key, where ssh wouldn't find it")
     known_hosts: str | None = Field(default=None, description="file of known host keys, where it isn't the usual one")
     new_host: bool = Field(default=False, description="take the key of a host that isn't known yet, without asking")
@@ -257,7 +261,16 @@ def _command(options: Options, memory: int | None) -> list[str]:
     command += ["-i", str(Path(options.identity).expanduser())] if options.identity else []
     command += ["-p", found["port"]] if found["port"] else []
     command += ["-l", found["user"]] if found["user"] else []
-    words = [*shlex.split(options.python), "-m", RELAY, WORKER, options.folder, *([str(memory)] if memory else [])]
+    alone = [] if options.network else ["env", f"{NETWORK}=none"]
+    words = [
+        *alone,
+        *shlex.split(options.python),
+        "-m",
+        RELAY,
+        WORKER,
+        options.folder,
+        *([str(memory)] if memory else []),
+    ]
     return [*command, "--", found["name"].strip("[]"), f"exec {' '.join(map(_quoted, words))}"]
 
 

@@ -68,7 +68,8 @@ def look(path: Path, bounds: Bounds) -> Look:
         own = {(function.domain, function.name) for function in model.functions}
         names = sorted({_location(one) for one in tensors if one.external_data})
         files = tuple(beside(path.parent, name, bounds) for name in names)
-        precision = tally((_dtype(one.data_type), numbers(path, one.dims, bounds)) for one in tensors)
+        stored = [(_dtype(one.data_type), numbers(path, one.dims, bounds)) for one in tensors]
+        precision = tally([*stored, *_learned(nodes)])
         constants = {one.name for one in model.graph.initializer}
         return Look(
             summary=short(f"{model.producer_name} {model.producer_version}".strip(), bounds),
@@ -113,6 +114,12 @@ def _tensors(model: Any) -> Iterator[Any]:
     for node in _nodes([model.graph, *model.functions]):
         for one in node.attribute:
             yield from ([one.t] if one.HasField("t") else one.tensors)
+
+
+def _learned(nodes: list[Any]) -> Iterator[tuple[str, int]]:
+    """What trees, scalers and the like hold: operators of `ai.onnx.ml` keep it in their attributes."""
+    for one in (one for node in nodes if node.domain == "ai.onnx.ml" for one in node.attribute):
+        yield from ((kind, len(held)) for kind, held in (("float32", one.floats), ("int64", one.ints)) if len(held))
 
 
 def _location(tensor: Any) -> str:

@@ -8,7 +8,7 @@ from seatrial.contracts.finding import Finding
 from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._view import View
 
-LINEAGE, DATA, FEATURE = "lineage.", "data.", "feature."
+LINEAGE, DATA, FEATURE, SKEW = "lineage.", "data.", "feature.", "skew."
 CRITERIA = ("importance", "stability", "redundancy", "missing", "association", "cost")
 LEFT, WIDE = 4.0, 92.0
 """Where the picture of importances begins, and how wide it is, in per cent."""
@@ -37,14 +37,23 @@ class Line(NamedTuple):
     x_high: float
 
 
+class Compared(NamedTuple):
+    """Two data sets held against each other row by row: each column's share of rows that differ and largest difference."""
+
+    names: tuple[str, str]
+    unmatched: Finding | None
+    columns: list[tuple[str, Finding, Finding | None]]
+
+
 class Worth(NamedTuple):
-    """The table of features, the most important first; where zero stands in the picture; the loss and what leaving out costs."""
+    """The table of features, the most important first; where zero stands in the picture; the loss and what leaving out costs; who answers for them; skew."""
 
     lines: list[Line]
     forms: list[Form]
     zero: float
     loss: list[Finding]
     tables: list[tuple[str, dict[str, Finding]]]
+    compared: list[Compared]
 
 
 def _own(shown: View) -> list[Finding]:
@@ -53,7 +62,7 @@ def _own(shown: View) -> list[Finding]:
 
 def is_here(finding: Finding) -> bool:
     """Whether one of these sections tells it."""
-    return finding.what.startswith((LINEAGE, DATA, FEATURE, "features."))
+    return finding.what.startswith((LINEAGE, DATA, FEATURE, SKEW, "features."))
 
 
 def sources(shown: View) -> list[Source] | None:
@@ -66,12 +75,15 @@ def sources(shown: View) -> list[Source] | None:
 def _source(name: str, found: list[Finding]) -> Source:
     by = {one.what: one for one in found}
     fields = [one for one in found if one.what.startswith(LINEAGE)]
-    checked = [
-        one for one in fields if one.what.partition(".")[2] in ("files", "overdue", "stated") and one.value is not None
-    ]
+    checked = [one for one in fields if one.what.partition(".")[2] in ("files", "overdue", "stated") and _told(one)]
     stated = [(one.what.partition(".")[2], one) for one in fields if one.value is not None and one not in checked]
-    asked = [(one.what.partition(".")[2], one) for one in fields if one.value is None]
+    asked = [(one.what.partition(".")[2], one) for one in fields if one.value is None and one not in checked]
     return Source(name, by.get("data.content"), by.get("data.approved"), checked, stated, asked)
+
+
+def _told(one: Finding) -> bool:
+    """Whether something is known: files that are named and can't be checked have been said, too."""
+    return one.value is not None or (one.what == "lineage.files" and not one.note.startswith("nobody has said"))
 
 
 def worth(shown: View) -> Worth | None:
@@ -83,7 +95,8 @@ def worth(shown: View) -> Worth | None:
     looked = {key: held for key, held in by.items() if "kept" in held and "importance" in held}
     tables = [(name, held) for (model, name), held in by.items() if not model]
     loss = [one for one in _own(shown) if one.what.startswith("features.")]
-    if not (looked or tables or loss):
+    compared = _compared([one for one in _own(shown) if one.what.startswith(SKEW)])
+    if not (looked or tables or loss or compared):
         return None
     each = [held["importance"] for held in looked.values()]
     least = min([0.0, *(_low(one) for one in each)])
@@ -91,7 +104,18 @@ def worth(shown: View) -> Worth | None:
     lines = [_line(key, held, least, most) for key, held in looked.items()]
     lines.sort(key=lambda line: -(line.cells[0].number if line.cells[0] else 0.0))
     forms = [form([line.cells[at] for line in lines if line.cells[at]]) for at in range(len(CRITERIA))]  # type: ignore[misc]
-    return Worth(lines, forms, _place(0.0, least, most), loss, tables)
+    return Worth(lines, forms, _place(0.0, least, most), loss, tables, compared)
+
+
+def _compared(found: list[Finding]) -> list[Compared]:
+    made = []
+    for names in dict.fromkeys((str(one.at.get("from", "")), str(one.at.get("to", ""))) for one in found):
+        mine = [one for one in found if (str(one.at.get("from", "")), str(one.at.get("to", ""))) == names]
+        largest = {one.at.get("column"): one for one in mine if one.what == "skew.largest"}
+        columns = [(str(one.at.get("column", "")), one, largest.get(one.at.get("column"))) for one in mine if one.what == "skew.rows"]  # fmt: skip
+        columns.sort(key=lambda one: -one[1].number if one[1].value is not None else 1.0)
+        made.append(Compared(names, next((one for one in mine if one.what == "skew.unmatched"), None), columns))
+    return made
 
 
 def _line(key: tuple[str, str], held: dict[str, Finding], least: float, most: float) -> Line:

@@ -16,7 +16,7 @@ from seatrial.parts.rules._words import apart, subject, unit_of
 
 def _readable(written: str | float) -> str | float:
     parse(written)
-    return written
+    return int(written) if isinstance(written, float) and written.is_integer() else written
 
 
 def _listed(given: Any) -> Any:
