@@ -77,8 +77,24 @@ def test_the_queue_names_rows_the_least_likely_first(tmp_path):
         kept[name] = list(numbers)
         return name
 
+    doubted: list[int] = []
     one = table(columns, "train", "train", label="y")
-    list(look(Ground({"train": one}, keep_rows=keep), Options()))
+    ground = Ground({"train": one}, keep_rows=keep, doubt=lambda kind, of, numbers: doubted.extend(numbers.tolist()))
+    told = {finding.what: finding for finding in look(ground, Options())}
     (queue,) = kept.values()
     assert wrong[queue[:60]].mean() > 0.9
     assert len(set(queue)) == len(queue)
+    most = told["audit.label_errors.rate"].high * len(wrong)
+    assert doubted == queue[: len(doubted)]
+    assert 0.5 * wrong.sum() < len(doubted) <= most + 1
+
+
+def test_where_no_rate_can_be_told_no_row_is_in_doubt():
+    from seatrial.contracts.audit import Ground
+    from seatrial.parts.audits.label_errors import Options, look
+
+    columns = rows(0, 0.0)[0] | {"y": np.random.default_rng(1).integers(0, 2, 3000)}
+    doubted: list[int] = []
+    one = table(columns, "train", "train", label="y")
+    list(look(Ground({"train": one}, doubt=lambda kind, of, numbers: doubted.extend(numbers.tolist())), Options()))
+    assert not doubted

@@ -2,7 +2,8 @@
 
 A quick model (ridge regression on bins, words and random cosines) is fitted five times, each time without a fifth of the rows, and asked
 for those. Rows that it confidently gives another class (confident learning) are suspected; the rows to look at are these, the least
-likely label first: a queue for relabelling. That a row is suspected doesn't mean that its label is wrong: the model errs, too.
+likely label first: a queue for relabelling. That a row is suspected doesn't mean that its label is wrong: the model errs, too. Figures are
+stated again without the first of the queue, as many as the estimated rate allows at most, and only where there is such a rate.
 
 audit.label_errors           how many rows are suspected
 audit.label_errors.rate      the share of labels that is estimated to be wrong, with an interval: an estimate that assumes that errors strike
@@ -11,6 +12,7 @@ audit.label_errors.rate      the share of labels that is estimated to be wrong, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +70,9 @@ def _of_one(table: Table, ground: Ground, options: Options) -> Iterator[Finding]
     severity = grade((rate.low or 0.0) if rate else 0.0, options.minor, options.serious)
     rows = Rows()
     rows.found = judged[found.ranked[:MOST_ROWS]].tolist()
-    ground.doubt("label_errors", table, judged[found.suspected])
+    if rate is not None:  # else its own errors can't be told from those of labels
+        most = math.ceil((1.0 if rate.high is None else rate.high) * len(given))
+        ground.doubt("label_errors", table, judged[found.ranked[:most]])
     how = "confident learning on probabilities by five-fold cross-validation"
     count = int(found.suspected.sum())
     note = f"the model gives {(p.argmax(axis=1) == given).mean():.3f} of the rows their label"
