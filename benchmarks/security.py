@@ -1,6 +1,6 @@
 """Attacks: what the standard set costs, and whether it finds what ART and torchattacks find.
 
-python benchmarks/security.py [cost] [oracles] [--models 5] [--rows 200] [--python FILE]
+python benchmarks/security.py [cost] [art] [oracles] [--models 5] [--rows 200] [--python FILE]
 
 `standard_set_cpu_s`: CPU seconds of the whole standard set (eight attacks, Linf, three budgets) on rows of Fashion-MNIST against the
 example's network in ONNX Runtime, gradients lent by its conversion. `art_cpu_ratio`: CPU seconds of ART's attacks of the same
@@ -50,7 +50,7 @@ models:
   evaluation: {{from: {{parquet: {{path: rows.parquet}}}}, label: label, roles: confirm}}
 candidates: [{{runtime: onnxruntime, batch: 64}}]
 reference: {{runtime: onnxruntime, model: {first}}}
-measure: {{loads: [], meters: [], rounds: 1, security: {{linf: [{budgets}], rows: {rows}}}}}
+measure: {{loads: [], meters: [], rounds: 1, security: {{{security}}}}}
 reports: [json]
 """
 
@@ -60,17 +60,18 @@ def option(name: str, other: str) -> str:
 
 
 def sieged(
-    folder: Path, names: list[str], rows: int, budgets: tuple[float, ...]
-) -> tuple[seatrial.Dossier, float, list[dict]]:
-    """The dossier of a study that attacks these models, CPU seconds in all, and what was kept of each attack."""
+    folder: Path, names: list[str], rows: int, budgets: tuple[float, ...], attacks: tuple[str, ...] = ()
+) -> tuple[seatrial.Dossier, float]:
+    """The dossier of a study that attacks these models, and the CPU seconds of all attacks together."""
     classes = ", ".join(f"c{number}" for number in range(10))
     models = "".join(MODEL.format(name=name, classes=classes) for name in names)
-    listed = ", ".join(f"{budget:g}" for budget in budgets)
+    asked = f"linf: [{', '.join(f'{budget:g}' for budget in budgets)}], rows: {rows}"
+    asked += f", attacks: [{', '.join(attacks)}]" if attacks else ""
     file = folder / "study.yaml"
-    file.write_text(STUDY.format(models=models, first=names[0], budgets=listed, rows=rows))
+    file.write_text(STUDY.format(models=models, first=names[0], security=asked))
     dossier = seatrial.run(file)
-    kept = [body["came"] for _, body in Keeper(folder).all(ATTACKED, "") if "came" in body]
-    return dossier, sum(one["seconds"] for one in kept), kept
+    kept = [body["came"]["seconds"] for _, body in Keeper(folder).all(ATTACKED, "") if "came" in body]
+    return dossier, sum(kept)
 
 
 def rows_for(folder: Path, start: int, stop: int, rows: int) -> None:
@@ -142,38 +143,30 @@ def stood(dossier: seatrial.Dossier, model: str, attack: str = "all") -> float:
     return float(found.value)
 
 
-def cost(python: Path, rows: int) -> dict[str, Figure]:
+def cost(rows: int) -> dict[str, Figure]:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for file in ("cnn.onnx", "cnn.safetensors", "model.py"):
-            shutil.copy(EXAMPLE / file, folder)
-        rows_for(folder, 0, 10_000, rows)
-        dossier, seconds, _ = sieged(folder, ["cnn"], rows, BUDGETS)
-        shutil.rmtree(folder / ".seatrial")
-        text = (folder / "study.yaml").read_text()
-        (folder / "one").mkdir()
-        for file in folder.iterdir():
-            if file.is_file():
-                shutil.copy(file, folder / "one")
-        one = folder / "one"
-        listed = f"attacks: [{', '.join(COMPARED)}], linf: [{MIDDLE:g}]"
-        (one / "study.yaml").write_text(text.replace(f"linf: [{', '.join(f'{budget:g}' for budget in BUDGETS)}]", listed))  # fmt: skip
-        same = seatrial.run(one / "study.yaml")
-        ours = sum(body["came"]["seconds"] for _, body in Keeper(one).all(ATTACKED, "") if "came" in body)
+        folder = example(Path(name), rows)
+        dossier, seconds = sieged(folder, ["cnn"], rows, BUDGETS)
+    note = f"three budgets; {stood(dossier, 'cnn'):.3f} stood at {MIDDLE:g}"
+    return {"standard_set_cpu_s": Figure(seconds, None, "s", rows, note)}
+
+
+def art(python: Path, rows: int) -> dict[str, Figure]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = example(Path(name), rows)
+        dossier, ours = sieged(folder, ["cnn"], rows, (MIDDLE,), COMPARED)
         theirs = oracle(python, folder, "cnn", "art")
-        share = float(np.mean(theirs["stands"]))
-    return {
-        "standard_set_cpu_s": Figure(
-            seconds, None, "s", rows, f"three budgets; {stood(dossier, 'cnn'):.3f} stood at {MIDDLE:g}"
-        ),
-        "art_cpu_ratio": Figure(
-            theirs["cpu_s"] / ours,
-            None,
-            "",
-            rows,
-            f"ART {theirs['cpu_s']:.1f} s, ours {ours:.1f} s; {share:.3f} and {stood(same, 'cnn'):.3f} stood",
-        ),
-    }
+    shares = f"{np.mean(theirs['stands']):.3f} and {stood(dossier, 'cnn'):.3f} stood"
+    note = f"ART {theirs['cpu_s']:.1f} s, ours {ours:.1f} s; {shares}"
+    return {"art_cpu_ratio": Figure(theirs["cpu_s"] / ours, None, "", rows, note)}
+
+
+def example(folder: Path, rows: int) -> Path:
+    """The example's network, and the rows that it is attacked on."""
+    for file in ("cnn.onnx", "cnn.safetensors", "model.py"):
+        shutil.copy(EXAMPLE / file, folder)
+    rows_for(folder, 0, 10_000, rows)
+    return folder
 
 
 def oracles(python: Path, rows: int, models: int) -> dict[str, Figure]:
@@ -183,7 +176,7 @@ def oracles(python: Path, rows: int, models: int) -> dict[str, Figure]:
         for seed, model in enumerate(names):
             perceptron(folder, model, seed)
         rows_for(folder, 5000, 10_000, rows)
-        dossier, _, _ = sieged(folder, names, rows, (MIDDLE,))
+        dossier, _ = sieged(folder, names, rows, (MIDDLE,))
         told = []
         for model in names:
             ours = stood(dossier, model)
@@ -196,12 +189,16 @@ def oracles(python: Path, rows: int, models: int) -> dict[str, Figure]:
 
 def main() -> None:
     rows, models = int(option("--rows", "200")), int(option("--models", "5"))
-    asked = [word for word in sys.argv[1:] if word in ("cost", "oracles")] or ["cost", "oracles"]
-    python = Path(option("--python", "")) if "--python" in sys.argv else environment("security", RIVALS)
+    asked = [word for word in sys.argv[1:] if word in ("cost", "art", "oracles")] or ["cost", "art", "oracles"]
     figures: dict[str, Figure] = {}
     if "cost" in asked:
-        figures |= cost(python, rows)
-    if "oracles" in asked:
+        figures |= cost(rows)
+    python = Path(option("--python", "")) if "--python" in sys.argv else None
+    if python is None and asked != ["cost"]:
+        python = environment("security", RIVALS)
+    if "art" in asked and python:
+        figures |= art(python, rows)
+    if "oracles" in asked and python:
         figures |= oracles(python, rows, models)
     tell(figures)
 

@@ -84,7 +84,7 @@ def torchattacks_set(model: nn.Module, x: np.ndarray, labels: np.ndarray, budget
     import torchattacks
 
     attack = torchattacks.AutoAttack(model, norm="Linf", eps=budget, version="standard", n_classes=10, seed=0)
-    yield attack(torch.from_numpy(x), torch.from_numpy(labels)).numpy()
+    yield attack(torch.from_numpy(x), torch.from_numpy(labels)).detach().numpy()
 
 
 def main() -> None:
