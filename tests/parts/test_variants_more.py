@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import models
 import numpy as np
 import onnx
 import pytest
@@ -16,6 +17,7 @@ from seatrial import catalog
 from seatrial.contracts.artefact import Artefact, Lineage, Signature, TensorSpec
 from seatrial.contracts.protocols import Making, Setting, Training
 from seatrial.errors import Unsupported
+from seatrial.parts.variants import _onnx
 from seatrial.testing import _models, _student
 
 ROWS = _models.rows(640, 32, seed=9)
@@ -108,6 +110,33 @@ def test_fewer_operators_give_the_same_answers(tmp_path: Path, level: str) -> No
     assert made.lineage.rows_hash is None
     if level == "basic":
         assert {one.domain for one in onnx.load(made.files["model"]).graph.node} <= {"", "ai.onnx"}
+
+
+WAYS = [("optimised", {}), ("optimised", {"level": "extended"}), ("int8_static", {"method": "entropy"})]
+
+
+@pytest.mark.parametrize(("name", "options"), WAYS, ids=str)
+def test_models_of_every_kind(tmp_path: Path, name: str, options: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    near = 1e-4 if name == "optimised" else 0.2
+    image = _models.rows(20, 3, 8, 8)
+    for opset in (11, 13, 17, 20, 21):
+        parent = _models.conv_file(tmp_path / f"{opset}.onnx", opset=opset)
+        made = make(name, parent, Making(tmp_path / str(opset), 0, {"image": image}, "rows"), **options)
+        right = _models.conv_answers(image)
+        assert np.abs(answers(made, image=image) - right).max() < near * np.abs(right).max()
+    values = models.several_values(40)
+    made = make(name, models.several(tmp_path / "s.onnx"), Making(tmp_path / "several", 0, values, "rows"), **options)
+    got, right = session(made).predict(values), models.several_answers(values)
+    assert np.abs(got["scores"] - right["scores"]).max() < near * np.abs(right["scores"]).max()
+    assert np.array_equal(got["longest"], right["longest"])
+    fixed = _models.mlp_file(tmp_path / "f.onnx", batch=4)
+    made = make(name, fixed, Making(tmp_path / "fixed", 0, {"features": ROWS}, "rows"), **options)
+    right = _models.mlp_answers(ROWS[:6])
+    assert np.abs(answers(made, features=ROWS[:6]) - right).max() < near * np.abs(right).max()
+    monkeypatch.setattr(_onnx, "LARGE", 0)
+    made = make(name, _models.mlp_file(tmp_path / "m.onnx"), Making(tmp_path / "large", 0, {"features": ROWS}, "rows"), **options)  # fmt: skip
+    assert any(role.startswith("data:") for role in made.files)
+    assert np.abs(answers(made, features=ROWS[:6]) - right).max() < near * np.abs(right).max()
 
 
 # --- PyTorch's int8 ---------------------------------------------------------------------------------------------------------
