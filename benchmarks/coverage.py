@@ -15,6 +15,7 @@ seeded by their number, so a table that was ended in the middle goes on as if it
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import math
 from pathlib import Path
@@ -131,7 +132,9 @@ def main() -> None:
     asked.add_argument("--table", action="store_true")
     given = asked.parse_args()
     if not given.table:
-        go_on(given.only, given.minutes, given.fresh, given.runs)
+        with TABLE.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one run at a time writes the table
+            go_on(given.only, given.minutes, given.fresh, given.runs)
     table = read()
     print(markdown(table) if given.table else "\n".join(beyond(table)))
 

@@ -136,6 +136,7 @@ DEFAULTS = {
     "seatrial.contracts.measuring",
     "seatrial.contracts.candidate",
     "seatrial.contracts.training",
+    "seatrial.contracts.securing",
 }
 """Where defaults of the study file stand: they are what a user would have written."""
 TABLES = {
@@ -143,6 +144,7 @@ TABLES = {
     "seatrial.contracts.terms_of_data",
     "seatrial.contracts.terms_of_quality",
     "seatrial.contracts.terms_of_trust",
+    "seatrial.contracts.terms_of_security",
     "seatrial.contracts.part",
 }
 """Words that findings and parts are called by, for people."""

@@ -254,3 +254,15 @@ def test_scores_without_probabilities_cost_only_what_needs_them(tmp_path: Path):
     found = findings(asked("log_loss", "accuracy"), bare, judged(tmp_path, level))
     assert pick(found, "log_loss").state is State.UNSUPPORTED
     assert pick(found, "accuracy").value is not None
+
+
+def test_many_slices_do_not_widen_what_scores_say(tmp_path: Path):
+    """With many slices replicate groups are counted in fewer bins than the whole, which moves both alike and is no spread."""
+    _, batch, _ = made()
+    few = judged(tmp_path, np.zeros(ROWS, np.int64))
+    level = np.random.default_rng(3).integers(0, 40, ROWS)
+    cells = tuple((Condition(column="level", relation="==", value=value),) for value in range(40))
+    many = Judged(Sliced((cells,), ("level",), arrays.save(tmp_path, level[:, None].astype(np.int16))), Sampling())
+    one, other = (pick(findings(asked("auc_pr"), batch, rows), "auc_pr.drop") for rows in (few, many))
+    assert one.value == other.value
+    assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.03)

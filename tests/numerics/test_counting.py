@@ -248,3 +248,21 @@ class TestBins:
 
     def test_fewer_bins_join_neighbours(self):
         assert np.array_equal(edges(512), edges()[::8])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_one_counter_holds_is_not_counted_twice_and_is_the_same(weighted):
+    """Two classes, with ties and probabilities of exactly 0 and 1: each counter alone is what it is beside the others."""
+    batch = binary(500, 3)
+    for side in batch.answers.values():
+        side[:50], side[50:100] = 0.5, (0.0, 1.0)
+    batch = replace(batch, weights=np.random.default_rng(4).random(500) if weighted else None)
+    partitions = columns(500, [3, 2], 5)
+    together = tally(batch, partitions, LIGHT)
+    for name in ("rows", "right", "confusion", "scores", "confidence", "ranks"):
+        alone = tally(batch, partitions, (name,)).sums[name]
+        assert together.sums[name] == pytest.approx(alone, rel=1e-12, abs=1e-12), name
+        assert together.sums[name].dtype == alone.dtype
+    hits = losses.top_k_hits(batch.answers["scores"], batch.labels, 1)
+    weights = np.ones(500) if batch.weights is None else batch.weights
+    assert together.sums["ranks"][0, 0] == pytest.approx(weights[hits].sum())

@@ -9,6 +9,7 @@ from seatrial.contracts.terms_of_data import DATA
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
+from seatrial.contracts.terms_of_security import SECURITY
 from seatrial.contracts.terms_of_training import TRAINING
 from seatrial.contracts.terms_of_trust import TRUST
 
@@ -292,7 +293,7 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | PROVENANCE | TRAINING | MONEY | _RAN
+FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | SECURITY | PROVENANCE | TRAINING | MONEY | _RAN
 
 WORDS: dict[str, str] = {
     # the five nouns

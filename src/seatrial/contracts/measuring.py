@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.quantity import Bytes, Seconds
 from seatrial.contracts.record import Record, listed
+from seatrial.contracts.securing import Security
 from seatrial.contracts.selecting import Selecting, Skew
 
 
@@ -38,6 +39,7 @@ class Limits(Record):
     open: Seconds = Field(default=300.0, description="to load a model and answer once")
     block: Seconds = Field(default=120.0, description="for one timed block")
     predict: Seconds = Field(default=600.0, description="to answer the evaluation rows")
+    attack: Seconds = Field(default=1800.0, description="for one attack at one budget")
     memory: Bytes | None = Field(default=None, description="memory of one worker; no limit if left out")
 
 
@@ -145,6 +147,9 @@ class Measure(Record):
     )
     explanations: Explanations | None = Field(
         default=None, description="whether the candidate answers for the same reasons as the reference"
+    )
+    security: Security | None = Field(
+        default=None, description="whether somebody can fool it: `{linf: [0.03, 0.1]}`; `{}` with its defaults"
     )
     hold_back: bool = Field(
         default=False,

@@ -39,6 +39,7 @@ KINDS: dict[str, str] = {
     "meters": "what is read off while it runs",
     "metrics": "how good the answers are",
     "corruptions": "how inputs go bad",
+    "attacks": "how somebody breaks it",
     "audits": "what is wrong with the data",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",

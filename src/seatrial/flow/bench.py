@@ -23,7 +23,7 @@ import psutil
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.events import Events
-from seatrial.contracts.messages import ArrayRef, Order
+from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
@@ -38,8 +38,6 @@ FIRST = 10
 """Answers after a start that are held against later ones."""
 EXAMPLES = 8
 """Rows that a conversion sees."""
-OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory")
-"""How frameworks say it in errors that are no MemoryError."""
 
 
 class Bench:
@@ -56,6 +54,7 @@ class Bench:
         self._queries: dict[tuple[Any, ...], list[Any]] = {}
         self._repeats: dict[str, float | None] = {}
         self._trainee = Trainee()
+        self._assault: Any = None
 
     def answer(self, line: str) -> str:
         """One order in JSON to one answer in JSON. Whatever goes wrong is an answer too."""
@@ -239,6 +238,13 @@ class Bench:
         outputs = {name: arrays.save_chunks(folder, collected).model_dump() for name, collected in pieces.items()}
         return {"outputs": outputs, "alone": differs}
 
+    def _attack(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
+
+        self._assault = self._assault or Assault()
+        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
+        return content
+
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
         return {"facts": json.loads(json.dumps(dataclasses.asdict(facts), default=str))}
@@ -247,6 +253,8 @@ class Bench:
         return self._trainee.answer(order) | {"memory": _resident()}
 
     def _close(self, order: Order) -> dict[str, Any]:
+        if self._assault is not None:
+            self._assault.close()
         if self._session is not None:
             self._session.close()
         self.closed = True
@@ -342,8 +350,7 @@ def _resident() -> int:
 def _state(error: Exception) -> str:
     if isinstance(error, Unsupported):
         return "unsupported"
-    words = str(error).lower()
-    return "out_of_memory" if any(sign in words for sign in OUT_OF_MEMORY) else "failed"
+    return "out_of_memory" if wants_memory(str(error)) else "failed"
 
 
 def _message(error: Exception) -> str:

@@ -16,7 +16,7 @@ from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.study import Input
 from seatrial.contracts.values import ValueKind
-from seatrial.flow import _guess
+from seatrial.flow import _guess, _kinds
 from seatrial.flow._look import Answer, Seen, by_suffix, look, runtimes
 from seatrial.flow._yaml import flow, word
 from seatrial.flow.read import FILL_IN
@@ -53,7 +53,7 @@ def written(
     calibrated = seen.rows >= ENOUGH_TO_DRAW
     here = list(_runtimes(seen.artefact))
     inputs, outputs = [_input(one, seen) for one in seen.artefact.signature.inputs], list(_outputs(seen))
-    task = _task([line.text for line in outputs])
+    task = _task([line.text for line in outputs], seen.kind)
     usual, more = _metrics(task)
     unasked = _variants(seen.artefact, calibrated)
     said = {
@@ -95,7 +95,12 @@ def _scale_note(wanted: Input) -> str:
 
 
 def _outputs(seen: Seen) -> Iterator[Line]:
-    """The one output that has a number for each class; others stay unsaid."""
+    """The one output that has a number for each class; others stay unsaid. For labels that are no classes, what `_kinds` finds."""
+    if seen.kind not in ("", _kinds.CLASS):
+        found = list(_kinds.outputs(seen.kind, seen.wide, seen.artefact.signature.outputs, seen.classes))
+        yield from (_said(one, seen) for one in found)
+        if found:
+            return
     specs = [spec for spec in seen.artefact.signature.outputs if _a_number_a_class(spec)]
     named = [spec for spec in specs if "prob" in spec.name.lower()]
     spec = next(iter(named or specs), None)
@@ -116,6 +121,14 @@ def _outputs(seen: Seen) -> Iterator[Line]:
         note = f"FILL IN: the {width} classes in their order; the data has {len(seen.classes)} labels"
         stated["classes"] = [FILL_IN]
     yield Line(flow({spec.name: stated})[1:-1], note)
+
+
+def _said(one: _kinds.Said, seen: Seen) -> Line:
+    """An output that needs classes and has none is marked."""
+    if one.stated.get("classes") == []:
+        note = f"FILL IN: the {seen.wide} labels in the order of the column `{seen.label}`; {one.note}"
+        return Line(flow({one.name: one.stated | {"classes": [FILL_IN]}})[1:-1], note)
+    return Line(flow({one.name: one.stated})[1:-1], one.note)
 
 
 def _a_number_a_class(spec: TensorSpec) -> bool:
@@ -151,10 +164,13 @@ def _data(table: PartInfo | None, data: Path | None, folder: Path, seen: Seen, c
     return Line(flow({"evaluation": given})[1:-1])
 
 
-def _task(outputs: Sequence[str]) -> str:
-    """The task that reads such outputs: the first that says so."""
+def _task(outputs: Sequence[str], kind: str) -> str:
+    """The task that reads such outputs and labels of this kind: the first that says so."""
     for name, part in catalog.parts("tasks").items():
-        if any(f"means: {means}" in text for means in part.gives.get("means", ()) for text in outputs):
+        read = part.gives.get("labels", ())
+        if any(f"means: {means}" in text for means in part.gives.get("means", ()) for text in outputs) and (
+            not kind or kind in read or not read
+        ):
             return name
     return FILL_IN
 

@@ -24,7 +24,7 @@ from seatrial.contracts.quality import Batch
 from seatrial.contracts.tally import Measure, Tally
 from seatrial.errors import SeatrialError, Unsupported
 from seatrial.flow._sampling import Sampling
-from seatrial.flow.counted import Asked, Counted, Judged, Pieces, filled, independent, without_each
+from seatrial.flow.counted import Asked, Counted, Judged, Pieces, filled, independent, put_together, without_each
 from seatrial.flow.measures import findings_of
 from seatrial.numerics.replicates import FEWEST, difference, widened
 
@@ -159,6 +159,15 @@ def _again(question: _Question, side: Counted) -> list[NDArray[np.float64]]:
 
 
 def _worked_out(question: _Question, side: Counted) -> list[NDArray[np.float64]]:
+    """Where groups are counted in fewer bins than the whole, all move by as much as that moves the whole."""
+    found, coarse = _asked_again(question, side), put_together(side, question.cells)
+    if coarse is None:
+        return found
+    pairs = zip(question.bounded(side, None), question.values(coarse, None), strict=True)
+    return [each + (whole.value - rough.value) for each, (whole, rough) in zip(found, pairs, strict=True)]
+
+
+def _asked_again(question: _Question, side: Counted) -> list[NDArray[np.float64]]:
     replicates = without_each(side, question.cells, question.one.info.counts)
     if not question.groups:
         return [one.value.reshape(side.groups, -1) for one in question.values(replicates, None)]

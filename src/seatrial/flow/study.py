@@ -23,6 +23,7 @@ from seatrial.flow.measure import Measured, measure
 from seatrial.flow.plan import make_plan
 from seatrial.flow.publish import publish
 from seatrial.flow.read import read
+from seatrial.flow.reconsidered import reconsidered
 from seatrial.flow.sweeps import sweeps
 from seatrial.flow.trial import now
 from seatrial.flow.trust import trusting
@@ -58,6 +59,7 @@ def run(
     findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home))
     watch(Event(stage="decide"))
     verdict = decide(plan, findings)
+    findings += tuple(reconsidered(plan, findings))
     dossier = Dossier(
         run=_run(name, plan, measured, begun, time.monotonic() - clock),
         study=source.study.model_dump(mode="json"),

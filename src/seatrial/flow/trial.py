@@ -147,6 +147,7 @@ class Trial:
     decided: bool = False
     asked: tuple[str, ...] = ()
     changed: dict[str, Any] = field(default_factory=dict)
+    attacked: dict[str, Any] = field(default_factory=dict)
     fitted: tuple[Any, ...] = ()
 
     @property

@@ -8,7 +8,8 @@ Counters and the shapes of what they sum, for C cells and K classes:
     ranks               (C, K)          rows by how many other classes score at least as high as the label (ties count)
     scores              (C, M, 2, B)    rows by whether they have the class (0: not) and the bin of its score
                                         (`numerics/score_bins.py`); M is 1 (the second class) for two classes, else K
-    confidence          (C, 2, B)       rows by whether they are right (0: not) and the bin of their highest probability
+    confidence          (C, 2, B)       rows by whether they are right (0: not) and the bin of their highest probability; of two
+                                        classes by whether they have the second (0: not) and the bin of its probability, as `scores`
     log_loss, brier     (C, 3)          sums of the rows' losses, their squares and cubes
     kl                  (C, 3)          the same of the divergence from the reference's probabilities
     log_loss_change, brier_change  (C, 3)   the same of the candidate's loss minus the reference's
@@ -27,7 +28,7 @@ one number for the row's cells in all of them, and told apart at the end. Memory
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -97,7 +98,9 @@ def tally(batch: Batch, partitions: Sequence[Partition], counters: Sequence[str]
     names = [name for one in counters if (name := _countable(batch, partitions, one))]
     rows, width = raw(batch.answers).shape
     cells = Cells(partitions, rows)
-    piles = {name: _piles(name, batch, cells.count) for name in dict.fromkeys(["rows", *names])}
+    known = _read_off(batch, names, width)
+    counted = [name for name in dict.fromkeys(["rows", *names]) if name not in known]
+    piles = {name: _piles(name, batch, cells.count) for name in counted}
     crossed = {name: chosen.Pairs(cells, width) for name in names if name == "label_pairs"}
     peaks = {name: cells.lowest() for name in names if name == "output_difference"}
     step = max(1024, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
@@ -115,8 +118,23 @@ def tally(batch: Batch, partitions: Sequence[Partition], counters: Sequence[str]
     sums |= {name: one.kept for name, one in crossed.items()}
     if batch.weights is None:
         sums = {name: found.astype(np.int64) if name in _WHOLE else found for name, found in sums.items()}
+    sums |= {name: read(sums) for name, read in known.items()}
     columns = valued.targets(batch) if valued.asked(batch) else width
     return Tally(cells.names, batch.classes or tuple(map(str, range(columns))), sums, peaks, batch.about)
+
+
+def _read_off(batch: Batch, names: Sequence[str], width: int) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
+    """Counters that need no counting, since others hold them: how each is read off those. Sums of weights are counted, for rounding."""
+    if chosen.asked(batch):
+        return {}
+    found: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+    if "confidence" in names and "scores" in names and width == 2:
+        found["confidence"] = lambda sums: sums["scores"][:, 0]
+    if "confusion" in names and batch.weights is None:
+        found["rows"] = lambda sums: sums["confusion"].sum(axis=(1, 2))
+        if "right" in names:
+            found["right"] = lambda sums: np.diagonal(sums["confusion"], axis1=1, axis2=2).sum(axis=1)
+    return found
 
 
 def bins_for(cells: int, classes: int) -> int:
@@ -231,7 +249,7 @@ def _piles(counter: str, batch: Batch, cells: int) -> list[Pile]:
         return [Pile(PAIRED_BINS**2, partial(scored_twice, place=place, bins=PAIRED_BINS)) for place in places]
     if counter == "confidence":
         bins = bins_for(cells, 2)
-        return [Pile(2 * bins, partial(confident, bins=bins))]
+        return [Pile(2 * bins, partial(classed, place=1, bins=bins) if width == 2 else partial(confident, bins=bins))]
     coded: dict[str, tuple[int, Coded | None]] = {
         "rows": (1, None),
         "right": (2, lambda rows: rows.own.right.view(np.int8)),

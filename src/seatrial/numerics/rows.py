@@ -73,9 +73,10 @@ class Side:
     @cached_property
     def ranks(self) -> Places:
         """How many other classes score at least as high as the label (`numerics.losses.top_k_hits`)."""
-        own = self.scores.reshape(-1).take(self._own)
         if self.scores.shape[1] == 2:
-            return np.asarray(~(self.scores.reshape(-1).take(self._own ^ 1) < own), np.intp)
+            first, second = self.scores[:, 0], self.scores[:, 1]
+            return np.asarray(~np.where(self.labels == 1, first < second, second < first), np.intp)
+        own = self.scores.reshape(-1).take(self._own)
         return np.asarray((~(self.scores < own[:, None])).sum(axis=1) - 1, np.intp)
 
     @cached_property

@@ -28,15 +28,24 @@ SCANS = {"Parquet": "scan_parquet", "Arrow": "scan_ipc"}
 class Table:
     """A table in one or several files of a format, looked at but not read."""
 
-    def __init__(self, kind: str, path: str, folder: Path, limits: TableLimits, *suffixes: str) -> None:
-        """Raises `DataError` where there are no files, or where they are of another format."""
+    def __init__(
+        self,
+        kind: str,
+        path: str,
+        folder: Path,
+        limits: TableLimits,
+        *suffixes: str,
+        fill: Mapping[str, float] | None = None,
+    ) -> None:
+        """`fill` are numbers that lists of unequal length are filled up with, by column. Raises `DataError` for no or other files."""
         import polars as pl
 
-        self.kind, self.path, self.limits = kind, path, limits
+        self.kind, self.path, self.limits, self.fill = kind, path, limits, dict(fill or {})
         self.files = _columns.files(path, folder, *suffixes)
         with reading(path, kind):
             self.frame: pl.LazyFrame = getattr(pl, SCANS[kind])(self.files, glob=False)
             self.schema = self.frame.collect_schema()
+        self._most: dict[str, int] = {}
 
     def words(self) -> dict[str, str]:
         """Columns with their types in words."""
@@ -46,7 +55,7 @@ class Table:
         """The named columns, at most `rows` rows at a time. Raises `DataError` for nulls and lists of unequal length."""
         import polars as pl
 
-        _columns.known(names, self.schema, self.path)
+        _columns.known([*names, *self.fill], self.schema, self.path)
         self._bounded(names, whole=False)
         picked = self.frame.select(names)
         with reading(self.path, self.kind):
@@ -100,7 +109,32 @@ class Table:
             nulls = int(self.frame.select(pl.col(series.name).null_count()).collect().item())
             first = start + int(series.is_null().arg_max() or 0)
             raise _nulls(nulls, f", the first in row {first} of {length}", where)
+        if series.name in self.fill:
+            return _filled(series, self._widest(series.name), self.fill[series.name], where)
         return _array(series, where)
+
+    def _widest(self, name: str) -> int:
+        """Entries of the longest list of a column in all files."""
+        import polars as pl
+
+        if not isinstance(self.schema[name], pl.List):
+            raise DataError("this column holds no lists to fill up", where=f"{self.path}, column `{name}`")
+        if name not in self._most:
+            self._most[name] = int(self.frame.select(pl.col(name).list.len().max()).collect().item() or 0)
+        return self._most[name]
+
+
+def _filled(series: pl.Series, longest: int, value: float, where: str) -> Array:
+    """Lists of unequal length as an array, what is missing at their ends filled with `value`."""
+    if longest == 0:
+        raise DataError("all of its lists are empty", where=where)
+    lengths = series.list.len().to_numpy()
+    held = _array(series.filter(series.list.len() > 0).explode(), where) if lengths.any() else None
+    inner = held.shape[1:] if held is not None else ()
+    made = np.full((len(series), longest, *inner), value, np.float64 if held is None else held.dtype)
+    if held is not None:
+        made[np.arange(longest) < lengths[:, None]] = held
+    return made
 
 
 def held(kind: str, file: Path) -> int:
@@ -213,7 +247,11 @@ def _width(series: pl.Series, where: str) -> int:
     lengths = series.list.len()
     least, most = int(lengths.min()), int(lengths.max())  # type: ignore[arg-type]
     if least != most or most == 0:
-        raise DataError(f"its lists hold {least} to {most} values; all must be equally long and not empty", where=where)
+        raise DataError(
+            f"its lists hold {least} to {most} values; all must be equally long and not empty",
+            where=where,
+            next_step="say with what to fill them up, as in `fill: {boxes: -1}`",
+        )
     return most
 
 

@@ -25,6 +25,9 @@ class Options(PartOptions):
     """Where the rows are."""
 
     path: str = Field(description="an Arrow or Feather file, a folder of them, or a pattern; from the study's folder")
+    fill: dict[str, float] = Field(
+        default={}, description="columns of lists of unequal length, and the number with which they are filled up"
+    )
     limits: TableLimits = Field(default=TableLimits(), description="what a file may ask for before it is refused")
 
 
@@ -44,4 +47,4 @@ def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
 
 
 def _table(options: Options, folder: Path) -> Table:
-    return Table("Arrow", options.path, folder, options.limits, ".arrow", ".feather", ".ipc")
+    return Table("Arrow", options.path, folder, options.limits, ".arrow", ".feather", ".ipc", fill=options.fill)

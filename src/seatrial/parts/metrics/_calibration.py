@@ -62,8 +62,7 @@ def _views(tally: Tally, options: Looked) -> Iterator[View]:
     two = len(tally.classes) == 2
     scores = tally.sums.get("scores")
     if "top" in options.of:
-        table = scores[:, 0] if two and scores is not None else tally.sums["confidence"]
-        yield _view({"class": tally.classes[1]} if two else {"of": "top"}, table)
+        yield _view({"class": tally.classes[1]} if two else {"of": "top"}, tally.sums["confidence"])
     if "class" in options.of and not (two and "top" in options.of) and scores is not None:
         for column in range(scores.shape[1]):
             yield _view({"class": tally.classes[1 if two else column]}, scores[:, column])

@@ -24,6 +24,7 @@ from seatrial.contracts.verdict import Outcome
 from seatrial.parts.reports import (
     _batching,
     _calibration,
+    _effect,
     _fairness,
     _page,
     _provenance,
@@ -133,6 +134,7 @@ SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "batching": lambda shown, _: _batching.section(shown),
     "sensitivity": lambda shown, _: _sensitivity.section(shown),
     "audit": lambda shown, _: audit(shown.dossier.findings),
+    "effect": lambda shown, _: _effect.section(shown),
     "slices": lambda shown, _: _slices.section(shown),
     "fairness": lambda shown, _: _fairness.section(shown),
     "calibration": lambda shown, _: _calibration.section(shown),

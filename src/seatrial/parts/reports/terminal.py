@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit
+from seatrial.parts.reports import _audit, _effect
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -96,7 +96,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
-        _audited(dossier),
+        _audited(shown),
         _training(shown),
         _sentence(dossier),
     ]
@@ -326,9 +326,11 @@ def _served(shown: View) -> RenderableType | None:
     return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines))
 
 
-def _audited(dossier: Dossier) -> RenderableType | None:
-    told = _audit.section(dossier.findings)
-    return None if told is None else Group(Text(words()["audit"]["title"], style="bold"), audit_text(told))
+def _audited(shown: View) -> RenderableType | None:
+    told = _audit.section(shown.dossier.findings)
+    if told is None:
+        return None
+    return Group(Text(words()["audit"]["title"], style="bold"), audit_text(told, _effect.section(shown)))
 
 
 def _training(shown: View) -> RenderableType | None:

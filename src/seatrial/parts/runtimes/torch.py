@@ -33,6 +33,7 @@ from seatrial.parts.runtimes._torch_profile import DeviceClock, graphs, profiled
 NEEDS = ("torch", "safetensors")
 EXTRA = "torch"
 ACCEPTS = {"format": ("torch",), "device": ("cpu", "cuda"), "precision": ("fp32", "tf32", "bf16", "fp16")}
+GIVES = {"gradient": ("yes",)}
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "tf32": ("not run here", "on GPUs alone; fp32 means fp32, TF32 is switched off for it"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("scores", "probabilities"), "means": ("logits", "probabilities", "scores")}
+GIVES = {"answers": ("scores", "probabilities"), "means": ("logits", "probabilities", "scores"), "labels": ("class",)}
 SUM_TOLERANCE = 1e-3
 _MEANS = ("logits", "probabilities", "scores")
 
