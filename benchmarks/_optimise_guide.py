@@ -25,7 +25,7 @@ def _by_run(recorded: dict[str, Any]) -> str:
         if "failed" in one:
             lines.append(f"| `{way}` | could not be made | | | | |")
             continue
-        cells = [_times(one.get("speedup")), _points(one.get("accuracy.drop")), _share(one.get("flips")), _size(one.get("size.disk")), one.get("executed") or ""]  # fmt: skip
+        cells = [_times(one.get("speedup")), _points(one.get("accuracy.drop")), _share(one.get("flips")), _size(one.get("size")), one.get("executed") or ""]  # fmt: skip
         lines.append(f"| `{short(way)}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
