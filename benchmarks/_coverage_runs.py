@@ -7,19 +7,18 @@ counts, widened by replicate groups and paired with the reference.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _coverage_held import Held, Key, hash_of, held, key_of
+from _coverage_held import Bounds, Held, Key, hash_of, held, of_finding, of_measure
 from _coverage_people import EACH, GALLERY, Make
 from numpy.typing import NDArray
 
 from seatrial import catalog
 from seatrial.contracts.finding import Condition, Finding
-from seatrial.contracts.part import PartInfo
 from seatrial.contracts.quality import Batch
 from seatrial.contracts.tally import Slice
 from seatrial.flow import arrays, stated
@@ -54,15 +53,15 @@ class Simulated:
         self._people = scene.people()
         self._asked = [Asked(catalog.find("metrics", one), given) for one, given in scene.metrics.items()]
         with tempfile.TemporaryDirectory() as folder:
-            found = self._found(np.arange(len(self._people.group))[None], Path(folder), truths=True)
-            self.truths = {key_of(one): one.number for one in found if one.value is not None}
+            everyone = np.arange(len(self._people.group))[None]
+            self.truths = {key: float(one.value[0]) for key, one in self._stated(everyone, Path(folder), truths=True)}
 
     def studies(self, first: int) -> dict[Key, Held]:
         """`at_once` studies, drawn by the number of the first."""
         rng = np.random.default_rng([hash_of(self.name), first])
         with tempfile.TemporaryDirectory() as folder:
             drawn = np.stack([self._draw(rng) for _ in range(self.scene.at_once)])
-            return held(self._found(drawn, Path(folder)), self.truths)
+            return held(self._stated(drawn, Path(folder)), self.truths)
 
     def _draw(self, rng: np.random.Generator) -> Places:
         rows, people = self.scene.rows, self._people
@@ -75,42 +74,40 @@ class Simulated:
         first = GALLERY if "vectors" in people.batch.answers else 0
         return rng.integers(first, len(people.group), rows)
 
-    def _found(self, drawn: Places, folder: Path, truths: bool = False) -> Iterator[Finding]:
+    def _stated(self, drawn: Places, folder: Path, truths: bool = False) -> Iterator[tuple[Key, Bounds]]:
         """What is stated of studies (studies, rows); of the population itself no rows are weighted or clustered."""
-        rows = drawn.ravel()
-        batch = _take(self._people.batch, rows)
+        batch = _take(self._people.batch, drawn.ravel())
         cells, codes = self._cells(drawn)
         sampling = Sampling() if truths else self._sampling(drawn, folder)
         if "vectors" in batch.answers:
             batch, codes = _with_gallery(self._people.batch, batch, codes)
-        names = tuple(str(cell[0][0].value) for cell in cells) if self.scene.groups > 1 else ("study",)
         groups = tuple(range(len(cells))) if self.scene.groups > 1 else ()
-        sliced = Sliced(cells, names, arrays.save(folder, codes.astype(np.int16)), groups)
-        judged = Judged(sliced, sampling)
-        paired = self.scene.paired
-        one = batch if paired else replace(batch, reference=None)
+        names = tuple(map(str, range(len(cells))))
+        judged = Judged(Sliced(cells, names, arrays.save(folder, codes.astype(np.int16)), groups), sampling)
         whole = [asked for asked in self._asked if asked.info.whole]
-        counted = [asked for asked in self._asked if not asked.info.whole]
-        made: list[Finding] = []
-        if counted:
-            made += self._counted(counted, one, judged)
+        if counted := [asked for asked in self._asked if not asked.info.whole]:
+            yield from self._counted(counted, batch, judged)
         if whole:
-            if any("slices" in asked.info.cannot for asked in whole):
-                judged = Judged(Sliced(), sampling)
+            alone = any("slices" in asked.info.cannot for asked in whole)
+            rows = Judged(Sliced(), sampling) if alone else judged
             reference = replace(batch, answers=batch.reference or {}, reference=None)
-            made += _named(state_whole(whole, _once(one), _once(reference), judged, (0.95,), 0))
-        alone = len(drawn) > 1 and not any("slices" in asked.info.cannot for asked in whole)
-        yield from (found for found in made if not alone or found.slice or "groups" in found.at)
+            found = state_whole(whole, _once(batch), _once(reference), rows, (0.95,), 0)
+            yield from (of_finding(info, one) for info, one in found if one.slice or alone)
 
-    def _counted(self, asked: list[Asked], batch: Batch, judged: Judged) -> list[Finding]:
-        stated.FEW_CLASSES = 100  # each class of every study is told of, too
-        other = None
+    def _counted(self, asked: list[Asked], batch: Batch, judged: Judged) -> Iterator[tuple[Key, Bounds]]:
+        """Metrics of shared counts. The flow is kept from making findings of its measures, which would take most of the time."""
+        stated._told = lambda question, measure, judged, classes: [measure]
+        other, one = None, replace(batch, reference=None)
+        asked = [each for each in asked if self.scene.paired or not each.info.paired]
         if self.scene.paired:
-            theirs = [one for one in asked if not one.info.paired]
+            theirs = [each for each in asked if not each.info.paired]
             reference = replace(batch, answers=batch.reference or {}, reference=None)
-            other = count(theirs, _once(reference), judged, dealt=True)
-        own = count(asked, _once(batch), judged, dealt=self.scene.paired)
-        return _named(stated.state(asked, _once(batch), judged, own, other, (0.95,)))
+            other, one = count(theirs, _once(reference), judged, dealt=True), batch
+        own = count(asked, _once(one), judged, dealt=self.scene.paired)
+        for info, found in stated.state(asked, _once(one), judged, own, other, (0.95,)):
+            if isinstance(found, Finding):
+                raise RuntimeError(f"{info.name}: {found.note}")
+            yield of_measure(info, found, skip=int(self.scene.groups == 1))
 
     def _cells(self, drawn: Places) -> tuple[tuple[tuple[Slice, ...], ...], Places]:
         """A slice for each study; or a partition for each, whose cells are its groups of people."""
@@ -141,12 +138,6 @@ class Simulated:
             weights = (weights / weights.mean(axis=1, keepdims=True)).ravel()
             return Sampling(arrays.save(folder, weights), worth=float(len(weights) / (weights**2).sum()))
         return Sampling()
-
-
-def _named(found: Iterable[tuple[PartInfo, Finding]]) -> list[Finding]:
-    """Findings; that of the metric `drop`, which states what `accuracy` states by another method, by a name of its own."""
-    made = [(one, f"{one.what} by Tango" if info.name == "drop" else one.what) for info, one in found]
-    return [one.model_copy(update={"what": what}) for one, what in made]
 
 
 def _take(batch: Batch, rows: Places) -> Batch:

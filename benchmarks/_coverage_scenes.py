@@ -102,7 +102,7 @@ def _pairs() -> Iterable[tuple[str, Scene]]:
         scored = metrics("classification", scored=True)
         for left in ("reliability", "calibration_line", "calibration_in_the_large"):
             scored.pop(left)
-        yield f"scores against the reference, {name}", Scene(made, rows, scored, at_once=39)
+        yield f"scores against the reference, {name}", Scene(made, rows, scored, at_once=79)
     four = {name: of for name, of in metrics("classification", scored=False).items() if name != "cost"}
     yield "four classes against the reference, 1,000 rows", Scene(FOUR, 1000, four, at_once=40)
     yield (
@@ -128,7 +128,7 @@ def _sampled() -> Iterable[tuple[str, Scene]]:
     ):
         yield f"two classes, {name}", Scene(made, rows, plain, drawn, at_once=40)
         if rows in (250, 1000):
-            yield f"scores, {name}", Scene(made, rows, scored, drawn, at_once=39, paired=False)
+            yield f"scores, {name}", Scene(made, rows, scored, drawn, at_once=79, paired=False)
     numbers = {name: {} for name in ("mae", "rmse", "mape", "r2", "output_difference")}
     for drawn, rows in (("weighted", 500), ("clustered", 100)):
         yield f"numbers, {drawn}, {rows}", Scene(HEAVY, rows, numbers, drawn, at_once=40)

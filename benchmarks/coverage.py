@@ -69,7 +69,7 @@ def add(kept: dict[str, Any], found: dict[str, Held], studies: int) -> None:
     """More studies of a scene."""
     kept["runs"] += studies
     for name, one in found.items():
-        kept["figures"][name] = [a + b for a, b in zip(kept["figures"].get(name, [0] * 5), one, strict=True)]
+        kept["figures"][name] = list(one.add(kept["figures"].get(name, Held())))
 
 
 def write(table: Table) -> None:
@@ -88,8 +88,8 @@ def write(table: Table) -> None:
     half.replace(TABLE)
 
 
-def beyond(table: Table) -> list[str]:
-    """Figures that miss a bar, in words, with how many standard errors of simulation they lie outside."""
+def beyond(table: Table, errors: float = 0.0) -> list[str]:
+    """Figures that miss a bar by more than so many standard errors of simulation, in words."""
     found = []
     for name, scene in table.items():
         for figure, one in figures(scene).items():
@@ -99,6 +99,8 @@ def beyond(table: Table) -> list[str]:
                 continue
             bar = LEAST if low else MOST
             away = abs(covered - bar) / math.sqrt(bar * (1 - bar) / one.bounded)
+            if away <= errors:
+                continue
             said = f"{covered:.3f} of {one.bounded} ({one.above} above, {one.below} below; {away:.1f} errors off)"
             found.append(f"{'LOW ' if low else 'high'} {said}  {figure}: {name}")
     return sorted(found)

@@ -45,6 +45,7 @@ STAGES = (
     "deciding",
     "writing reports",
 )
+TRIED = STUDY.replace("rounds: 2", f"rounds: {ROUNDS}").replace("[offline]", "[{offline: {seconds: 0.3}}]")
 SHELVES = (ROUND, PREDICTION, FACTS, ARTEFACT)
 Kept = dict[tuple[str, str], Any]
 
@@ -63,7 +64,7 @@ def main() -> None:
     longest = whole()
     while kills < wanted and time.monotonic() < end:
         with tempfile.TemporaryDirectory() as name:
-            file = make(Path(name), STUDY.replace("rounds: 2", f"rounds: {ROUNDS}"))
+            file = make(Path(name), TRIED)
             done, before = False, {}
             while not done and kills < wanted and time.monotonic() < end:
                 done, alive = sail(file, chance.uniform(SOONEST_S, longest))
@@ -91,7 +92,7 @@ def main() -> None:
 def whole() -> float:
     """Seconds that the study takes when nothing ends it."""
     with tempfile.TemporaryDirectory() as name:
-        file = make(Path(name), STUDY.replace("rounds: 2", f"rounds: {ROUNDS}"))
+        file = make(Path(name), TRIED)
         began = time.monotonic()
         done, _ = sail(file, 600)
         assert done, (file.parent / SAID).read_text()

@@ -161,9 +161,7 @@ def _training_images(place: Path) -> None:
 
 def told(dossier: Dossier, entry: Entry) -> dict[str, Any]:
     """The figures of one candidate, with bounds; why it has none."""
-    found = {
-        what: dossier.find(what, entry.id) for what in ("speedup", "accuracy", "accuracy.drop", "flips", "size")
-    }
+    found = {what: dossier.find(what, entry.id) for what in ("speedup", "accuracy", "accuracy.drop", "flips", "size")}
     failed = dossier.find("run", entry.id)
     if failed is not None and failed.value is None:
         return {"failed": failed.note}

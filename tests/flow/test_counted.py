@@ -266,3 +266,16 @@ def test_many_slices_do_not_widen_what_scores_say(tmp_path: Path):
     one, other = (pick(findings(asked("auc_pr"), batch, rows), "auc_pr.drop") for rows in (few, many))
     assert one.value == other.value
     assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.03)
+
+
+def test_no_metric_fails_where_rows_are_clustered(tmp_path: Path):
+    """Every metric of shared counts, the paired ones and those with a largest value, too."""
+    level, batch, cluster = made(rows=800)
+    rows = judged(tmp_path, level, Sampling(None, arrays.save(tmp_path, cluster.astype(np.int32)), 80, 80))
+    given = {"cost": {"matrix": [[0, 1], [1, 0]]}}
+    able = [one for one in catalog.parts("metrics").values() if one.counts and one.takes("task", "classification")]
+    found = findings([Asked(one, given.get(one.name, {})) for one in able], batch, rows)
+    assert [one.key for one in found if one.state is State.FAILED] == []
+    assert pick(found, "output_difference").value == pytest.approx(
+        np.abs(batch.answers["scores"] - batch.reference["scores"]).max()
+    )

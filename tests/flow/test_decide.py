@@ -305,6 +305,14 @@ def test_what_was_not_measured_to_the_end_can_not_pass():
     assert (verdict.outcome, verdict.recommended) == (Outcome.OPEN, None)
 
 
+def test_where_nothing_is_required_nothing_is_judged_not_even_what_was_not_measured():
+    plan = make_plan(require=())
+    verdict = decide(plan, [missing("run", State.HUNG, "no answer within 20 s", candidate=ids(plan)[1])])
+    assert verdict.outcome is Outcome.OPEN
+    assert "Nothing was required" in verdict.sentence
+    assert not any(one.judgements for one in verdict.candidates)
+
+
 def stated(value, model=None, what="data.approved", **more):
     """A finding that speaks of no candidate: of the data, or of a model."""
     at = {"data": "evaluation"} | ({"model": model} if model else {})

@@ -228,7 +228,7 @@ def test_the_queue_of_annotators_names_outvoted_rows_first_then_the_most_divided
 
 @pytest.mark.parametrize(
     "name",
-    ["constant_columns", "duplicates", "encoding_faults", "impossible_values", "missingness", "mixed_types", "outliers", "units"],
+    ["constant_columns", "duplicates", "encoding_faults", "impossible_values", "missingness", "mixed_types", "near_duplicates", "outliers", "personal_data", "sensitive_columns", "units"],
 )  # fmt: skip
 def test_false_alarms_stay_below_what_is_stated(name: str) -> None:
     raised = false_alarms(catalog.find("audits", name), None, lambda seed: _faulty.clean(300, seed), 40)

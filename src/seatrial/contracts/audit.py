@@ -5,6 +5,7 @@ A part in `parts/audits` declares how it works:
     ACCEPTS = {"tables": ("one",)}    looks at each table alone: it has `begin`, and shares one pass over the rows with all others
     ACCEPTS = {"tables": ("all",)}    looks at several together, or reads in ways of its own: it has `look`
     GIVES = {"way": ("model",)}       fits or asks a model, so it takes longer; left out, it only counts
+    GIVES = {"when": ("named",)}      looks only where it is named; left out, wherever all audits look
 
 It yields findings called `audit.<name>` (how many, with a severity) and what belongs to them, such as `audit.<name>.share`; `told`
 makes both. What stands in a row is in no finding, error, log or file: rows are named by their numbers, columns by their names.

@@ -129,6 +129,10 @@ class Measure(Record):
     loads: tuple[Ref, ...] = Field(
         default=("single_stream", "offline"), validate_default=True, description="how candidates are driven"
     )
+    processing: Literal["outside", "inside"] = Field(
+        default="outside",
+        description="whether a query's time holds what stands before and after the model: rows as stored made ready, answers read as the task reads them",
+    )
     meters: tuple[Ref, ...] = Field(
         default=("latency", "throughput", "memory", "cold_start", "size"),
         validate_default=True,

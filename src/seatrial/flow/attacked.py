@@ -34,6 +34,8 @@ from seatrial.numerics.replicates import mean_by_group, share_by_group
 
 Flags = NDArray[np.bool_]
 ACCURACY, UNION = "attack.accuracy", "all"
+PATIENT = 5
+"""Questions a row, on average, from which on it means something that a row fell late."""
 KNOWS = {
     "classes": "sees the class of each answer and no more",
     "scores": "sees the scores of each answer",
@@ -163,7 +165,7 @@ def _efforts(came: Came) -> Iterator[Finding]:
             common: dict[str, Any] = {"n": told["attacked"], "unit_of_replication": "rows", "method": "exact count"}
             note = f"and {told['slopes']:.4g} gradients" if told["slopes"] else ""
             yield Finding(what="attack.queries", at=at, value=round(told["queries"], 1), unit="answers", note=note, **common)  # fmt: skip
-            if told["hits"] and step.budget is not None:
+            if told["hits"] and step.budget is not None and told["queries"] >= PATIENT:
                 said = f"{told['late']} of the {told['hits']} rows that it newly fooled, after three quarters of its questions"
                 yield Finding(what="attack.late", at=at, value=told["late"] / told["hits"], better="lower", note=said, **common)  # fmt: skip
 

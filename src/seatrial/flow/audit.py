@@ -2,6 +2,7 @@
 
 audit.<name> {table, ...}         how many of what an audit looks for, with a severity; `.share`, and what else belongs to it
 audit.rows {table}                how many rows were looked at
+audit.column {table, column}      its type
 audit.unread {table}              columns that could not be read
 audit.serious, audit.minor        how many of the results are that severe: a requirement on them demands a clean audit
 
@@ -40,6 +41,8 @@ MOST_PASSES = 8
 BEGINNING = 16
 """Rows that are read first, to leave out columns of a kind that can't be read."""
 JUDGING = "evaluation"
+MOST_LISTED = 200
+"""Columns of a table that are listed with their types."""
 Marks = tuple[int, dict[str, NDArray[np.bool_]]]
 """How many rows a table has, and by kind of doubt which of them are in doubt."""
 
@@ -145,6 +148,8 @@ def choose(asked: Auditing, folder: Path) -> tuple[list[Chosen], list[Finding]]:
     listed = named or [(part, {}) for part in catalog.parts("audits").values()]
     chosen, found = list[Chosen](), list[Finding]()
     for part, given in listed:
+        if not named and "named" in part.gives.get("when", ()):
+            continue
         if part.name in asked.without or (not asked.models and "model" in part.gives.get("way", ())):
             continue
         if gone := catalog.absent(part):
@@ -225,7 +230,7 @@ def _one(table: Table, ground: Ground, chosen: Sequence[Chosen]) -> list[Finding
         if turn == 0:
             table.kept_rows, table.kept_hashes = rows, np.concatenate(hashes or [np.empty(0, np.uint64)])
         active = [(one, look) for one, look in active if look.again]
-    found.append(_looked_at(table))
+    found += [_looked_at(table), *_columns(table)]
     for one, look in looks:
         found += _collected(one, look.findings, at)
     return found
@@ -286,6 +291,18 @@ def _looked_at(table: Table) -> Finding:
         note=f"{len(table.columns)} columns",
         measured_at=now(),
     )
+
+
+def _columns(table: Table) -> Iterator[Finding]:
+    """What a data sheet says of a table's composition: its columns with their types; of very wide tables the first."""
+    for name, words in islice(table.columns.items(), MOST_LISTED):
+        yield Finding(
+            what="audit.column",
+            at={"table": table.name, "column": name},
+            value=words,
+            method="as the file has it",
+            measured_at=now(),
+        )
 
 
 def results(found: Iterable[Finding]) -> dict[tuple[str, str], Severity]:

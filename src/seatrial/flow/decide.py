@@ -83,7 +83,7 @@ def _candidate(
 ) -> CandidateVerdict:
     evidence = _evidence(plan, planned, findings, plan.levels.gate)
     judgements = tuple(_judge(plan, one, evidence) for one in required)
-    judgements += tuple(_unfinished(one) for one in evidence.findings if one.what == "run")
+    judgements += tuple(_unfinished(one) for one in evidence.findings if one.what == "run" and required)
     outcome = all_must_hold([one.outcome for one in judgements]) if required else Outcome.OPEN
     return CandidateVerdict(
         candidate=planned.candidate.id, outcome=outcome, eligible=planned.eligible, judgements=judgements

@@ -234,7 +234,7 @@ def _trial(
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
     voyage.findings.extend(layers(artefact, candidate.id))
-    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash)
+    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash, mine.stored)
 
 
 def _imported(voyage: Voyage, planned: Planned, artefact: Artefact, judged: rows.Rows) -> Trial | None:

@@ -21,9 +21,10 @@ from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Round
 from seatrial.errors import WorkerError, WorkerFailed
 from seatrial.flow import arrays, surroundings, timed
-from seatrial.flow.crew import failed
+from seatrial.flow.crew import driving, failed
 from seatrial.flow.elsewhere import NO_PAIR, NOT_RUN
 from seatrial.flow.keep import ROUND, SHORT_ROUND
+from seatrial.flow.processing import SAID
 from seatrial.flow.quiet import quietest
 from seatrial.flow.service import TIMES_OF
 from seatrial.flow.stated import without
@@ -152,10 +153,10 @@ def _ask(
         order="block",
         part=load,
         base=str(voyage.folder),
-        values=dict(trial.values),
+        values=dict(trial.driven),
         meters=tuple(ref.name for ref in read),
         folder=str(voyage.keeper.arrays),
-        settings={"cores": cores, "options": options} | ({"unchecked": True} if short else {}),
+        settings=driving(voyage, trial) | {"cores": cores, "options": options} | ({"unchecked": True} if short else {}),
         seed=number,
     )
     return trial.link.ask(order, voyage.plan.study.measure.limits.block)
@@ -297,7 +298,8 @@ def _signed(
         "part_version": version,
         "measured_at": max(body["at"] for body in trial.rounds.values()),
     }
-    if timing := ", ".join(trial.runtime.gives.get("timing", ())) if load and one.value is not None else "":
+    said = [*trial.runtime.gives.get("timing", ()), *([SAID] if trial.stored else [])]
+    if timing := ", ".join(said) if load and one.value is not None else "":
         update["method"] = f"{one.method}; {timing}" if one.method else timing
     if one.state is State.OK and disturbed:
         out = sum(round_.disturbed for round_ in rounds)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial import catalog
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.finding import Finding, Origin, State, weakest
+from seatrial.contracts.money import Drawn
 from seatrial.errors import PartError, StoreError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TIMES_OF = "latency.mean"
 """The finding that names the files of single times among its artefacts."""
+ENERGY = ("energy.query", "energy.query.net", "energy.power")
 NEXT = "let the study measure `latency` under `single_stream` (both are in a study that says nothing of `measure`) and run it again"
 RATE = "samples/s"
 
@@ -36,6 +38,8 @@ class Service:
     findings: tuple[Finding, ...]
     instances: int = 1
     """How many of it were measured side by side on the machine: so many replicas may share one, as fast as these are."""
+    drawn: Drawn | None = None
+    """What the machine drew by its energy counters; None where there were none."""
 
     @property
     def origin(self) -> Origin:
@@ -75,8 +79,29 @@ def service(findings: Sequence[Finding], candidates: Sequence[Candidate], id_: s
     pooled = sum(float(one.sum()) for one in rounds) / sum(len(one) for one in rounds)
     in_batches = _batches(findings, candidates, id_)
     batches = {1: pooled} | {size: seconds for size, (seconds, _) in in_batches.items() if size > 1}
-    rested = (timed, *(one for _, one in in_batches.values()))
-    return Service(id_, rounds, dict(sorted(batches.items())), rested, _named(candidates, id_).instances)
+    drawn, by = _drawn(findings, timed)
+    rested = (timed, *(one for _, one in in_batches.values()), *by)
+    return Service(id_, rounds, dict(sorted(batches.items())), rested, _named(candidates, id_).instances, drawn)
+
+
+def _drawn(findings: Sequence[Finding], timed: Finding) -> tuple[Drawn | None, list[Finding]]:
+    """Watts at rest and joules a query beyond them, under the load of single queries; and the findings that say so.
+
+    Gross and net energy of a query differ by what rest drew meanwhile, and gross energy over power is that while. Where rest wasn't
+    measured the machine counts as always at work, which is too much rather than too little.
+    """
+    said = {
+        one.what: one
+        for one in findings
+        if one.candidate == timed.candidate and one.at == timed.at and one.what in ENERGY and one.value is not None
+    }
+    gross, net, power = (said.get(what) for what in ENERGY)
+    if gross is None or power is None:
+        return None, []
+    if net is None:
+        return Drawn(rest=power.number), [power]
+    rest = (gross.number - net.number) * power.number / gross.number
+    return Drawn(rest=max(0.0, rest), query=net.number), [gross, net, power]
 
 
 def _load(file: Path) -> Any:

@@ -121,7 +121,7 @@ def _evidence(question: _Question, judged: Judged, own: Counted, measure: Measur
 
 def _methods(measure: Measure, sampling: Sampling) -> str | list[str]:
     what = f"{sampling.clusters} clusters" if sampling.clusters else "weighted rows"
-    said = f"widened for {what} by a jackknife of {sampling.groups} groups"
+    said = f"widened for {what} by a jackknife of {sampling.groups} groups, conservative: never narrowed"
     given = measure.method
     return f"{given}; {said}" if isinstance(given, str) else [f"{method}; {said}" if method else "" for method in given]
 
@@ -220,7 +220,9 @@ def _differences(
 
 def _drop(measure: Measure, bounds: tuple[Any, Any, Any], level: float, sampling: Sampling) -> Measure:
     what = f" of {sampling.clusters} clusters" if sampling.clusters else ""
-    method = f"paired difference, jackknife of {sampling.groups} groups{what}, with room for changes not seen"
+    method = (
+        f"paired difference, jackknife of {sampling.groups} groups{what}, with conservative room for changes not seen"
+    )
     few = f"fewer than {FEWEST} independent rows or groups of rows give no bounds"
     return replace(
         measure,

@@ -174,7 +174,7 @@ def _drop(figure: Figure, theirs: Figure, filled: int, worth: Floats, level: flo
     if figure.exact:
         low = high = np.full(1, np.nan)
     what = f" of {judged.sampling.clusters} clusters" if judged.sampling.clusters else ""
-    told = f"paired difference, jackknife of {filled} groups{what}, with room for changes not seen"
+    told = f"paired difference, jackknife of {filled} groups{what}, with conservative room for changes not seen"
     return Measure(
         what=f"{figure.what}.drop",
         value=value,

@@ -37,7 +37,7 @@ REPLICATES = 1000
 FEW = 100
 _BLOCK = 128  # tables drawn at once
 _SEED = 20261123
-JEFFREYS = f"the wider of quantiles of {REPLICATES:,} tables drawn from the Jeffreys posterior and effective rows"
+JEFFREYS = f"conservative, the wider of quantiles of {REPLICATES:,} tables drawn from the Jeffreys posterior and effective rows"
 
 
 def f_beta(table: ArrayLike, beta: float, level: float | None = 0.95) -> Intervals:

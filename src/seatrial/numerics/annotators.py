@@ -56,7 +56,7 @@ def _counts(labels: ArrayLike, classes: int) -> NDArray[np.float64]:
     kept: NDArray[np.float64] = counts[counts.sum(axis=1) > 1]
     if not len(kept):
         raise ValueError("alpha needs a row with two labels")
-    return kept
+    return np.asarray(kept)
 
 
 def _parts(counts: NDArray[np.float64]) -> NDArray[np.float64]:

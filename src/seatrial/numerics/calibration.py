@@ -119,7 +119,7 @@ def squared_errors(tables: Sequence[Reliability], level: float | None = 0.95) ->
     held = [_of_two(table) for table in tables]
     bins = [len(table.n) for table in held]
     values = [_squared(table) if len(table.n) else math.nan for table in held]
-    methods = [f"debiased squared calibration error, {some} bins, three-cumulant bounds" for some in bins]
+    methods = [f"debiased squared calibration error, {some} bins, conservative three-cumulant bounds" for some in bins]
     return _bounded(values, [_missed(table) if len(table.n) else None for table in held], methods, level)
 
 
@@ -139,7 +139,7 @@ def briers_parts(tables: Sequence[Reliability], level: float | None = 0.95) -> l
     held = [_of_two(table) for table in tables]
     missed, apart = ([of(one) if len(one.n) else None for one in held] for of in (_missed, _apart))
     words = "decomposition over bins, biases removed"
-    bounded = f"{words}; three-cumulant bounds"
+    bounded = f"{words}; conservative three-cumulant bounds"
     rows, hits = (
         np.array([float(one.sum()) for one in many]) for many in zip(*((t.n, t.hits) for t in tables), strict=True)
     )
@@ -250,6 +250,8 @@ def _uncertainties(
 def line(n: ArrayLike, hits: ArrayLike, score: ArrayLike, level: float = 0.95) -> Line | None:
     """Cox's recalibration line by maximum likelihood on the fine bins, with Wald intervals. None where there is none.
 
+    Errors are the larger of the model's own and of those that don't take the line for the truth (Huber 1967, White 1982).
+
     Cox (1958), Biometrika 45, 562-565. There is none without rows of both kinds, with a single score, or where scores part
     the rows perfectly. Scores are kept within 1e-7 of 0 and 1.
     """
@@ -270,7 +272,7 @@ def lines(n: ArrayLike, hits: ArrayLike, score: ArrayLike, level: float = 0.95) 
             found.append(None)
             continue
         begin = fits if begin is _CALIBRATED else begin
-        words = f"logistic recalibration on {own.sum():g} rows, Wald"
+        words = f"logistic recalibration on {own.sum():g} rows, Wald with the larger of the model's and robust errors, conservative"
         (intercept, slope), (offset,) = (_wald(*fit, level, words) for fit in fits)
         found.append(Line(slope, intercept, offset))
     return found
@@ -328,8 +330,19 @@ def _logistic(
         share = _shortened(eta, change, rows, positive)
         beta, eta = beta + share * step, eta + share * change
         if np.abs(share * step).max() < 1e-9:
-            return beta, np.sqrt(np.diag(np.linalg.inv(information)))
+            return beta, _errors(information, columns, positive * (1 - p) ** 2 + (rows - positive) * p**2)
     return None
+
+
+def _errors(information: Floats, columns: list[Floats], squares: Floats) -> Floats:
+    """Standard errors: the larger of the model's own and of Huber's and White's, which don't take the line for the truth.
+
+    `squares` are the sums of squared residuals in each bin. The slope held at 1 is wrong of most models, and the model's own
+    error of the offset is too small then.
+    """
+    inverse = np.linalg.inv(information)
+    spread = np.array([[(squares * one) @ other for other in columns] for one in columns])
+    return np.asarray(np.sqrt(np.maximum(np.diag(inverse), np.diag(inverse @ spread @ inverse))))
 
 
 def _shortened(eta: Floats, change: Floats, rows: Floats, positive: Floats) -> float:

@@ -82,7 +82,7 @@ def share_ratio(successes: ArrayLike, n: ArrayLike, level: float = 0.95, least: 
     limits = {group: proportion(float(hits[group]), float(rows[group]), at) for group in known}
     bounds = [_ratio(limits[a], limits[b]) for a, b in pairs]
     low, high = min(one[0] for one in bounds), min(1.0, *(one[1] for one in bounds))
-    method = f"smallest of {len(pairs) // 2} ratios, MOVER intervals at once (Bonferroni)"
+    method = f"smallest of {len(pairs) // 2} ratios, MOVER intervals at once (Bonferroni, conservative)"
     return Gap(float(shares[lowest] / shares[highest]), low, high, highest, lowest, undecided, method)
 
 
@@ -121,7 +121,7 @@ def _widest(
     low, high = max(0.0, *(one[0] for one in bounds)), min(most, max(one[1] for one in bounds))
     value = float(values[highest] - values[lowest])
     count = len(pairs) // 2
-    method = f"largest of {count} differences, {words} at once (Bonferroni)" if count > 1 else words
+    method = f"largest of {count} differences, {words} at once (Bonferroni, conservative)" if count > 1 else words
     return Gap(value, low, max(high, value), highest, lowest, undecided, method)
 
 

@@ -23,7 +23,7 @@ from seatrial.numerics.distributions import normal_quantile
 from seatrial.numerics.interval import Intervals, alone, tail
 
 Floats = NDArray[np.float64]
-METHOD = "Spearman's correlation of scores in {bins} bins each, Fisher's z with the larger of two standard errors"
+METHOD = "Spearman's correlation of scores in {bins} bins each, Fisher's z with the larger of two standard errors, conservative"
 
 
 def rank_correlations(tables: ArrayLike, level: float | None = 0.95) -> Intervals:

@@ -68,7 +68,7 @@ def averaged(
     told = told.reshape(count.shape)
     if pairs is None:
         low, high = ((weights * np.where(there, one, 0.0)).sum(axis=-1) for one in (parts.low, parts.high))
-        method = np.add("mean, and mean of the bounds, ", told, dtype=object)
+        method = np.add("mean, and conservative mean of the bounds, ", told, dtype=object)
         nothing = np.isnan(value)
         return Intervals(value, np.where(nothing, np.nan, low), np.where(nothing, np.nan, high), level, method)
     covariance = _covariance(np.asarray(pairs, np.float64), share, np.where(there, out_of, 1.0), figure)
@@ -82,7 +82,7 @@ def averaged(
     if weigh:
         return found
     down, up = _mover(parts, weights, there, covariance)
-    method = np.add("the wider of MOVER with the labels' correlations, and ", found.method, dtype=object)
+    method = np.add("conservative, the wider of MOVER with the labels' correlations, and ", found.method, dtype=object)
     low, high = (
         np.maximum(0.0, np.minimum(found.low, value - down)),
         np.minimum(1.0, np.maximum(found.high, value + up)),

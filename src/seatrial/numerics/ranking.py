@@ -114,7 +114,9 @@ def auc_roc(histogram: ArrayLike, level: float | None = 0.95) -> Intervals:
         under, over = _newcombe(found.value[few], found.positives[few], found.negatives[few], level)
         low[few], high[few] = np.fmin(low[few], under), np.fmax(high[few], over)
     method = np.where(
-        few, "the wider of DeLong on the logit scale and Newcombe's score interval", "DeLong on the logit scale"
+        few,
+        "conservative, the wider of DeLong on the logit scale and Newcombe's score interval",
+        "DeLong on the logit scale",
     )
     return Intervals(found.value, low, high, level, _binned(method, found.slack, np.shape(histogram)[-1]))
 
@@ -145,7 +147,7 @@ def auc_pr(histogram: ArrayLike, level: float | None = 0.95) -> Intervals:
     low = np.maximum(0.0, low - found.optimism)
     method = np.where(
         few,
-        "the wider of the delta method on the logit scale and a share of the class's rows",
+        "conservative, the wider of the delta method on the logit scale and a share of the class's rows",
         "delta method on the logit scale",
     )
     return Intervals(found.value, low, high, level, _binned(method, found.slack, np.shape(histogram)[-1]))

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seatrial.numerics.betas import student_quantiles
-from seatrial.numerics.interval import Intervals
+from seatrial.numerics.distributions import normal_quantile
+from seatrial.numerics.interval import Intervals, tail
 from seatrial.numerics.proportions import proportions
 from seatrial.numerics.replicates import FEWEST, spread
 
@@ -44,7 +45,7 @@ def bounds(
 
 def _of_share(share: Floats, half: Floats, units: Floats, level: float) -> tuple[Floats, Floats]:
     """Bounds of a proportion of as many rows as would give this half width; of `units` rows where there is none."""
-    normal = -float(student_quantiles((1 - level) / 2, np.asarray(1e9)))
+    normal = -normal_quantile(tail(level))
     inside = (share > 0) & (share < 1) & (half > 0)
     rows = np.where(inside, share * (1 - share) * (normal / np.where(inside, half, 1.0)) ** 2, units)
     rows = np.where(np.isnan(share), 0.0, np.maximum(rows, 1e-9))

@@ -147,7 +147,7 @@ def _macro(parts: Intervals, hits: Floats, sizes: Floats, shared: Floats | None 
 
 def _macro_method(count: NDArray[np.intp], classes: int, pooled: NDArray[np.object_]) -> NDArray[np.object_]:
     texts = [
-        f"mean over {some} of {classes} classes, the wider of MOVER and {one} of effective rows"
+        f"mean over {some} of {classes} classes, conservative, the wider of MOVER and {one} of effective rows"
         for some, one in zip(count.ravel().tolist(), pooled.ravel().tolist(), strict=True)
     ]
     return np.array(texts, object).reshape(count.shape)

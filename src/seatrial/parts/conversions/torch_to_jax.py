@@ -161,9 +161,10 @@ def _sizes(tensor: Any) -> bool:
 
 
 def _constant(tensor: Any) -> Any:
-    import jax.numpy as jnp
+    import jax
 
-    return jnp.asarray(tensor.numpy())
+    with jax.ensure_compile_time_eval():  # else it would be a place in the program, whose number isn't known
+        return jax.numpy.asarray(tensor.numpy())
 
 
 def _written(states: list[Any], call: Call, source: Source, options: Options, floats: str) -> bytes:

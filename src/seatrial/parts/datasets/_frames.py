@@ -45,7 +45,7 @@ class Table:
         with reading(path, kind):
             self.frame: pl.LazyFrame = getattr(pl, SCANS[kind])(self.files, glob=False)
             self.schema = self.frame.collect_schema()
-        self._most: dict[str, int] = {}
+        self._forms: dict[str, Array] = {}
 
     def words(self) -> dict[str, str]:
         """Columns with their types in words."""
@@ -110,30 +110,32 @@ class Table:
             first = start + int(series.is_null().arg_max() or 0)
             raise _nulls(nulls, f", the first in row {first} of {length}", where)
         if series.name in self.fill:
-            return _filled(series, self._widest(series.name), self.fill[series.name], where)
+            return _filled(series, self._full(series.name), self.fill[series.name], where)
         return _array(series, where)
 
-    def _widest(self, name: str) -> int:
-        """Entries of the longest list of a column in all files."""
+    def _full(self, name: str) -> Array:
+        """As many entries as the longest list of a column has in all files, each of the form that they have; their values don't count."""
         import polars as pl
 
+        where = f"{self.path}, column `{name}`"
         if not isinstance(self.schema[name], pl.List):
-            raise DataError("this column holds no lists to fill up", where=f"{self.path}, column `{name}`")
-        if name not in self._most:
-            self._most[name] = int(self.frame.select(pl.col(name).list.len().max()).collect().item() or 0)
-        return self._most[name]
+            raise DataError("this column holds no lists to fill up", where=where)
+        if name not in self._forms:
+            lengths = pl.col(name).list.len()
+            some = self.frame.select(name).filter(lengths > 0).head(1).collect()
+            if not len(some):
+                raise DataError("all of its lists are empty", where=where)
+            longest = int(self.frame.select(lengths.max()).collect().item())
+            self._forms[name] = np.repeat(_array(some[name].explode(), where)[:1], longest, axis=0)
+        return self._forms[name]
 
 
-def _filled(series: pl.Series, longest: int, value: float, where: str) -> Array:
-    """Lists of unequal length as an array, what is missing at their ends filled with `value`."""
-    if longest == 0:
-        raise DataError("all of its lists are empty", where=where)
+def _filled(series: pl.Series, full: Array, value: float, where: str) -> Array:
+    """Lists of unequal length as an array, each filled up with `value` to the length of `full`."""
+    made = np.full((len(series), *full.shape), value, full.dtype)
     lengths = series.list.len().to_numpy()
-    held = _array(series.filter(series.list.len() > 0).explode(), where) if lengths.any() else None
-    inner = held.shape[1:] if held is not None else ()
-    made = np.full((len(series), longest, *inner), value, np.float64 if held is None else held.dtype)
-    if held is not None:
-        made[np.arange(longest) < lengths[:, None]] = held
+    if lengths.any():
+        made[np.arange(len(full)) < lengths[:, None]] = _array(series.filter(series.list.len() > 0).explode(), where)
     return made
 
 

@@ -48,5 +48,8 @@ def mean(found: Intervals) -> Intervals:
     some = np.where(count > 0, count, 1)
     value, low, high = (np.where(there, one, 0.0).sum(axis=1) / some for one in found[:3])
     value, low, high = (np.where(count > 0, one, np.nan) for one in (value, low, high))
-    method = [f"mean over {one} of {there.shape[1]} classes of the value and of its bounds" for one in count.tolist()]
+    method = [
+        f"mean over {one} of {there.shape[1]} classes of the value and, conservative, of its bounds"
+        for one in count.tolist()
+    ]
     return Intervals(value, low, high, found.level, np.array(method, object))

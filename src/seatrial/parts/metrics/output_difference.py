@@ -31,9 +31,10 @@ def measures(tally: Tally, level: float | None, options: Options) -> Iterable[Me
     """The largest and the mean absolute difference."""
     rows = tally.sums["rows"]
     bounds, some = np.full(len(rows), np.nan), rows > 0
+    largest = tally.peaks.get("output_difference", bounds)  # sums without some of the rows have no largest value
     yield Measure(
         what="output_difference",
-        value=np.where(some, tally.peaks["output_difference"], np.nan),
+        value=np.where(some, largest, np.nan),
         low=bounds,
         high=bounds,
         n=rows,

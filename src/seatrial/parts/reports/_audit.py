@@ -142,6 +142,8 @@ def _fault(one: Finding, shares: dict[str, Finding], details: list[str], severit
     if found is not None and found.low is not None and found.high is not None and found.unit_of_replication == "rows":
         bounds = (found.low, found.number, found.high) if found.number > 0 else None
         range_ = said["share"].format(share=_share(found.number), low=_share(found.low), high=_share(found.high))
+    elif not whole and one.low is not None and one.high is not None:
+        range_ = said["between"].format(low=form([one]).text(one.low), high=form([one]).text(one.high))
     cut = details[:MOST] + ([said["more"].format(count=len(details) - MOST)] if len(details) > MOST else [])
     return Fault(
         severity,

@@ -137,7 +137,8 @@ class Session:
             raise ModelError(f"JAX: {_words(error)}", next_step="compare `inputs` of the study") from error
         first = next(iter(answers.values()))
         self._last = (self._compiled[key], next(iter(first.devices())).platform)
-        return {name: np.asarray(value) for name, value in answers.items()}
+        order = [spec.name for spec in self._signature.outputs] or list(answers)  # XLA sorts them by name
+        return {name: np.asarray(answers[name]) for name in order}
 
     def _built(self, inputs: dict[str, Any]) -> Any:
         """The program for these shapes: traced and compiled before it is run, so that it can be looked at."""

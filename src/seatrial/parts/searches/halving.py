@@ -65,7 +65,7 @@ class Options(PartOptions):
         default=0.1, gt=0, description="how long a block of a short round lasts, as a share of a full one"
     )
     least: int = Field(default=4, ge=2, description="short rounds before anything is left out")
-    most: int = Field(default=16, ge=2, description="short rounds after which who is left is measured in full")
+    most: int = Field(default=12, ge=2, description="short rounds after which who is left is measured in full")
     within: Share = Field(default=0.02, description="how much better a candidate must be able to be to stay in")
     finalists: Finalists = Field(
         default=0.1,
