@@ -170,7 +170,7 @@ def test_a_fixed_batch_with_too_few_rows_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", QUANTISED)
-@pytest.mark.parametrize("opset", [11, 13, 17, 20])
+@pytest.mark.parametrize("opset", [11, 13, 17, 20, 21])
 def test_opsets(tmp_path: Path, name: str, opset: int) -> None:
     image = _models.rows(20, 3, 8, 8)
     made = make(name, _models.conv_file(tmp_path / "m.onnx", opset=opset), tmp_path / "made", {"image": image})

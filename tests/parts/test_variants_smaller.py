@@ -74,7 +74,7 @@ def test_answers_stay_near_on_two_runtimes(tmp_path: Path, name: str, runtime: s
 
 
 @pytest.mark.parametrize("name", SMALLER)
-@pytest.mark.parametrize("opset", [11, 13, 17, 20])
+@pytest.mark.parametrize("opset", [11, 13, 17, 20, 21])
 def test_convolutions_and_opsets(tmp_path: Path, name: str, opset: int) -> None:
     image = _models.rows(20, 3, 8, 8)
     made = make(name, _models.conv_file(tmp_path / "m.onnx", opset=opset), tmp_path / "made")

@@ -82,7 +82,7 @@ def _sweep(shown: View, row: Row, knee: Finding) -> Sweep:
         name=row.label,
         knee=knee,
         points=points,
-        x_ticks=[Tick(across.at(value), rate_form.say(_short(rate_form, value))) for value in across.ticks(4)],
+        x_ticks=[Tick(across.at(value), _short(rate_form, value)) for value in across.ticks(4)],
         y_ticks=[Tick(round(100 - up.at(value), 2), seconds_form.say(_short(seconds_form, value))) for value in up.ticks(4)],
         rate_form=rate_form,
         seconds_form=seconds_form,
@@ -93,7 +93,8 @@ def _sweep(shown: View, row: Row, knee: Finding) -> Sweep:
 
 
 def _short(how: Form, value: float) -> str:
-    return f"{value / how.divisor:.4g}"
+    shown = value / how.divisor
+    return f"{shown:,.0f}" if shown >= 100 else f"{shown:.4g}"
 
 
 def _gathered(row: Row, load: object) -> tuple[list[Gathered], str]:

@@ -21,6 +21,13 @@ def built(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
     return module.eval(), ()
 
 
+def quantised(module: Any) -> bool:
+    """Whether layers of a module, or operators of its graphs, compute with integers."""
+    kinds = [type(one).__module__ for one in module.modules()]
+    kinds += [str(node.target) for one in module.modules() if hasattr(one, "graph") for node in one.graph.nodes]
+    return any("quantized" in kind for kind in kinds)
+
+
 def _exported(artefact: Artefact) -> tuple[Any, tuple[int, ...]]:
     """An exported program, after its file was found to be the trusted one: loading it can run code."""
     import torch

@@ -27,7 +27,7 @@ from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
 from seatrial.parts.runtimes._torch_cuda import Accelerator, Graphed
 from seatrial.parts.runtimes._torch_gradient import losses
-from seatrial.parts.runtimes._torch_module import built, words
+from seatrial.parts.runtimes._torch_module import built, quantised, words
 from seatrial.parts.runtimes._torch_profile import DeviceClock, graphs, profiled
 
 NEEDS = ("torch", "safetensors")
@@ -139,7 +139,7 @@ class Session:
         shown = self._module if graphed else None
         kernels, device = profiled(lambda: self._answers(self._last, shown), self._device.type == "cuda")
         precision = lowest(kind for _, kind in kernels)
-        said = fell_back(self._setting.precision, precision, False, "PyTorch")
+        said = fell_back(self._setting.precision, precision, quantised(self._module), "PyTorch")
         details: dict[str, Any] = {"version": version("torch"), "operators": dict(Counter(map(" ".join, kernels)))}
         if self._options.compiled:
             details |= graphs()
