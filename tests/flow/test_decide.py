@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.contracts.candidate import Candidate, PartRef, labels
@@ -167,6 +167,7 @@ class TestVerdict:
         assert decide(plan, [drop(plan, 2, 20, 15)]).of(ids(plan)[1]).outcome is Outcome.OPEN
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 120), st.integers(0, 60), st.floats(0.5, 9)), min_size=1, max_size=4))
 def test_what_is_recommended_is_eligible_passes_and_is_the_best_of_those(counts):
     plan = make_plan(prefer=PREFER, compared=len(counts))
