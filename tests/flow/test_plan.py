@@ -93,7 +93,7 @@ def test_without_a_model_a_grid_means_all(folder: Path) -> None:
         ({"runtime": "./scissors.py", "device": "npu"}, "doesn't take the device npu"),
         ({"runtime": "./scissors.py", "device": "cuda:1"}, "there is no cuda:1 on this machine"),
         ({"runtime": "./scissors.py", "machine": "attic"}, "doesn't reach the machine `attic`"),
-        ({"runtime": "./scissors.py", "instances": 2}, "runs one instance, not 2"),
+        ({"runtime": "./scissors.py", "instances": 1000}, "1000 instances of 1 threads take 1000 processors"),
         ({"runtime": "./scissors.py", "variant": "./burnt.py"}, "no form of net fits: scissors doesn't take ash"),
         ({"runtime": "./scissors.py", "variant": "./fitted.py"}, "fitted needs rows to calibrate with"),
         (
