@@ -24,8 +24,9 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP)
 	$(BIN)/seatrial run examples/fashion/study.yaml
 
+# Two tests at a time on two cores, each file in one worker: what its tests share is made once.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -35,7 +36,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest tests/test_laws.py
 
 bench: $(STAMP)
-	for name in imports harness loadgen demo faults hostile init quality coverage slices streaming roofline queueing search noise training; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in imports harness loadgen demo faults hostile init quality coverage slices streaming roofline queueing search noise training audit; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py

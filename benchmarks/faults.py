@@ -6,7 +6,9 @@
     leftovers       workers that outlived their parent
     finished        studies that were carried to their end by the runs between the kills
 
-Once a study is finished it is begun anew in an empty folder. `--kills N` for fewer.
+A kill falls at any moment of the time that one whole run takes here and now, which is measured first. Once a study is
+finished it is begun anew in an empty folder. `--kills N` for fewer, `--minutes N` to stop early, `--seed N` for other
+moments: pieces can be added up.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from small_study import STUDY, make
 
 ROUNDS = 6
-LONGEST_S = 6.0
+SOONEST_S = 0.2
+SAID = "said.txt"
+STAGES = (
+    "reading rows",
+    "making variants",
+    "opening",
+    "warming up",
+    "answering",
+    "measuring",
+    "deciding",
+    "writing reports",
+)
+TRIED = STUDY.replace("rounds: 2", f"rounds: {ROUNDS}").replace("[offline]", "[{offline: {seconds: 0.3}}]")
 SHELVES = (ROUND, PREDICTION, FACTS, ARTEFACT)
 Kept = dict[tuple[str, str], Any]
 
@@ -39,16 +54,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args().kills
-    chance = random.Random(1)
+    parser.add_argument("--minutes", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    wanted, chance = given.kills, random.Random(given.seed)
     kills = lost = twice = leftovers = finished = 0
-    while kills < wanted:
+    stages: Counter[str] = Counter()
+    end = time.monotonic() + 60 * given.minutes
+    longest = whole()
+    while kills < wanted and time.monotonic() < end:
         with tempfile.TemporaryDirectory() as name:
-            file = make(Path(name), STUDY.replace("rounds: 2", f"rounds: {ROUNDS}"))
+            file = make(Path(name), TRIED)
             done, before = False, {}
-            while not done and kills < wanted:
-                done, alive = sail(file, chance.uniform(0.2, LONGEST_S))
+            while not done and kills < wanted and time.monotonic() < end:
+                done, alive = sail(file, chance.uniform(SOONEST_S, longest))
                 kills += not done
+                stages.update([] if done else [stage(file.parent)])
                 leftovers += alive
                 after = kept(file.parent)
                 lost += sum(after.get(key) != body for key, body in before.items())
@@ -57,7 +78,9 @@ def main() -> None:
             twice += surplus(before)
     tell(
         {
-            "kills": Figure(kills, None, "", kills, "at least 200"),
+            "kills": Figure(
+                kills, None, "", kills, ", ".join(f"{name}: {count}" for name, count in stages.most_common())
+            ),
             "findings_lost": Figure(lost, None, "", kills, "0"),
             "measured_twice": Figure(twice, None, "", kills, "0"),
             "leftovers": Figure(leftovers, None, "", kills, "0"),
@@ -66,10 +89,28 @@ def main() -> None:
     )
 
 
+def whole() -> float:
+    """Seconds that the study takes when nothing ends it."""
+    with tempfile.TemporaryDirectory() as name:
+        file = make(Path(name), TRIED)
+        began = time.monotonic()
+        done, _ = sail(file, 600)
+        assert done, (file.parent / SAID).read_text()
+        return time.monotonic() - began
+
+
+def stage(folder: Path) -> str:
+    """What the run said last that it was about to do, in its first words."""
+    lines = (folder / SAID).read_text().splitlines()
+    known = [line.split(":")[0].split(",")[0] for line in lines if line.startswith(STAGES)]
+    return known[-1] if known else "before anything was said"
+
+
 def sail(file: Path, seconds: float) -> tuple[bool, int]:
     """Run the study for so long and kill it; whether it ended by itself first, and how many workers outlived it."""
-    command = [sys.executable, "-m", "seatrial", "run", file.name, "--quiet"]
-    process = subprocess.Popen(command, cwd=file.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "seatrial", "run", file.name]
+    with (file.parent / SAID).open("w") as said:
+        process = subprocess.Popen(command, cwd=file.parent, stdout=subprocess.DEVNULL, stderr=said)
     try:
         process.wait(seconds)
         return process.returncode == 0, 0

@@ -66,7 +66,7 @@ def tried(model: Foreign) -> Outcome:
         if began.returncode or not study.exists():
             return Outcome(model, file, *_refused(began))
         left = re.findall(r"# FILL IN: (.*)", study.read_text())
-        after = _seatrial(["run", "study.yaml", "--quick", "--budget", "30s", "--json"], folder)
+        after = _seatrial(["run", "study.yaml", "--quick", "--budget", "60s", "--json"], folder)
         if left:
             words = f"{len(left)} to fill in: {'; '.join(left)}"
             return Outcome(

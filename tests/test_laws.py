@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -106,6 +107,28 @@ def test_there_are_no_cycles() -> None:
     assert set(order) >= set(graph) - {"seatrial"}
 
 
+def _twice(tree: ast.AST) -> list[str]:
+    """Functions and classes of one scope by a name that another there has too: the later one wins in silence."""
+    scopes = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = []
+    for scope in scopes:
+        plain = [node.name for node in scope.body if isinstance(node, kinds) and not node.decorator_list]
+        found += [name for name, count in Counter(plain).items() if count > 1]
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES.values(), ids=MODULES.keys())
+def test_no_name_is_given_twice(module: Module) -> None:
+    assert not _twice(module.tree)
+
+
+def test_the_law_against_names_given_twice_can_be_broken() -> None:
+    assert _twice(
+        ast.parse("def told(a): ...\nclass A:\n    def b(self): ...\n    def b(self, c): ...\ndef told(d): ...")
+    ) == ["told", "b"]
+
+
 # --- law 2: flow names no part, a part imports no other ----------------------------------------------------------------
 
 DEFAULTS = {
@@ -113,6 +136,7 @@ DEFAULTS = {
     "seatrial.contracts.measuring",
     "seatrial.contracts.candidate",
     "seatrial.contracts.training",
+    "seatrial.contracts.securing",
 }
 """Where defaults of the study file stand: they are what a user would have written."""
 TABLES = {
@@ -120,6 +144,7 @@ TABLES = {
     "seatrial.contracts.terms_of_data",
     "seatrial.contracts.terms_of_quality",
     "seatrial.contracts.terms_of_trust",
+    "seatrial.contracts.terms_of_security",
     "seatrial.contracts.part",
 }
 """Words that findings and parts are called by, for people."""
@@ -309,7 +334,7 @@ def plug_in(tmp_path: Path) -> Path:
 def _with(folder: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "seatrial", *words],
-        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": f"{folder}:{HOME.parent}", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,

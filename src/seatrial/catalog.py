@@ -23,7 +23,20 @@ from seatrial.errors import MissingPackage, PartError, UnknownPart
 
 GROUP = "seatrial.parts"
 _HOME = Path(__file__).parent / "parts"
-_DECLARED = {"NEEDS", "EXTRA", "ACCEPTS", "GIVES", "USES", "CANNOT", "PAIRED", "COUNTS", "ACROSS", "WHOLE", "VERSION"}
+_DECLARED = {
+    "NEEDS",
+    "EXTRA",
+    "ACCEPTS",
+    "GIVES",
+    "USES",
+    "CANNOT",
+    "PAIRED",
+    "COUNTS",
+    "ACROSS",
+    "WHOLE",
+    "USUAL",
+    "VERSION",
+}
 
 
 def kinds() -> list[str]:

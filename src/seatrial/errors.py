@@ -20,7 +20,10 @@ from __future__ import annotations
 
 
 class SeatrialError(Exception):
-    """Base of all: `what` is wrong, `where` (file:line:column) and the `next_step` to take. Any may be empty but `what`."""
+    """Base of all: `what` is wrong, `where` (file:line:column) and the `next_step` to take. Any may be empty but `what`;
+    `usual_step` is what helps where an error names no step of its own."""
+
+    usual_step = "`seatrial doctor` says what this machine can run"
 
     def __init__(self, what: str, *, where: str = "", next_step: str = "") -> None:
         super().__init__(what)
@@ -37,6 +40,8 @@ class SeatrialError(Exception):
 class StudyError(SeatrialError):
     """The study file is wrong. `problems` holds one line a fault when there are several."""
 
+    usual_step = "`seatrial explain study` says what a study holds; `seatrial init MODEL DATA` writes one"
+
     def __init__(self, what: str, *, where: str = "", next_step: str = "", problems: tuple[str, ...] = ()) -> None:
         super().__init__(what, where=where, next_step=next_step)
         self.problems = problems
@@ -44,6 +49,8 @@ class StudyError(SeatrialError):
 
 class PartError(SeatrialError):
     """A part can't do its work."""
+
+    usual_step = "`seatrial parts` lists the parts, `seatrial explain NAME` says what one takes"
 
 
 class UnknownPart(PartError):
@@ -61,13 +68,19 @@ class Unsupported(PartError):
 class ModelError(SeatrialError):
     """A model file that can't, or mustn't, be used."""
 
+    usual_step = "`seatrial inspect FILE` says what is in a file without loading it"
+
 
 class DataError(SeatrialError):
     """Rows that can't be read or don't fit the model."""
 
+    usual_step = "`seatrial explain study.data` says how rows are named, `seatrial parts datasets` what can be read"
+
 
 class StoreError(SeatrialError):
     """The store can't be opened, read or written."""
+
+    usual_step = "check the disk's space and the folder's rights; `seatrial runs` lists what is kept"
 
 
 class WorkerError(SeatrialError):

@@ -107,6 +107,35 @@ def test_wrong_usage_is_exit_2_with_the_next_step(
     assert said in err
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("words.yaml", b"just words\n"),
+        ("list.yaml", b"- a\n- b\n"),
+        ("empty.yaml", b""),
+        ("tab.yaml", b"\t- a: b\n"),
+        ("bytes.yaml", bytes(range(256))),
+        ("rows.csv", b"y,p0,p1\n" + b"1,0.25,0.75\n" * 20_000),
+        ("keys.yaml", b"".join(b"wrong%d: 1\n" % at for at in range(500))),
+        ("long.yaml", b"schema: 1\nname: " + b"x" * 100_000 + b"\nmodels: 3\n"),
+        ("key.yaml", b"schema: 1\n" + b"y" * 100_000 + b": 3\n"),
+    ],
+)
+def test_whatever_is_no_study_is_refused_on_a_page_with_the_next_step(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    for word in ("plan", "run", "gate"):
+        code, out, err = called(capsys, word, str(tmp_path / name))
+        kept = word == "gate" and not name.endswith(
+            ".yaml"
+        )  # what is no study may be a dossier, which can't be evaluated
+        assert (code, out) == (4 if kept else 2, "")
+        assert err.startswith("error: ")
+        assert err.rstrip("\n").splitlines()[-1].startswith("next: ")
+        assert len(err) < 6_000, "what stood in the file is no error message"
+
+
 def test_a_run_that_is_not_there_cannot_be_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = called(capsys, "gate", "latest", "--in", str(tmp_path))
     assert code == 4

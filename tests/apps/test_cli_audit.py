@@ -11,6 +11,23 @@ import pytest
 from seatrial.apps.cli.main import main
 from seatrial.testing import _faulty
 
+STUDY = """\
+schema: 1
+name: personal
+models:
+  elsewhere:
+    forms: {predictions: {from: {parquet: {path: rows.parquet}}, columns: [p]}}
+    task: classification
+    outputs: {p: {means: probabilities, classes: ["0", "1"]}}
+data: {rows: {from: {parquet: {path: rows.parquet}}, label: y, group: person, roles: confirm}}
+candidates: [{runtime: recorded}]
+reference: {runtime: recorded, eligible: true}
+measure: {loads: [], meters: [], metrics: [accuracy]}
+audit: {audits: [personal_data, duplicates, near_duplicates, encoding_faults, mixed_types, label_errors, missingness]}
+require: [{clean_audit: {}}]
+reports: [json, html, junit, markdown]
+"""
+
 
 def _written(folder: Path, name: str, columns: dict[str, object]) -> Path:
     file = folder / name
@@ -51,3 +68,25 @@ def test_a_clean_table_passes_and_wrong_words_are_told(tmp_path: Path, capsys: p
     assert main(["audit", str(file), "--only", "duplicatez"]) == 2
     assert "did you mean `duplicates`" in capsys.readouterr().err
     assert main(["audit", str(tmp_path / "no.csv")]) == 2
+
+
+def test_a_study_tells_no_personal_data_either(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """In every report, on the terminal, in the dossier, in the store and in files of rows; errors included."""
+    columns = _faulty.faulty(900)
+    for at, secret in enumerate(_faulty.SECRETS):  # in ten columns
+        columns[f"free_{at}"] = columns["note"].copy()
+        columns[f"free_{at}"][at] = secret
+    columns["p"] = columns["y"] * 0.8 + 0.1
+    rows = _written(tmp_path, "rows.parquet", columns)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY)
+    assert main(["run", str(study)]) in (0, 1)
+    study.write_text(STUDY.replace("label: y", "label: free_3"))  # what it can't read it doesn't quote
+    assert main(["run", str(study)]) != 0
+    said = capfd.readouterr()
+    told = said.out + said.err
+    for file in tmp_path.rglob("*"):
+        if file.is_file() and file not in (rows, study) and file.name != "audit.key" and "arrays" not in file.parts:
+            told += file.read_bytes().decode("utf-8", "replace")
+    assert "personal data" in told.lower()
+    assert not [secret for secret in _faulty.SECRETS if secret in told]

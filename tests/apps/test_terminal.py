@@ -144,7 +144,7 @@ def completed(*words: str) -> list[str]:
         (("run", "--q"), ["--quick", "--quiet"]),
         (("run", "--tr"), ["--trust"]),
         (("parts", "run"), ["runtimes"]),
-        (("explain", "openv"), ["openvino"]),
+        (("explain", "openv"), ["openvino", "openvino_ir"]),
         (("report", "--as", "mark"), ["markdown"]),
     ],
     ids=lambda words: " ".join(words),

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from seatrial.contracts.audit import Auditing, Chunk, Piece, Table, told
 from seatrial.contracts.finding import Severity
+from seatrial.contracts.shown import shown
 from seatrial.numerics.row_hash import row_hashes
+from seatrial.testing._faulty import SECRETS
 
 KEY = b"k" * 32
 
@@ -84,3 +86,15 @@ def test_the_block_of_a_study_is_read() -> None:
     read = Auditing.model_validate({"audits": ["x", {"y": {"z": 1}}], "memory": "2 GiB", "sensitive": ["sex"]})
     assert [one.name for one in read.audits] == ["x", "y"]
     assert read.memory == 2**31
+
+
+@pytest.mark.parametrize("cell", ["cat", "Shirt", "no answer given", 17, True, "2024"])
+def test_short_words_are_shown(cell: object) -> None:
+    assert shown(cell) == str(cell)
+
+
+@pytest.mark.parametrize("cell", [*SECRETS, "a longer sentence about somebody and their family"])
+def test_what_may_be_somebodys_is_told_by_its_form(cell: str) -> None:
+    told = shown(cell)
+    assert f"{len(cell)} letters" in told
+    assert not any(len(word) > 2 and word in told for word in cell.replace("@", " ").replace(".", " ").split())

@@ -67,6 +67,9 @@ def test_a_chain_is_made_link_by_link_and_nothing_twice(tmp_path: Path, monkeypa
     stepped = next(one for one in dossier.candidates if "+recalibrated" in one.candidate.id)
     assert stepped.artefact
     assert [step.name for step in dossier.artefacts[stepped.artefact].after] == ["recalibrated"]
+    page = next(tmp_path.glob(".seatrial/runs/*/report.html")).read_text()
+    assert "pruned, then int8_static" in page, "the chain isn't told"
+    assert "made by pruned, share 0.5" in page
     ordered.clear()
     seatrial.run(tmp_path / "study.yaml", quick=True)
     assert ordered == [], "what was made is made again"

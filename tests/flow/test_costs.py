@@ -1,5 +1,6 @@
 """From what a run kept to replicas and money: service times, prices, places, and what a study makes of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from small_study import STUDY, make
 
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.finding import Finding, Origin, State, missing
-from seatrial.contracts.money import HOURS_A_MONTH, SECONDS_A_MONTH, Money, Traffic, per_hour
+from seatrial.contracts.money import HOURS_A_MONTH, SECONDS_A_MONTH, Drawn, Money, Traffic, per_hour
 from seatrial.contracts.verdict import Outcome
 from seatrial.errors import StoreError, StudyError
 from seatrial.flow import prices
@@ -19,7 +20,7 @@ from seatrial.flow.asked import money as asked
 from seatrial.flow.capacity import CLOUD, EDGE, OWN, Desk
 from seatrial.flow.costs import findings
 from seatrial.flow.read import read
-from seatrial.flow.service import Service, service
+from seatrial.flow.service import Service, _drawn, service
 from seatrial.flow.whatif import break_evens, scaled, swings
 from seatrial.numerics.replicas import BRIEF
 
@@ -164,6 +165,41 @@ class TestPlaces:
         assert month.unit == "USD"
         assert found["money.per_million{place=cloud}"].value == pytest.approx(2 * 1.2 / (150 * 3600) * 1e6)
         assert found["money.payback{place=cloud}"].value == pytest.approx(500 / (2000 - month.value))
+
+    def test_energy_that_was_measured_is_paid_for_gross(self):
+        """10 ms a query at 60 W, of which 40 W at rest: 0.6 J a query gross, 0.2 J net."""
+        at = {"load": "single_stream"}
+        read_off = {"energy.query": (0.6, "J"), "energy.query.net": (0.2, "J"), "energy.power": (60.0, "W")}
+        metered = [
+            Finding(what=what, at=at, candidate="c", value=value, unit=unit) for what, (value, unit) in read_off.items()
+        ]
+        drawn, by = _drawn(metered, TIMED)
+        assert (drawn.rest, drawn.query) == (pytest.approx(40.0), pytest.approx(0.2))
+        assert len(by) == 3
+        own = {"purchase": 3600, "years": 3, "kwh": 0.2}
+        counted = replace(STEADY, drawn=drawn, findings=(TIMED, *by))
+        (month,) = [one for one in findings(desk(counted, own=own)) if one.key == "money.month{place=own}"]
+        watts = 2 * 40.0 + 150 * 0.2
+        assert month.value == pytest.approx(2 * 100 + HOURS_A_MONTH * watts / 1000 * 0.2)
+        assert "40 W at rest and 0.2 J a query" in month.method
+        assert any("energy.query" in one for one in month.inputs)
+        without, _ = _drawn([one for one in metered if one.what != "energy.query.net"], TIMED)
+        assert (without.rest, without.query) == (60.0, 0.0), "as if it always worked"
+
+    def test_energy_is_not_measured_where_none_was_or_for_another_machine_and_it_is_said(self):
+        assert _drawn([missing("energy.query", State.NOT_HERE, "no counter", at=TIMED.at, candidate="c")], TIMED) == (
+            None,
+            [],
+        )
+        own = {"purchase": 3600, "years": 3, "kwh": 0.2}
+        counted = replace(STEADY, drawn=Drawn(rest=40, query=0.2))
+        for service_, said, words in (
+            (STEADY, own, "energy left out"),
+            (counted, own | {"slower": 2}, "energy left out"),
+            (counted, own | {"watts": 50}, "50 W (estimated)"),
+        ):
+            (month,) = [one for one in findings(desk(service_, own=said)) if one.key == "money.month{place=own}"]
+            assert words in month.method
 
     def test_an_own_machine_and_the_edge(self):
         own = {"purchase": 3600, "years": 3, "watts": 1000, "kwh": 0.2, "upkeep": 10}

@@ -303,3 +303,49 @@ def test_what_was_not_measured_to_the_end_can_not_pass():
     crashed = missing("run", State.CRASHED, "killed by signal 11", candidate=ids(plan)[1])
     verdict = decide(plan, [*good, crashed])
     assert (verdict.outcome, verdict.recommended) == (Outcome.OPEN, None)
+
+
+def test_where_nothing_is_required_nothing_is_judged_not_even_what_was_not_measured():
+    plan = make_plan(require=())
+    verdict = decide(plan, [missing("run", State.HUNG, "no answer within 20 s", candidate=ids(plan)[1])])
+    assert verdict.outcome is Outcome.OPEN
+    assert "Nothing was required" in verdict.sentence
+    assert not any(one.judgements for one in verdict.candidates)
+
+
+def stated(value, model=None, what="data.approved", **more):
+    """A finding that speaks of no candidate: of the data, or of a model."""
+    at = {"data": "evaluation"} | ({"model": model} if model else {})
+    return Finding(what=what, at=at, value=value, better="higher", method="exact", **more)
+
+
+APPROVED = {"at_least": {"what": "data.approved", "bound": 1}}
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(True, Outcome.PASS), (False, Outcome.FAIL)])
+def test_what_is_found_of_the_data_counts_for_every_candidate(value, outcome):
+    plan = make_plan([APPROVED])
+    verdict = decide(plan, [stated(value)])
+    assert [one.outcome for one in verdict.candidates] == [outcome] * 3
+
+
+def test_nobody_passes_by_what_was_found_of_another_model():
+    plan = make_plan([APPROVED], compared=1)
+    assert decide(plan, [stated(True, "m")]).outcome is Outcome.PASS
+    assert decide(plan, [stated(True, "another")]).outcome is Outcome.OPEN
+    both = decide(plan, [stated(True, "another"), stated(False, "m")])
+    assert both.outcome is Outcome.FAIL, "its own model's is the one that counts, and no ambiguity"
+
+
+def test_nobody_passes_by_a_figure_that_is_measured_candidate_by_candidate():
+    """The second candidate has no accuracy of its own; one that speaks of no candidate, and the first one's, don't stand in."""
+    plan = make_plan([{"at_least": {"what": "accuracy", "bound": 0.5}}])
+    mine = stated(1.0, what="accuracy", low=0.9, high=1.0, level=plan.levels.gate)
+    alone = decide(plan, [mine.model_copy(update={"candidate": ids(plan)[1]}), mine])
+    assert [alone.of(one).outcome for one in ids(plan)[1:]] == [Outcome.PASS, Outcome.OPEN]
+
+
+def test_a_run_that_ended_for_nobody_in_particular_judges_nobody():
+    plan = make_plan([APPROVED], compared=1)
+    verdict = decide(plan, [stated(True), missing("run", State.FAILED, "no worker could be started")])
+    assert verdict.outcome is Outcome.PASS

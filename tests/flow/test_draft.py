@@ -92,6 +92,24 @@ def test_a_table(tmp_path: Path) -> None:
     assert draft(model, tmp_path / "iris.parquet", tmp_path) == (text, missing), "the same files give the same draft"
 
 
+def test_the_usual_is_asked_for_and_the_rest_is_named(tmp_path: Path) -> None:
+    model = linear(tmp_path / "net.onnx", {"X": [4]}, weights(4, 3))
+    flowers().write_parquet(tmp_path / "iris.parquet")
+    text, _ = draft(model, tmp_path / "iris.parquet", tmp_path)
+    source, _ = back(tmp_path, text)
+    asked = {metric.name for metric in source.study.measure.metrics}
+    known = {one.name: one for one in catalog.parts("metrics").values() if one.takes("task", "classification")}
+    assert asked == {name for name, one in known.items() if one.usual}
+    (line,) = (line for line in text.splitlines() if "metrics:" in line)
+    named = set(line.partition("# more: ")[2].partition(" (")[0].split(", "))
+    assert named.isdisjoint(asked)
+    waiting = {name for name in known if name not in named | asked}
+    assert {name for name, one in known.items() if one.across} <= waiting, "without groups there is nothing to compare"
+    variants = {name for one in source.study.candidates for name in [ref.name for ref in one.variant]}
+    assert variants == {"as_is", "int8_dynamic"}, "what needs no rows to calibrate with, of what is usual"
+    assert "pruned" in text.partition("# more: ")[2].splitlines()[0]
+
+
 def test_the_requirements_it_offers_are_right_once_uncommented(tmp_path: Path) -> None:
     model = linear(tmp_path / "net.onnx", {"X": [4]}, weights(4, 3))
     flowers().write_parquet(tmp_path / "iris.parquet")

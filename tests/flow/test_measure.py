@@ -40,6 +40,11 @@ class Session:
         return {"logits": logits}
 def open(artefact, setting, options): return Session(artefact.files["model"])
 '''
+UNINTERRUPTIBLE = (
+    "libc, signals = ctypes.PyDLL(None), (ctypes.c_ubyte * 128)(); libc.sigfillset(signals); "
+    "libc.pthread_sigmask(2, signals, None); libc.sleep(1000000)"
+)
+"""Sleeps in C with the interpreter's lock held and every signal blocked: nothing but SIGKILL ends it."""
 SURVIVES = "- {runtime: onnxruntime, batch: 8}"
 
 
@@ -65,16 +70,18 @@ def children() -> set[int]:
 
 
 def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
+    asleep = 100_000 + os.getpid()  # seconds that no other test's child sleeps
     faults = {
         "segfault": "if self.calls > 3: ctypes.string_at(0)",
-        "hang": "if self.calls > 3: time.sleep(1e6)",
+        "hang": f"if self.calls > 3: {UNINTERRUPTIBLE}",
         "raises": "if self.calls > 3: raise ValueError('planted words')",
-        "silent": "if self.calls > 3: os._exit(0)",
+        "silent": "if self.calls > 3: ctypes.CDLL(None)._exit(0)",
         "short": "logits = logits[:-1] if self.calls > 1 and len(x) > 1 else logits",
         "chatty": "os.write(1, b'{\"ok\": false}\\n'); sys.stdout.write('noise\\n')",
         "greedy": "self.hoard = np.ones(2 * 2**30 // 8)",
+        "hungry": "ctypes.CDLL('libstdc++.so.6')._Znwm(ctypes.c_size_t(2 * 2**30))",
         "nan": "logits = logits * np.nan",
-        "child": "os.system('sleep 1000 &') if self.calls == 2 else None",
+        "child": f"ctypes.CDLL(None).system(b'sleep {asleep} &') if self.calls == 2 else None",
     }
     limits = "rounds: 2, limits: {open: 20 s, block: 20 s, predict: 20 s, memory: 1 GiB}"
     file = planted(tmp_path, faults, limits.replace("open: 20", "open: 8"))
@@ -90,10 +97,12 @@ def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
         "short": State.FAILED,
         "chatty": None,
         "greedy": State.OUT_OF_MEMORY,
+        "hungry": State.OUT_OF_MEMORY,
         "nan": None,
         "child": None,
     }
     assert "planted words" in outcome(dossier, "./raises.py").note
+    assert "no memory was left" in outcome(dossier, "./hungry.py").note
     assert "SIGSEGV" in outcome(dossier, "./segfault.py").note
     accuracy = {f.candidate.split("/")[3]: f for f in dossier.findings if f.what == "accuracy" and "./" in f.candidate}
     assert "NaN" in accuracy["nan.py"].note
@@ -106,7 +115,7 @@ def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
     assert len(sick) == 3
     assert all(one.outcome is not Outcome.PASS for one in sick)
     assert children() == before, "a process was left behind"
-    sleepers = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "1000"]]
+    sleepers = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", str(asleep)]]
     assert not sleepers, "a child of a worker was left behind"
 
 
@@ -247,6 +256,15 @@ def test_a_budget_ends_the_rounds(tmp_path):
     assert time.monotonic() - begin < 90
     rounds = [f for f in dossier.findings if f.what == "throughput" and f.n and f.n < 500]
     assert rounds
+
+
+def test_without_any_time_the_reference_is_judged_all_the_same(tmp_path):
+    dossier = flow.run(make(tmp_path), budget=0.0)
+    reference = next(entry.id for entry in dossier.candidates if entry.reference)
+    found = {f.candidate: f for f in dossier.findings if f.what == "accuracy"}
+    assert found[reference].value is not None
+    waiting = [f for f in dossier.findings if f.what == "run" and f.candidate != reference]
+    assert {f.state for f in waiting} == {State.TOO_FEW}
 
 
 def test_going_on_until_settled_stops_at_a_planned_look(tmp_path):

@@ -277,6 +277,24 @@ def test_the_command_hashes_compares_marks_and_shows_that_rows_are_gone(tmp_path
     code, out, _ = told(capsys, "gone", tmp_path / "m.json", tmp_path / "b.parquet", *ask, "--json")
     assert code == 0
     assert json.loads(out)["gone"] is True
+    told(capsys, "gone", tmp_path / "m.json", tmp_path / "b.parquet", *ask, "--out", tmp_path / "proof.json")
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    assert proof["marked"]["of"] == {"sha256": hash_of(tmp_path / "a.parquet"), "rows": 50}
+    assert proof["files"] == [{"file": str(tmp_path / "b.parquet"), "sha256": hash_of(tmp_path / "b.parquet"), "rows": 49, "still_there": []}]  # fmt: skip
+    assert proof["looked_at"] >= proof["marked"]["marked_at"]
+    assert table["name"][7] not in (tmp_path / "proof.json").read_text() + (tmp_path / "m.json").read_text()
+
+
+def test_limits_can_be_set_on_the_command_line(tmp_path, capsys):
+    frame(500).write_parquet(tmp_path / "a.parquet")
+    code, _, err = told(capsys, "hash", tmp_path / "a.parquet", "--limit", "group=100")
+    assert code == 4
+    assert "more than 100" in err
+    assert told(capsys, "hash", tmp_path / "a.parquet", "--limit", "group=1GiB")[0] == 0
+    code, _, err = told(capsys, "hash", tmp_path / "a.parquet", "--limit", "grupp=1GiB")
+    assert code == 2
+    assert "did you mean `group`" in err
+    assert "no NAME=VALUE" in told(capsys, "hash", tmp_path / "a.parquet", "--limit", "group")[2]
 
 
 @pytest.mark.parametrize(

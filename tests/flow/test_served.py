@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_study import make
 
@@ -148,6 +149,34 @@ def test_what_a_server_does_wrong_is_a_finding_with_words(here: tuple[Path, v2_s
     told = [one for one in dossier.findings if one.origin is Origin.MISSING and words in f"{one.note} {one.method}"]
     assert told
     assert {one.state for one in lost(dossier)} == {State.FAILED}
+    assert found(dossier, "")["throughput"].value is not None
+
+
+def test_a_server_that_serves_another_model_is_refused(here: tuple[Path, v2_server.ServerV2]) -> None:
+    file, server = here
+    honest = server.model
+    server.model = lambda values: {name: answer + 0.5 for name, answer in honest(values).items()}
+    dossier = flow.run(file)
+    assert {one.state for one in lost(dossier)} == {State.REFUSED}
+    assert all("is not the same model" in one.note for one in lost(dossier))
+    assert found(dossier, "")["throughput"].value is not None
+
+
+def test_a_server_that_answers_wrongly_from_some_moment_on_is_found_out(here: tuple[Path, v2_server.ServerV2]) -> None:
+    """It was the same model when it was compared, and is another one when it is measured."""
+    file, server = here
+    honest = server.model
+
+    def turned(values: Any) -> Any:
+        answers = honest(values)
+        late = len(server.requests) > 60
+        return {name: np.roll(answer, 1, axis=1) if late else answer for name, answer in answers.items()}
+
+    server.model = turned
+    dossier = flow.run(file)
+    for tensors in ("json", "binary"):
+        assert found(dossier, tensors)["flips"].value == 1.0
+        assert found(dossier, tensors)["accuracy"].value < found(dossier, "")["accuracy"].value
     assert found(dossier, "")["throughput"].value is not None
 
 

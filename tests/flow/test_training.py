@@ -405,17 +405,6 @@ def test_a_trainer_of_ones_own_that_raises_is_a_finding(tmp_path: Path) -> None:
     assert of(made.findings, "step.p50", "./good.py fp32").n == 3
 
 
-def test_on_another_machine_it_is_not_yet_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = voyage(study(tmp_path, "model: linear\nways: [{trainer: ./plain.py:fit}]\n"))
-    monkeypatch.setattr(Voyage, "machine", "ssh://elsewhere")
-    measure_training(made)
-    (one,) = made.findings
-    assert (one.state, one.note) == (
-        State.UNSUPPORTED,
-        "training is measured on this machine, not yet on ssh://elsewhere",
-    )
-
-
 def test_an_interruption_keeps_what_is_done_and_leaves_no_worker(tmp_path: Path) -> None:
     made = voyage(
         study(tmp_path, "model: linear\nways: [{trainer: [./plain.py:fit, ./plain.py:padded]}]\nrounds: 9\nsteps: 3\n")

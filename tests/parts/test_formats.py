@@ -20,6 +20,7 @@ from seatrial.apps.cli import main
 from seatrial.contracts.inspection import Bounds, Inspection
 from seatrial.errors import ModelError, StudyError
 from seatrial.flow import inspecting
+from seatrial.flow._limits import limits as limits_of
 from seatrial.testing import _models
 from seatrial.testing._format_samples import IR, KERAS, npy, sample, skops_node, zipped
 from seatrial.testing.formats import exam
@@ -37,7 +38,7 @@ def mark(tmp_path: Path) -> Path:
 
 def looked(folder: Path, name: str, content: bytes, **limits: str) -> Inspection:
     (folder / name).write_bytes(content)
-    return inspecting.inspect(folder / name, inspecting.bounds(limits))
+    return inspecting.inspect(folder / name, limits_of(Bounds, limits))
 
 
 def dangers(found: Inspection) -> str:
@@ -394,8 +395,8 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
 
 
 def test_limits_are_named(tmp_path):
-    assert inspecting.bounds({"unpacked": "32 GiB"}).unpacked == 32 * 2**30
+    assert limits_of(Bounds, {"unpacked": "32 GiB"}).unpacked == 32 * 2**30
     with pytest.raises(StudyError, match="no limit `unpaked`") as error:
-        inspecting.bounds({"unpaked": "1"})
+        limits_of(Bounds, {"unpaked": "1"})
     assert "unpacked" in error.value.next_step
     assert Bounds().depth < 900, "Python nests about a thousand calls"

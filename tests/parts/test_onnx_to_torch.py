@@ -125,11 +125,13 @@ def test_int8_models_answer_alike_and_have_gradients(tmp_path: Path, how: str) -
     assert ours @ theirs > 0.95 * np.linalg.norm(ours) * np.linalg.norm(theirs)
 
 
-@pytest.mark.parametrize("kind", ["cross_entropy", "margin", "dlr", "cotangent"])
+@pytest.mark.parametrize("kind", ["cross_entropy", "margin", "dlr", "targeted_dlr", "cotangent"])
 @pytest.mark.parametrize("batch", ["rows", 2])
 def test_gradients_are_those_of_finite_differences(tmp_path: Path, kind: str, batch: Any) -> None:
     opened = session(convert(_models.mlp_file(tmp_path / "m.onnx", batch), tmp_path / "made"))
     values, labels = _models.rows(5, 32), np.array([0, 1, 2, 3, 4])
+    if kind == "targeted_dlr":
+        labels = np.stack([labels, labels + 3], axis=1)
     loss = Loss("logits", kind, labels, _models.rows(5, 10, seed=3))
     slope = opened.gradient({"features": values}, loss)
     assert slope.gradient["features"].shape == values.shape

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,7 +15,7 @@ from test_reports import BEST, FULL, SAMPLES, big
 
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import github, junit, markdown
+from seatrial.parts.reports import github, junit, markdown, sarif
 from seatrial.parts.reports._view import view
 
 NASTY = "a|b `c` <img src=x onerror=1> [x](javascript:1) **d** @everyone ::error::x \x1b[2J\x00\ud800\n## e %0A,:;$"
@@ -290,3 +292,65 @@ def test_every_line_is_one_command(text: str) -> None:
 
 def test_the_file_can_be_named() -> None:
     assert {file for _, file, *_ in commands(FULL, file="models/a,b.yaml")} == {"models/a,b.yaml"}
+
+
+# --- sarif ---------------------------------------------------------------------------------------------------------------
+
+KINDS = {"pass", "open", "informational", "notApplicable", "review", "fail"}
+LEVELS = {"none", "note", "warning", "error"}
+
+
+def results(dossier: Dossier, **options: Any) -> list[dict[str, Any]]:
+    """The results of the file, after what the standard asks of it."""
+    log = json.loads(sarif.render(dossier, sarif.Options(**options)))
+    assert (log["version"], len(log["runs"])) == ("2.1.0", 1)
+    run = log["runs"][0]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert len(rules) == len(set(rules)), "3.19.23: the rules of a tool are distinct"
+    for one in run["results"]:
+        assert rules[one["ruleIndex"]] == one["ruleId"], "3.27.6: the index is that of the rule"
+        assert one["kind"] in KINDS
+        assert one["level"] in LEVELS
+        assert one["kind"] == "fail" or one["level"] == "none", "3.27.10: only what fails has a level"
+        assert one["message"]["text"].strip(), "3.27.11: a result says something"
+        for place in one["locations"]:
+            uri = place["physicalLocation"]["artifactLocation"]["uri"]
+            assert re.fullmatch(r"[!-~]+", uri), "3.4.3: a URI reference, RFC 3986"
+    fingerprints = [one["partialFingerprints"]["seatrial/v1"] for one in run["results"]]
+    assert len(fingerprints) == len(set(fingerprints)), "one alert would hide another"
+    return list(run["results"])
+
+
+def test_a_result_for_every_candidate_and_requirement() -> None:
+    found = results(FULL)
+    assert (found[0]["ruleId"], found[0]["kind"]) == ("verdict", "pass")
+    failed = {row.entry.id for row in view(FULL).rows if row.failure is not None}
+    judged = [j for one in FULL.verdict.candidates if one.candidate not in failed for j in one.judgements]
+    told = [one for one in found if one["ruleId"].startswith("requirement/")]
+    assert Counter(one["kind"] for one in told) == Counter(
+        {Outcome.PASS: "pass", Outcome.FAIL: "fail", Outcome.OPEN: "open"}[j.outcome] for j in judged
+    )
+    assert {one["level"] for one in told} <= {"none", "note"}, "a study that passes has no error"
+    assert any(one["level"] == "warning" and "hung" in one["message"]["text"] for one in found)
+
+
+def test_what_fails_is_an_error_and_want_of_evidence_is_open() -> None:
+    failing, open_ = results(SAMPLES["nothing passes"]), results(SAMPLES["open"])
+    assert (failing[0]["kind"], failing[0]["level"]) == ("fail", "error")
+    assert any(one["level"] == "error" for one in failing[1:])
+    assert (open_[0]["kind"], open_[0]["level"]) == ("open", "none")
+    assert any(one["kind"] == "open" for one in open_[1:])
+
+
+@settings(max_examples=40, deadline=None)
+@given(TEXTS)
+@example(NASTY)
+def test_no_text_breaks_the_file(text: str) -> None:
+    assert results(named(text), file=text)
+
+
+def test_the_same_findings_have_the_same_fingerprints() -> None:
+    later = FULL.model_copy(update={"run": FULL.run.model_copy(update={"id": "20300101-000000-ffff"})})
+    assert [one["partialFingerprints"] for one in results(FULL)] == [
+        one["partialFingerprints"] for one in results(later)
+    ]

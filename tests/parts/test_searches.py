@@ -88,7 +88,7 @@ SPREAD = np.geomspace(1.0, 8.0, 24)
 @pytest.mark.parametrize("noise", [lognormal, heavy])
 def test_the_best_is_lost_no_more_often_than_stated(noise):
     truth = [*SPREAD, 8.3]  # two that are hard to tell apart, one 3.7 % better
-    given = options(within=0.0)
+    given = options(within=0.0, finalists=1.0)
     lost, _, _ = races(truth, noise, 150, given)
     assert 1 - binomial_cdf(round(lost * 150) - 1, 150, 0.05) > 0.01, lost
 
@@ -102,7 +102,7 @@ def test_most_rounds_are_saved_and_what_stays_is_as_good():
 
 def test_equals_are_not_told_apart_by_luck():
     """With nothing between them, whoever is left out is left out for being no more than `within` better: never by a strict bound."""
-    lost, _, _ = races([1.0] * 9 + [1.019], lognormal, 60, options(within=0.0))
+    lost, _, _ = races([1.0] * 9 + [1.019], lognormal, 60, options(within=0.0, finalists=1.0))
     assert lost <= 0.05
 
 
@@ -110,9 +110,35 @@ def test_bounds_that_did_not_allow_for_looking_would_lose_it(monkeypatch):
     """The same race with each bound at the level of a single one loses the best clearly more often: the correction is needed."""
     truth = [1.0] * 19 + [1.001]
     original = halving._at_most
-    monkeypatch.setattr(halving, "_at_most", lambda one, other, race, level: original(one, other, race, 0.9))
+    monkeypatch.setattr(
+        halving, "_at_most", lambda one, other, race, level, noise: original(one, other, race, 0.9, noise)
+    )
     lost, _, _ = races(truth, lognormal, 60, options(within=0.0))
     assert lost > 0.2
+
+
+def test_at_the_last_look_no_more_stay_than_are_measured_in_full_and_how_good_the_others_might_be_is_said():
+    field = entrants(30)
+    place = {one.id: index for index, one in enumerate(field)}
+    played = play(
+        halving, options(), field, lambda id_, r: 1.0 + place[id_] / 1000 + 0.05 * ((place[id_] * 7 + r * 3) % 11)
+    )
+    assert len(played.staying) == 3, "a tenth of 30"
+    ranked = [one for one in played.left if "stood better" in one.reason]
+    assert ranked
+    assert all("at most" in one.reason and "% confidence" in one.reason and one.by in played.staying for one in ranked)
+    everybody = play(
+        halving, options(finalists=1.0), field, lambda id_, r: 1.0 + 0.05 * ((place[id_] * 7 + r * 3) % 11)
+    )
+    assert len(everybody.staying) == 30
+
+
+def test_nobody_is_ranked_out_while_there_are_short_rounds_to_come_or_where_few_are_sound():
+    field = [entrant([1.0 + 0.01 * n, 1.0, 1.1, 0.9], threads=n + 1) for n in range(8)]
+    assert not left(*field, what="speedup", better="higher")
+    assert len(left(*field, what="speedup", better="higher", last=True)) == 6
+    unsound = [replace(one, sound=False) for one in field[1:]]
+    assert not left(field[0], *unsound, what="speedup", better="higher", last=True)
 
 
 def test_lower_may_be_better():

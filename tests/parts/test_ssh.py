@@ -33,6 +33,9 @@ pytestmark = pytest.mark.skipif(
     SSHD is None and "CI" not in os.environ, reason="needs sshd: apt-get install openssh-server"
 )
 PATIENCE = 60.0
+TREE = os.environ.get("PYTHONPATH")
+PYTHON = f"env PYTHONPATH={TREE} {sys.executable}" if TREE else sys.executable
+"""The interpreter there, which finds the same seatrial as this one."""
 
 
 class Server:
@@ -68,7 +71,7 @@ class Server:
     def options(self, **further: Any) -> ssh.Options:
         given = {
             "host": f"{getpass.getuser()}@127.0.0.1:{self.port}",
-            "python": sys.executable,
+            "python": PYTHON,
             "folder": str(self.folder / "there"),
             "identity": str(self.folder / "user"),
             "known_hosts": str(self.folder / "known"),
@@ -346,3 +349,32 @@ def test_a_package_that_is_not_there_is_a_finding_with_the_command(server, tmp_p
     assert len(told) == len(done.candidates)
     assert all("onnxruntime" in one.note and "isn't installed" in one.note for one in told)
     assert any("pip install" in one.method for one in told)
+
+
+def test_training_is_measured_there_and_resumed(server, tmp_path):
+    """A function of one's own and the torch trainer, with one worker and with two, which meet by a file there."""
+    small = small_study.STUDY.replace(
+        "data:\n", "data:\n  train: {from: {npz: {path: train.npz}}, label: label, roles: train}\n"
+    )
+    block = """training:
+  model: linear
+  ways: [{trainer: ./plain.py:fit}, {trainer: {torch_module: {module: "net.py:net"}}, batch: 16, workers: [1, 2]}]
+  rounds: 2
+  steps: 3
+  seeds: 1
+  epochs: 1
+"""
+    file = small_study.make(tmp_path, small + block)
+    kept = np.load(tmp_path / "rows.npz")
+    np.savez(tmp_path / "train.npz", x=kept["x"] + np.float32(0.01), label=kept["label"])
+    (tmp_path / "net.py").write_text("import torch\n\ndef net():\n    return torch.nn.Linear(4, 3)\n")
+    (tmp_path / "plain.py").write_text(
+        "import numpy as np\n\ndef fit(job):\n    for _ in range(job.epochs):\n        for _ in range(4):\n"
+        "            yield {'loss': float(np.abs(job.inputs['x']).sum()), 'rows': job.batch}\n        yield {'accuracy': 0.5}\n"
+    )
+    made = run(file, on=server.address())
+    steps = [one for one in made.findings if one.what == "training.step.p50"]
+    assert len(steps) == 3, [one.note for one in made.findings if one.what == "training.run"]
+    assert all(one.value and one.value > 0 for one in steps)
+    assert [one for one in made.findings if one.what == "training.scaling_efficiency" and one.value]
+    assert run(file, on=server.address()).run.measured == 0

@@ -213,7 +213,7 @@ def test_histograms_get_queries_of_one_size(count: int, method: str, rows: int) 
 
 
 def test_onnxruntimes_entropy_gives_the_ranges_of_minmax(tmp_path: Path) -> None:
-    """Why `int8_static` doesn't offer it: the day this fails, it can."""
+    """Why `int8_static` finds them itself: the day this fails, it needn't."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, quantize_static
 
     source = _models.mlp_file(tmp_path / "m.onnx").files["model"]

@@ -371,10 +371,10 @@ data:
 candidates:
   - {runtime: onnxruntime, variant: [as_is, int8_static, int8_aware], batch: 64}
 reference: {variant: as_is}
-measure: {loads: [{offline: {seconds: 0.05}}], rounds: 1, meters: [size], metrics: [accuracy, drop]}
+measure: {loads: [{offline: {seconds: 0.05}}], rounds: 1, meters: [size], metrics: [accuracy, drop, {most_changed: {rows: 4}}]}
 require:
   - drop_at_most: {what: accuracy, margin: 0.5 pp}
-reports: [json]
+reports: [json, html]
 """
 
 
@@ -395,6 +395,10 @@ def test_a_study_tells_sensitivity_and_lets_only_the_careful_pass(tmp_path: Path
     artefacts = [one for one in dossier.artefacts.values() if one.lineage.recipe == "int8_aware"]
     assert artefacts[0].lineage.seconds
     assert artefacts[0].lineage.rows_hash
+    page = next(tmp_path.glob(".seatrial/runs/*/report.html")).read_text()
+    assert f"Leave in float: <strong>{told['left_in_float'].value}</strong>" in page
+    assert 'id="sensitivity"' in page
+    assert "Single rows that changed most" in page
 
 
 # --- pruning ----------------------------------------------------------------------------------------------------------------

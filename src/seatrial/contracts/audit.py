@@ -5,6 +5,7 @@ A part in `parts/audits` declares how it works:
     ACCEPTS = {"tables": ("one",)}    looks at each table alone: it has `begin`, and shares one pass over the rows with all others
     ACCEPTS = {"tables": ("all",)}    looks at several together, or reads in ways of its own: it has `look`
     GIVES = {"way": ("model",)}       fits or asks a model, so it takes longer; left out, it only counts
+    GIVES = {"when": ("named",)}      looks only where it is named; left out, wherever all audits look
 
 It yields findings called `audit.<name>` (how many, with a severity) and what belongs to them, such as `audit.<name>.share`; `told`
 makes both. What stands in a row is in no finding, error, log or file: rows are named by their numbers, columns by their names.
@@ -109,6 +110,7 @@ class Table:
     weight: str | None = None
     source: str = ""
     ignored: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
     kept_hashes: NDArray[np.uint64] | None = None
     kept_rows: int | None = None
 
@@ -118,8 +120,8 @@ class Table:
 
     @property
     def features(self) -> list[str]:
-        """Columns that may feed a model: all but label, group, order, weight and those the user says to ignore."""
-        aside = {self.label, self.group, self.order, self.weight, *self.ignored}
+        """Columns that may feed a model: all but label, group, order, weight, annotators' labels and those to ignore."""
+        aside = {self.label, self.group, self.order, self.weight, *self.ignored, *self.annotators}
         return [name for name in self.columns if name not in aside]
 
     @property
@@ -145,7 +147,7 @@ class Ground:
     `level` is the two-sided level of intervals. `alarm` is how often an audit that tests may raise a false alarm on a table that is as it
     should be, over all of its columns together. `memory` are bytes that one audit may hold beside a chunk. `keep_rows(name, table, rows)`
     writes numbers of rows with their keyed hashes and gives the file's path (an artefact); `hash_rows` is the keyed hash for columns of
-    your choice. `answers(table)` are a model's answers in the task's terms, where the study has one that can be asked.
+    your choice. `doubt(kind, table, rows)` tells all rows, (n,) by number, that figures should be had without, too.
     """
 
     tables: Mapping[str, Table]
@@ -154,11 +156,12 @@ class Ground:
     memory: int = 2**30
     seed: int = 0
     sensitive: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
     population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     keep_rows: Callable[[str, Table, Iterable[int]], str] = lambda name, table, rows: ""
     hash_rows: Callable[[Mapping[str, Piece]], NDArray[np.uint64]] = lambda columns: _no_hash()
-    answers: Callable[[Table], Mapping[str, Array]] | None = None
+    doubt: Callable[[str, Table, NDArray[np.int64]], None] = lambda kind, table, rows: None
 
     def of(self, *roles: str) -> list[Table]:
         """The tables with one of these roles, in the order of the study."""
@@ -251,6 +254,9 @@ class Auditing(Record):
     sensitive: tuple[str, ...] = Field(
         default=(),
         description="columns that decisions mustn't rest on; those so named (sex, race, ...) are looked for, too",
+    )
+    annotators: tuple[str, ...] = Field(
+        default=(), description="columns of the labels that several people gave: `[ann_1, ann_2]`"
     )
     ignore: tuple[str, ...] = Field(default=(), description="columns that don't make a row another row, such as an id")
     population: dict[str, dict[str, float]] = Field(

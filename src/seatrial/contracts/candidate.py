@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, Field
 
 from seatrial.contracts.record import Record, Scalar
 
+NVIDIA = ("cuda", "tensorrt")
+"""What devices are called that are NVIDIA GPUs; `cuda:1` is the second of them."""
+
 
 def _reference(given: Any) -> Any:
     """`name` or `{name: {options}}` as people write it, into a PartRef's fields."""
@@ -63,6 +66,11 @@ class Candidate(Record):
     batch: int = Field(default=1, ge=1, description="rows in one call, where the load batches")
     machine: str = Field(default="local", description="which machine")
     instances: int = Field(default=1, ge=1, description="copies side by side")
+
+    @property
+    def processors(self) -> int:
+        """How many processors it wants: those of all its instances."""
+        return self.threads * self.instances
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from seatrial.contracts.terms_of_data import DATA
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
+from seatrial.contracts.terms_of_security import SECURITY
 from seatrial.contracts.terms_of_training import TRAINING
 from seatrial.contracts.terms_of_trust import TRUST
 
@@ -239,6 +240,32 @@ _RAN: dict[str, Term] = {
         "float in tools of your own too.",
         short="left in float",
     ),
+    "most_changed": Term(
+        "Rows that changed most",
+        "How much a row's outputs changed against the reference: root mean square, as a share of their standard deviation. Rows are "
+        "numbered from 0 in the order in which they judge.",
+        "",
+        "lower",
+        short="change",
+    ),
+    "batch.seconds": Term(
+        "Time of a batch", "How long a full batch takes: its rows over the throughput.", "s", "lower", short="a batch"
+    ),
+    "batch.knee": Term(
+        "Knee of the batches",
+        "The batch size at which throughput over latency is largest: larger batches give little more throughput for much more "
+        "latency. The range holds the sizes that can't be told from it.",
+        "rows",
+        short="knee",
+    ),
+    "batch.p99": Term(
+        "p99 with dynamic batching",
+        "Simulated from the times that were measured: the 99th percentile of latency when single rows arrive by chance, at a share "
+        "of the largest throughput, and those that wait are answered together.",
+        "s",
+        "lower",
+        short="p99 in batches",
+    ),
     "forms.difference": Term(
         "Difference of forms",
         "Largest output difference between two forms of one model, before they count as the same.",
@@ -266,7 +293,7 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | PROVENANCE | TRAINING | MONEY | _RAN
+FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | SECURITY | PROVENANCE | TRAINING | MONEY | _RAN
 
 WORDS: dict[str, str] = {
     # the five nouns

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from seatrial.contracts.candidate import Ref
 from seatrial.contracts.quantity import Bytes, Seconds
 from seatrial.contracts.record import Record, listed
+from seatrial.contracts.securing import Security
 from seatrial.contracts.selecting import Selecting, Skew
 
 
@@ -38,6 +39,7 @@ class Limits(Record):
     open: Seconds = Field(default=300.0, description="to load a model and answer once")
     block: Seconds = Field(default=120.0, description="for one timed block")
     predict: Seconds = Field(default=600.0, description="to answer the evaluation rows")
+    attack: Seconds = Field(default=1800.0, description="for one attack at one budget")
     memory: Bytes | None = Field(default=None, description="memory of one worker; no limit if left out")
 
 
@@ -127,6 +129,10 @@ class Measure(Record):
     loads: tuple[Ref, ...] = Field(
         default=("single_stream", "offline"), validate_default=True, description="how candidates are driven"
     )
+    processing: Literal["outside", "inside"] = Field(
+        default="outside",
+        description="whether a query's time holds what stands before and after the model: rows as stored made ready, answers read as the task reads them",
+    )
     meters: tuple[Ref, ...] = Field(
         default=("latency", "throughput", "memory", "cold_start", "size"),
         validate_default=True,
@@ -145,6 +151,9 @@ class Measure(Record):
     )
     explanations: Explanations | None = Field(
         default=None, description="whether the candidate answers for the same reasons as the reference"
+    )
+    security: Security | None = Field(
+        default=None, description="whether somebody can fool it: `{linf: [0.03, 0.1]}`; `{}` with its defaults"
     )
     hold_back: bool = Field(
         default=False,

@@ -10,6 +10,7 @@
 | `warm`    | drives it until windows agree                                    | stable or not, windows |
 | `block`   | drives one timed block                                           | readings of each meter, disturbance |
 | `predict` | answers these rows                                               | outputs as array references |
+| `attack`  | lets an attack try the open session, or looks whether attacks mean anything | the smallest change that fooled each row, counts |
 | `facts`   | says what really runs; last, because finding out may cost memory | device, precision, details |
 | `train`   | begins a training, times some of its steps, or carries one through | step times, waits, what the trainer told |
 | `close`   | ends                                                             | |
@@ -25,7 +26,12 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.record import Record
 
-OrderName = Literal["hello", "look", "make", "convert", "open", "warm", "block", "predict", "facts", "train", "close"]
+OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory", "cannot allocate memory")
+"""How frameworks and the C++ runtime say it, where it is no MemoryError."""
+
+OrderName = Literal[
+    "hello", "look", "make", "convert", "open", "warm", "block", "predict", "attack", "facts", "train", "close"
+]
 
 
 class ArrayRef(Record):
@@ -57,9 +63,14 @@ class Order(Record):
     train: dict[str, Any] = {}
 
 
-WORKER = "seatrial.flow.worker"
 NETWORK = "SEATRIAL_NETWORK"
-"""The variable in a worker\'s environment that says `none` where it mustn\'t reach the network."""
+"""The variable in a worker's environment that says `none` where it mustn't reach the network."""
+WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
 RELAY = "seatrial.flow.relay"
 """The module that an executor starts on another machine: it takes files in and starts the worker there."""
+
+
+def wants_memory(words: str) -> bool:
+    """Whether an error or a worker's last words speak of memory that was not to be had."""
+    return any(sign in words.lower() for sign in OUT_OF_MEMORY)

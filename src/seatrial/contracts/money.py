@@ -110,13 +110,27 @@ class Traffic(Record):
         return max(self.by_hour) * self.peak
 
 
+class Drawn(Record):
+    """What the measured machine draws by its energy counters, gross: at rest, and what each query takes beyond that."""
+
+    rest: float = Field(ge=0, description="watts at rest, which are paid for as well")
+    query: float = Field(default=0.0, ge=0, description="joules a query beyond that")
+
+    def watts(self, machines: int, queries: float) -> float:
+        """Watts of so many machines that answer so many queries a month."""
+        return machines * self.rest + queries * self.query / SECONDS_A_MONTH
+
+
 class Own(Record):
     """A machine of one's own: bought, and written off over years."""
 
     purchase: Amount = Field(description="price of one machine")
     years: float = Field(default=3.0, ge=0.01, le=50, description="over how many years it is written off")
     watts: float | None = Field(
-        default=None, gt=0, le=1e9, description="its power draw under this load; energy is left out without it"
+        default=None,
+        gt=0,
+        le=1e9,
+        description="its power draw under this load; without it that of the measured machine counts, by its energy counters",
     )
     watts_are: Literal["declared", "estimated"] = Field(
         default="estimated", description="`declared` where a meter or its maker says so"
@@ -130,10 +144,17 @@ class Own(Record):
         description="how many times as long an answer takes there as where it was measured",
     )
 
-    def a_month(self, machines: int) -> float:
-        """Money a month for so many machines."""
-        energy = HOURS_A_MONTH * (self.watts or 0.0) / 1000 * self.kwh
-        return machines * (self.purchase / (12 * self.years) + energy) + self.upkeep
+    def a_month(self, machines: int, queries: float = 0.0, drawn: Drawn | None = None) -> float:
+        """Money a month for so many machines that answer so many queries; `drawn` is what the measured one draws."""
+        watts = machines * (self.watts or 0.0)
+        if self.measured(drawn):
+            assert drawn is not None
+            watts = drawn.watts(machines, queries)
+        return machines * self.purchase / (12 * self.years) + HOURS_A_MONTH * watts / 1000 * self.kwh + self.upkeep
+
+    def measured(self, drawn: Drawn | None) -> bool:
+        """Whether its energy is that which was measured: where none is stated, and it is a machine like the measured one."""
+        return self.watts is None and drawn is not None and self.slower == 1.0
 
 
 class Edge(Own):

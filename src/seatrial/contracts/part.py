@@ -11,6 +11,7 @@ functions of its kind (`contracts/protocols.py`) it declares, as plain literals:
     COUNTS = ("confusion",)                       shared counts that a metric is computed from
     ACROSS = True                                 a metric that compares groups
     WHOLE = True                                  a metric that looks at all rows at once
+    USUAL = True                                  `seatrial init` writes it into a study without being asked
     CANNOT = {"npu": ("not run here", "no NPU was at hand")}
     VERSION = 1                                   raise it when results change: what was measured before counts no more
     class Options(PartOptions): ...               its block of the study file
@@ -38,6 +39,7 @@ KINDS: dict[str, str] = {
     "meters": "what is read off while it runs",
     "metrics": "how good the answers are",
     "corruptions": "how inputs go bad",
+    "attacks": "how somebody breaks it",
     "audits": "what is wrong with the data",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",
@@ -69,6 +71,7 @@ class PartInfo(Record):
     counts: tuple[str, ...] = ()
     across: bool = False
     whole: bool = False
+    usual: bool = False
     version: int = 1
     source: str = "seatrial"
 

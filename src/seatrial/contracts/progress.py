@@ -9,7 +9,20 @@ from seatrial.contracts.plan import Plan
 from seatrial.contracts.record import Record
 
 Stage = Literal[
-    "plan", "audit", "rows", "make", "forms", "open", "warm", "predict", "round", "quality", "decide", "publish", "note"
+    "plan",
+    "audit",
+    "rows",
+    "make",
+    "forms",
+    "open",
+    "warm",
+    "predict",
+    "round",
+    "attack",
+    "quality",
+    "decide",
+    "publish",
+    "note",
 ]
 
 

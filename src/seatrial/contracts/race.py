@@ -54,7 +54,8 @@ class Race:
     """All that a search may look at. `running` are still in, `gone` were left out before.
 
     `compared` counts the candidates that entered, `looks` how often one looks in all: over these an error is to be spent.
-    `what` is the preferred finding and `better` its direction; None where nothing is preferred that rounds show.
+    `what` is the preferred finding and `better` its direction; None where nothing is preferred that rounds show. `last` says
+    that there will be no more short rounds: who stays now is measured in full.
     """
 
     running: Sequence[Entrant]
@@ -64,6 +65,7 @@ class Race:
     what: str = ""
     better: Literal["higher", "lower"] | None = None
     processors: int | None = None
+    last: bool = False
 
 
 class Leaving(NamedTuple):

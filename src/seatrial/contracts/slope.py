@@ -16,13 +16,14 @@ class Loss:
     """What a gradient is of: a number for each row, made of one output.
 
     `cross_entropy` is -log of the label's probability; `margin` the largest other score less the label's (Carlini & Wagner 2017: above
-    0 the answer is wrong); `dlr` the margin over the distance from the first to the third score (Croce & Hein 2020); `cotangent` the
-    sum of the output times `cotangent`. `labels` are int64, one a row; `cotangent` has the output's shape. An output that
-    `means` probabilities is taken by its logarithm first.
+    0 the answer is wrong); `dlr` the margin over the distance from the first to the third score (Croce & Hein 2020), `targeted_dlr` a
+    wanted class's score less the label's, over the distance from the first to between the third and fourth (ibid.); `cotangent` the
+    sum of the output times `cotangent`. `labels` are int64, one a row (for `targeted_dlr` rows x 2: label and wanted class);
+    `cotangent` has the output's shape. An output that `means` probabilities is taken by its logarithm first.
     """
 
     output: str
-    kind: Literal["cross_entropy", "margin", "dlr", "cotangent"] = "cross_entropy"
+    kind: Literal["cross_entropy", "margin", "dlr", "targeted_dlr", "cotangent"] = "cross_entropy"
     labels: Array | None = None
     cotangent: Array | None = None
     means: Literal["logits", "probabilities"] = "logits"

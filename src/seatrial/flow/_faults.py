@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from seatrial import catalog
 from seatrial.flow._yaml import Path, Text
 
+SHOWN = 60
+"""Letters of a wrong value that are shown."""
 _TYPES = {
     "int": "a whole number",
     "float": "a number",
@@ -141,4 +143,7 @@ def _shown(given: Any) -> str:
         return "empty"
     if isinstance(given, dict):
         return "a block"
-    return "a list" if isinstance(given, list | tuple) else f"`{given}`"
+    if isinstance(given, list | tuple):
+        return "a list"
+    text = " ".join(str(given).split())
+    return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}…`"

@@ -19,6 +19,8 @@ Array = NDArray[Any]
 Means = Literal["logits", "probabilities"]
 
 LABELS = ("label", "labels", "target", "targets", "y", "class", "classes", "category", "species", "outcome")
+NESTED = (*LABELS, "tags", "boxes")
+"""What columns of several numbers a row are called that are labels."""
 IDS = ("id", "index", "row", "rowid", "uuid", "key", "qsl_idx")
 MOST_TRIED = 200
 LAYOUTS = (("HW", "CHW"), ("HW", "HWC"), ("HWC", "CHW"), ("CHW", "HWC"))
@@ -37,7 +39,7 @@ class Guess:
 def label(columns: Mapping[str, Array], signature: Signature) -> str | None:
     """The label column: by its name, or the only column of words or whole numbers that no input needs."""
     for name in columns:
-        if _plain(name) in LABELS and columns[name].ndim == 1:
+        if _plain(name) in (LABELS if columns[name].ndim == 1 else NESTED) and columns[name].ndim < 4:
             return name
     discrete = [name for name, values in columns.items() if values.ndim == 1 and values.dtype.kind in "OUbiu"]
     if len(discrete) > MOST_TRIED:
@@ -47,7 +49,14 @@ def label(columns: Mapping[str, Array], signature: Signature) -> str | None:
     spare = [name for name in discrete if None not in inputs(columns, signature, name).values()]
     if len(spare) == 1 or (spare and spare[-1] == list(columns)[-1]):
         return spare[-1]
-    return None
+    return None if discrete else _target(columns, signature)
+
+
+def _target(columns: Mapping[str, Array], signature: Signature) -> str | None:
+    """Where there are fractions alone: the last column, if the others are just what the inputs need."""
+    name = list(columns)[-1] if columns else ""
+    alone = name and columns[name].ndim == 1 and columns[name].dtype.kind == "f"
+    return name if alone and None not in inputs(columns, signature, name).values() else None
 
 
 def inputs(columns: Mapping[str, Array], signature: Signature, label: str | None) -> dict[str, Guess | None]:

@@ -25,7 +25,7 @@ from seatrial.contracts.protocols import Session, Setting
 from seatrial.contracts.study import Limits, Measure
 from seatrial.contracts.values import Values
 from seatrial.errors import DataError, ModelError, SeatrialError, WorkerError
-from seatrial.flow import _guess
+from seatrial.flow import _guess, _kinds
 from seatrial.flow._guess import Array, Guess
 
 FIRST_ROWS = 256
@@ -52,6 +52,8 @@ class Seen:
     artefact: Artefact
     columns: list[str] = field(default_factory=list)
     label: str | None = None
+    kind: str = ""  # what the label column holds: a class, many labels, numbers, boxes
+    wide: int = 1  # numbers that a row of it has
     classes: list[Any] = field(default_factory=list)
     rows: int = 0
     guesses: dict[str, Guess | None] = field(default_factory=dict)
@@ -185,16 +187,28 @@ def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> dict[str, Array]:
     columns = _readable(part, options, data.parent, list(part.columns(options, data.parent)))
     seen.columns = list(columns)
     seen.label = _guess.label(columns, seen.artefact.signature)
+    if seen.label:
+        seen.kind, seen.wide = _kinds.kind(columns[seen.label]), _kinds.width(columns[seen.label])
     seen.guesses = _guess.inputs(columns, seen.artefact.signature, seen.label)
     counted = [seen.label or next(iter(columns), "")]
     classes: set[Any] = set()
     for chunk in part.chunks(options, data.parent, counted, CHUNK_ROWS):
         seen.rows += len(chunk[counted[0]])
-        if seen.label and len(classes) <= MOST_CLASSES:
-            classes.update(chunk[seen.label].tolist())
+        if seen.label and len(classes) <= MOST_CLASSES and seen.kind in _NAMED and chunk[seen.label].ndim == 1:
+            classes.update(_names(chunk[seen.label].tolist(), seen.kind))
     plain = len(classes) <= MOST_CLASSES and all(isinstance(one, str | int | float) for one in classes)
     seen.classes = sorted(classes) if plain else []  # what a study can't write (bytes, dates) stays unsaid
     return columns
+
+
+_NAMED = (_kinds.CLASS, _kinds.MANY)
+
+
+def _names(labels: list[Any], kind: str) -> set[Any]:
+    """The classes that labels name: of several in one text each by itself; `-` names none."""
+    if kind != _kinds.MANY:
+        return set(labels)
+    return {name.strip() for text in labels for name in str(text).split(_kinds.APART)} - {"", "-"}
 
 
 def _readable(part: Any, options: Any, folder: Path, names: list[str]) -> dict[str, Array]:
@@ -280,7 +294,7 @@ def _chosen(answers: Mapping[str, Array]) -> Array:
 
 
 def _truth(seen: Seen, columns: Mapping[str, Array]) -> Array | None:
-    if seen.label is None or not seen.classes:
+    if seen.label is None or not seen.classes or seen.kind != _kinds.CLASS:
         return None
     places = {value: at for at, value in enumerate(seen.classes)}
     found = [places.get(value, -1) for value in columns[seen.label].tolist()]

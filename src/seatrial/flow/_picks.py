@@ -15,6 +15,7 @@ from seatrial.contracts.rows import EVALUATION, Role
 from seatrial.contracts.study import Data, Study
 from seatrial.errors import DataError
 from seatrial.flow._inputs import Array
+from seatrial.flow._pieces import as_piece
 from seatrial.flow._roles import offers, role_indices
 
 CHUNK_BYTES = 16 * 2**20
@@ -136,23 +137,3 @@ def count(pick: Pick) -> int:
         return len(pick.rows)
     names = [next(iter(pick.source.data.answers), "") or pick.source.names()[0]]
     return sum(len(chunk[names[0]]) for chunk in pick.source.chunks(names, SMALL_COLUMN_ROWS))
-
-
-def as_piece(values: Array) -> Piece:
-    """An array of `chunks` as a piece."""
-    if values.dtype.kind in "OUS" and values.ndim == 1:
-        known: dict[str, int] = {}
-        cells = values.tolist()
-        missing = np.array([cell is None or cell != cell for cell in cells], bool)
-        places = [
-            0 if gone else known.setdefault(str(cell), len(known)) for cell, gone in zip(cells, missing, strict=True)
-        ]
-        return Piece("text", np.array(places, np.int32), missing if missing.any() else None, list(known))
-    if values.ndim > 1:
-        return Piece("tensor", values)
-    if values.dtype.kind == "M":
-        missing = np.isnat(values)
-        return Piece("time", values.astype("datetime64[us]").astype(np.int64), missing if missing.any() else None)
-    if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
-        return Piece("number", np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), missing)
-    return Piece("truth" if values.dtype.kind == "b" else "number", values)

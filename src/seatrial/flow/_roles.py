@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial import catalog
 from seatrial.contracts.rows import Role
+from seatrial.contracts.shown import shown as seen
 from seatrial.contracts.study import Data, Roles
 from seatrial.errors import DataError
 
@@ -62,7 +63,9 @@ def _role(word: Any, column: str, name: str) -> Role:
     except ValueError:
         near = catalog.nearest(str(word), list(Role))
         step = f"did you mean `{near}`?" if near else f"roles are: {', '.join(Role)}"
-        raise DataError(f"`{word}` is no role", where=f"data `{name}`, column `{column}`", next_step=step) from None
+        raise DataError(
+            f"`{seen(word)}` is no role", where=f"data `{name}`, column `{column}`", next_step=step
+        ) from None
 
 
 def _one_role_a_group(groups: Sequence[Any], roles: Sequence[Role], column: str, name: str) -> None:

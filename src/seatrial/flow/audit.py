@@ -2,6 +2,7 @@
 
 audit.<name> {table, ...}         how many of what an audit looks for, with a severity; `.share`, and what else belongs to it
 audit.rows {table}                how many rows were looked at
+audit.column {table, column}      its type
 audit.unread {table}              columns that could not be read
 audit.serious, audit.minor        how many of the results are that severe: a requirement on them demands a clean audit
 
@@ -17,12 +18,13 @@ import os
 import secrets
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial import catalog
 from seatrial.contracts.audit import MOST_ROWS, Auditing, Ground, Look, Table
@@ -36,6 +38,13 @@ from seatrial.flow.trial import now
 from seatrial.numerics.row_hash import row_hashes
 
 MOST_PASSES = 8
+BEGINNING = 16
+"""Rows that are read first, to leave out columns of a kind that can't be read."""
+JUDGING = "evaluation"
+MOST_LISTED = 200
+"""Columns of a table that are listed with their types."""
+Marks = tuple[int, dict[str, NDArray[np.bool_]]]
+"""How many rows a table has, and by kind of doubt which of them are in doubt."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +73,19 @@ class Chosen:
 
 def audit_study(
     study: Study, folder: Path, run: Path, watch: Callable[[str], None] = lambda name: None
-) -> list[Finding]:
-    """What the study asks for under `audit`; nothing where it doesn't. Rows to look at lie under `run`. Raises `DataError`."""
+) -> tuple[list[Finding], list[Marks]]:
+    """What the study asks for under `audit`; nothing where it doesn't. Rows to look at lie under `run`. Raises `DataError`.
+
+    Beside the findings come the rows in doubt of each table that judges, in the order of the study.
+    """
     if (asked := study.audit) is None:
-        return []
+        return [], []
     key = secret(home(folder))
     tables = _tables.of_study(study, folder, asked.ignore, key)
-    return audit(tables, asked, folder, run / "rows", key, watch)
+    doubts = _Doubts()
+    found = audit(tables, asked, folder, run / "rows", key, watch, doubts)
+    judging = [table for table in tables.values() if table.role == JUDGING]
+    return found, [(table.rows, doubts.marks.get(table.name, {})) for table in judging]
 
 
 def audit(
@@ -80,15 +95,17 @@ def audit(
     rows: Path,
     key: bytes,
     watch: Callable[[str], None] = lambda name: None,
+    doubt: Callable[[str, Table, NDArray[np.int64]], None] = lambda kind, table, rows: None,
 ) -> list[Finding]:
     """Everything that the audits find in these tables; files of rows to look at are written under `rows`, named from `folder`.
 
-    `watch` is told the name of each audit and table as it begins. Raises `UnknownPart` for an audit that isn't there, and `DataError`
+    `watch` is told the name of each audit and table as it begins, `doubt` the rows that figures should be had without, too. Raises `UnknownPart` for an audit that isn't there, and `DataError`
     where a table can't be read at all or an option names a column that no table has.
     """
     chosen, found = choose(asked, folder)
     readable = {}
     for name, table in tables.items():
+        table.annotators = asked.annotators
         readable[name], unread = _readable(table)
         found += unread
     ground = Ground(
@@ -98,14 +115,21 @@ def audit(
         memory=asked.memory,
         seed=asked.seed,
         sensitive=asked.sensitive,
+        annotators=asked.annotators,
         population=asked.population,
         statistics=asked.statistics,
         keep_rows=_Rows(rows, folder),
         hash_rows=lambda columns: row_hashes(columns, key),
+        doubt=doubt,
     )
-    for table in readable.values():
-        watch(table.name)
-        found += _one(table, ground, [one for one in chosen if one.part.takes("tables", "one")])
+    alone = [one for one in chosen if one.part.takes("tables", "one")]
+    for name, table in list(readable.items()):
+        watch(name)
+        try:
+            found += _one(table, ground, alone)
+        except DataError:  # in a row further on: which columns have it?
+            readable[name], unread = _readable(table, None)
+            found += [*unread, *_one(readable[name], ground, alone)]
     for one in chosen:
         if not one.part.takes("tables", "one"):
             watch(one.part.name)
@@ -124,6 +148,8 @@ def choose(asked: Auditing, folder: Path) -> tuple[list[Chosen], list[Finding]]:
     listed = named or [(part, {}) for part in catalog.parts("audits").values()]
     chosen, found = list[Chosen](), list[Finding]()
     for part, given in listed:
+        if not named and "named" in part.gives.get("when", ()):
+            continue
         if part.name in asked.without or (not asked.models and "model" in part.gives.get("way", ())):
             continue
         if gone := catalog.absent(part):
@@ -137,12 +163,12 @@ def choose(asked: Auditing, folder: Path) -> tuple[list[Chosen], list[Finding]]:
 # --- letting them look -------------------------------------------------------------------------------------------------------
 
 
-def _readable(table: Table) -> tuple[Table, list[Finding]]:
-    """The table without columns that can't be read at all. Raises `DataError` where none can."""
+def _readable(table: Table, rows: int | None = BEGINNING) -> tuple[Table, list[Finding]]:
+    """The table without columns of which the first so many rows (None: any row) can't be read. Raises `DataError` where none can."""
     try:
-        next(iter(table.chunks(rows=16)), None)
+        _read(table, [], rows)
     except DataError as error:
-        unread = [name for name in table.columns if not _reads(table, name)]
+        unread = [name for name in table.columns if not _reads(table, name, rows)]
         kept = {name: words for name, words in table.columns.items() if name not in unread}
         if not kept or not unread:
             raise
@@ -159,16 +185,26 @@ def _readable(table: Table) -> tuple[Table, list[Finding]]:
             note=note,
             measured_at=now(),
         )
-        return replace(table, columns=kept), [lost]
+        made = replace(table, columns=kept)
+        for what in ("label", "group", "order", "weight"):
+            if getattr(table, what) in unread:
+                setattr(made, what, None)
+        return made, [lost]
     return table, []
 
 
-def _reads(table: Table, name: str) -> bool:
+def _reads(table: Table, name: str, rows: int | None) -> bool:
     try:
-        next(iter(table.chunks([name], 16)), None)
+        _read(table, [name], rows)
     except DataError:
         return False
     return True
+
+
+def _read(table: Table, names: Sequence[str], rows: int | None) -> None:
+    """Read the first so many rows, or all."""
+    for _ in islice(table.chunks(names, rows), 1 if rows else None):
+        pass
 
 
 def _one(table: Table, ground: Ground, chosen: Sequence[Chosen]) -> list[Finding]:
@@ -194,7 +230,7 @@ def _one(table: Table, ground: Ground, chosen: Sequence[Chosen]) -> list[Finding
         if turn == 0:
             table.kept_rows, table.kept_hashes = rows, np.concatenate(hashes or [np.empty(0, np.uint64)])
         active = [(one, look) for one, look in active if look.again]
-    found.append(_looked_at(table))
+    found += [_looked_at(table), *_columns(table)]
     for one, look in looks:
         found += _collected(one, look.findings, at)
     return found
@@ -257,6 +293,18 @@ def _looked_at(table: Table) -> Finding:
     )
 
 
+def _columns(table: Table) -> Iterator[Finding]:
+    """What a data sheet says of a table's composition: its columns with their types; of very wide tables the first."""
+    for name, words in islice(table.columns.items(), MOST_LISTED):
+        yield Finding(
+            what="audit.column",
+            at={"table": table.name, "column": name},
+            value=words,
+            method="as the file has it",
+            measured_at=now(),
+        )
+
+
 def results(found: Iterable[Finding]) -> dict[tuple[str, str], Severity]:
     """The severest fault that each audit found in each table, by audit and table."""
     order = list(Severity)
@@ -285,18 +333,30 @@ def _summary(found: Sequence[Finding]) -> Iterator[Finding]:
         )
 
 
-# --- rows to look at ------------------------------------------------------------------------------------------------------------
+# --- rows to look at, and rows in doubt ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Doubts:
+    """Keeps which rows are in doubt, and why, a byte a row: by table and kind."""
+
+    marks: dict[str, dict[str, NDArray[np.bool_]]] = field(default_factory=dict)
+
+    def __call__(self, kind: str, table: Table, rows: NDArray[np.int64]) -> None:
+        if len(rows):
+            kinds = self.marks.setdefault(table.name, {})
+            kinds.setdefault(kind, np.zeros(table.rows, bool))[rows] = True
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Writes numbers of rows (in the data set, from 0) with the keyed hash of each: never what stands in them."""
+    """Writes numbers of rows (in the data set, from 0) with the keyed hash of each, in the order given: never what stands in them."""
 
     into: Path
     folder: Path
 
     def __call__(self, name: str, table: Table, rows: Iterable[int]) -> str:
-        taken = np.unique(np.fromiter(islice(rows, MOST_ROWS), np.int64))
+        taken = np.array(list(dict.fromkeys(map(int, islice(rows, MOST_ROWS)))), np.int64)
         if not len(taken):
             return ""
         hashes = table.hashes()[taken]

@@ -23,11 +23,12 @@ import psutil
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.events import Events
-from seatrial.contracts.messages import ArrayRef, Order
+from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
 from seatrial.flow.answering import answering, running, stated
+from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
 
@@ -38,8 +39,6 @@ FIRST = 10
 """Answers after a start that are held against later ones."""
 EXAMPLES = 8
 """Rows that a conversion sees."""
-OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate memory")
-"""How frameworks say it in errors that are no MemoryError."""
 
 
 class Bench:
@@ -56,6 +55,7 @@ class Bench:
         self._queries: dict[tuple[Any, ...], list[Any]] = {}
         self._repeats: dict[str, float | None] = {}
         self._trainee = Trainee()
+        self._assault: Any = None
 
     def answer(self, line: str) -> str:
         """One order in JSON to one answer in JSON. Whatever goes wrong is an answer too."""
@@ -137,7 +137,7 @@ class Bench:
         windows: list[float] = []
         first = 0.0
         while len(windows) < MOST_WINDOWS:
-            events = getattr(part, "warm", part.drive)(self._open_session(), queries, samples, options)
+            events = getattr(part, "warm", part.drive)(within(self._open_session(), order), queries, samples, options)
             took = events.done - events.issued
             first = first or float(sorted(took[:FIRST])[len(took[:FIRST]) // 2]) / 1e9
             windows.append(float(sorted(took)[len(took) // 2]) / 1e9)
@@ -156,24 +156,27 @@ class Bench:
         if "round" in type(options).model_fields:
             options = options.model_copy(update={"round": order.seed})
         queries, samples = self._feed(order, part)
+        session = within(self._open_session(), order)
         pin(self._cores(order.settings))
         if order.settings.get("unchecked"):
-            self._rouse(queries)
+            self._rouse(session, queries)
+        while (left := order.settings.get("at", 0.0) - time.perf_counter()) > 0:
+            time.sleep(left)  # copies of one candidate begin at the same moment
         read = self._meters(order)
         spent = getattr(self._open_session(), "spent", dict)
         spent()
-        with Watcher(self._setting.threads, self._setting.device) as watcher:
-            events = part.drive(self._open_session(), queries, samples, options)
+        with Watcher(self._setting.threads, self._setting.device, order.settings.get("beside", 0)) as watcher:
+            events = part.drive(session, queries, samples, options)
         readings = read(events, spent())
         disturbance = watcher.seen(events.slept / 1e9)
         checks = {} if order.settings.get("unchecked") else self._checks(order, queries, events)
         packed = {"readings": arrays.pack(readings, Path(order.folder)), "disturbance": disturbance}
         return packed | {"pace": _pace(events)} | checks
 
-    def _rouse(self, queries: list[Any]) -> None:
+    def _rouse(self, session: Any, queries: list[Any]) -> None:
         """Two answers that nobody times, before a short block: in a long one the first, from cold caches, carries no weight."""
         for query in queries[:2]:
-            self._open_session().predict(query)
+            session.predict(query)
 
     def _meters(self, order: Order) -> Callable[[Events | None, Mapping[str, Any]], dict[str, Any]]:
         """Let each meter look at the state before a block; what is returned reads them after it, those that looked first.
@@ -212,7 +215,7 @@ class Bench:
     def _checks(self, order: Order, queries: list[Any], events: Events) -> dict[str, Any]:
         """Whether the timed answers are the session's, each time; whether inputs that come again are faster, once a load."""
         assert order.part is not None
-        session, load = self._open_session(), order.part.name
+        session, load = within(self._open_session(), order), order.part.name
         found: dict[str, Any] = {"rubbish": timed.rubbish(session, queries, events.kept)}
         if load not in self._repeats:
             found["repeats"] = self._repeats[load] = timed.repeats(session, queries)
@@ -237,6 +240,13 @@ class Bench:
         outputs = {name: arrays.save_chunks(folder, collected).model_dump() for name, collected in pieces.items()}
         return {"outputs": outputs, "alone": differs}
 
+    def _attack(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
+
+        self._assault = self._assault or Assault()
+        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
+        return content
+
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
         return {"facts": json.loads(json.dumps(dataclasses.asdict(facts), default=str))}
@@ -245,6 +255,8 @@ class Bench:
         return self._trainee.answer(order) | {"memory": _resident()}
 
     def _close(self, order: Order) -> dict[str, Any]:
+        if self._assault is not None:
+            self._assault.close()
         if self._session is not None:
             self._session.close()
         self.closed = True
@@ -340,8 +352,7 @@ def _resident() -> int:
 def _state(error: Exception) -> str:
     if isinstance(error, Unsupported):
         return "unsupported"
-    words = str(error).lower()
-    return "out_of_memory" if any(sign in words for sign in OUT_OF_MEMORY) else "failed"
+    return "out_of_memory" if wants_memory(str(error)) else "failed"
 
 
 def _message(error: Exception) -> str:

@@ -78,6 +78,11 @@ class Desk:
         """This desk with something else on it; what has been simulated stays known."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    @property
+    def per_machine(self) -> int:
+        """How many replicas share a machine: as many as were measured side by side, else as many as is stated."""
+        return self.service.instances if self.service.instances > 1 else self.money.per_machine
+
     def needs(self, rate: float, bound: float, slower: float = 1.0) -> Least:
         """The fewest replicas for this rate, so that the percentile keeps this bound."""
         from seatrial.numerics.replicas import FULL, replicas
@@ -100,7 +105,21 @@ class Desk:
 
     def hosts(self, replicas: int, place: str = CLOUD) -> int:
         """How many machines so many replicas take; at the edge each is a device."""
-        return replicas if place == EDGE else -(-replicas // self.money.per_machine)
+        return replicas if place == EDGE else -(-replicas // self.per_machine)
+
+    def energy(self, place: str) -> str:
+        """Where the energy of a machine that is paid for by itself is from, in words; empty where nobody pays for it."""
+        owned = {OWN: self.money.own, EDGE: self.money.edge}.get(place)
+        if owned is None or not owned.kwh:
+            return ""
+        if owned.measured(self.service.drawn):
+            assert self.service.drawn is not None
+            return f"energy as measured, gross: {self.service.drawn.rest:.3g} W at rest and {self.service.drawn.query:.3g} J a query"
+        return (
+            f"{owned.watts:g} W ({owned.watts_are})"
+            if owned.watts
+            else "energy left out: no power draw is stated or measured"
+        )
 
     def with_one_fewer(self, offer: Offer) -> Interval | None:
         """The percentile when a machine of this offer fails, the network included; None where the queue then grows without end."""
@@ -108,7 +127,7 @@ class Desk:
 
         if offer.least is None or offer.replicas is None or offer.place == EDGE:
             return None
-        left = offer.replicas - self.money.per_machine
+        left = offer.replicas - self.per_machine
         if left < 1 or offer.least.busy * offer.replicas / left > BUSIEST:
             return None
         slower = self.money.own.slower if offer.place == OWN and self.money.own else 1.0
@@ -175,7 +194,8 @@ class Desk:
         if offer.replicas is None or offer.fewest is None:
             return offer
         most, least = (
-            self.money.own.a_month(self.hosts(count)) + self._carried for count in (offer.replicas, offer.fewest)
+            self.money.own.a_month(self.hosts(count), self.a_month, self.service.drawn) + self._carried
+            for count in (offer.replicas, offer.fewest)
         )
         return offer._replace(month=most, month_low=least)
 
@@ -198,7 +218,8 @@ class Desk:
         if least.servers is None or least.fewest is None:
             return Offer(EDGE, least, why=_why_not(least))
         most, few = edge.devices * least.servers, edge.devices * least.fewest
-        return Offer(EDGE, least, most, few, edge.a_month(most), edge.a_month(few))
+        month, month_low = (edge.a_month(count, self.a_month, self.service.drawn) for count in (most, few))
+        return Offer(EDGE, least, most, few, month, month_low)
 
 
 def in_words(seconds: float) -> str:

@@ -66,7 +66,7 @@ def _corrupted(
         return
     rows = drawn(next(iter(inputs.values())).shape[0], asked.rows, study.measure.seed)
     columns = stored_rows(study, folder, model, rows)
-    yield Change({"corruption": CLEAN}, rows, {name: _taken(ref, rows, cache) for name, ref in inputs.items()})
+    yield Change({"corruption": CLEAN}, rows, {name: kept_rows(ref, rows, cache) for name, ref in inputs.items()})
     for ref in asked.corruptions:
         info = catalog.find("corruptions", ref.name, folder)
         catalog.require(info)
@@ -164,7 +164,8 @@ def _patches(shape: tuple[int, ...], most: int) -> Iterator[NDArray[np.bool_]]:
             yield mask
 
 
-def _taken(ref: ArrayRef, rows: NDArray[np.int64], cache: Path) -> ArrayRef:
+def kept_rows(ref: ArrayRef, rows: NDArray[np.int64], cache: Path) -> ArrayRef:
+    """These rows of a kept array, kept as an array of their own."""
     return arrays.save(cache, _rows_of(ref, rows))
 
 

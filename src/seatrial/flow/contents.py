@@ -17,8 +17,10 @@ from seatrial.contracts.audit import Piece
 from seatrial.contracts.provenance import Column, Difference
 from seatrial.errors import DataError, StudyError
 from seatrial.flow._inputs import Array
+from seatrial.flow._limits import of_part
 from seatrial.flow._look import by_suffix
 from seatrial.flow._match import nearest
+from seatrial.flow._pieces import as_piece
 from seatrial.numerics.content import Cells, Content, as_keys, cells, row_digests
 
 CHUNK_ROWS = 65_536
@@ -55,33 +57,15 @@ class Source:
         return made
 
 
-def of_file(path: Path) -> Source:
-    """The table in a file or folder. Raises `DataError`."""
+def of_file(path: Path, limits: Mapping[str, str] | None = None) -> Source:
+    """The table in a file or folder, within its part's limits or those given. Raises `DataError`, `StudyError` for limits that aren't there."""
     if not path.exists():
         raise DataError(f"there is no data at {path}", next_step="correct the path")
     info = by_suffix("datasets", path)
     part = catalog.load(info)
-    return Source(part, catalog.options(info, {"path": path.name}), path.parent, path.name)
-
-
-def as_piece(values: Array) -> Piece:
-    """An array of a data set as a piece."""
-    if values.ndim > 1:
-        return Piece("tensor", values)
-    if values.dtype.kind in "OUST":
-        known: dict[str, int] = {}
-        places = np.zeros(len(values), np.int32)
-        gone = np.zeros(len(values), bool)
-        for row, cell in enumerate(values.tolist()):
-            gone[row] = cell is None or cell != cell
-            places[row] = 0 if gone[row] else known.setdefault(str(cell), len(known))
-        return Piece("text", places, gone if gone.any() else None, list(known))
-    if values.dtype.kind in "mM":
-        gone = np.isnat(values)
-        unit = "datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]"
-        return Piece("time", values.astype(unit).astype(np.int64), gone if gone.any() else None)
-    gone = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-    return Piece("truth" if values.dtype.kind == "b" else "number", values, gone if gone.any() else None)
+    return Source(
+        part, catalog.options(info, {"path": path.name} | of_part(info, limits or {})), path.parent, path.name
+    )
 
 
 def content(source: Source, any_order: bool = False) -> Content:

@@ -90,6 +90,7 @@ def _of_place(desk: Desk, offer: Offer) -> Iterator[Finding]:
         return
     hosts = desk.hosts(offer.replicas, offer.place)
     how = f"{hosts} machines; lower end: for the {offer.fewest} replicas that would do in half of the simulations"
+    how += f"; {energy}" if (energy := desk.energy(offer.place)) else ""
     yield _money(desk, "money.month", offer.month, at, how, offer.month_low)
     share = 1e6 / desk.a_month
     yield _money(desk, "money.per_million", offer.month * share, at, f"money.month over {desk.a_month:.4g} queries", (offer.month_low or 0.0) * share)  # fmt: skip

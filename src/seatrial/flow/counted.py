@@ -17,7 +17,9 @@ from seatrial.contracts.quality import Batch
 from seatrial.contracts.tally import Partition, Slice, Tally
 from seatrial.errors import SeatrialError
 from seatrial.flow._sampling import Sampling
+from seatrial.flow.besieged import Siege
 from seatrial.flow.changed import Change
+from seatrial.flow.cleaned import Doubts
 from seatrial.flow.slices import Sliced
 from seatrial.numerics.counting import obstacle, tally
 
@@ -37,7 +39,7 @@ class Asked(NamedTuple):
 class Judged:
     """The rows that judge: how they are sliced, how they were drawn, and what else is asked of a candidate on some of them.
 
-    What was counted before is remembered.
+    `weighted` are the same rows, weighted like the stated population. What was counted before is remembered.
     """
 
     sliced: Sliced = field(default_factory=Sliced)
@@ -45,17 +47,26 @@ class Judged:
     labels: Any = None
     changes: tuple[Change, ...] = ()
     features: tuple[Change, ...] = ()
+    siege: Siege | None = None
     halves: bool = False
+    doubts: Doubts = field(default_factory=Doubts)
+    weighted: Judged | None = None
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cells(self) -> tuple[Slice, ...]:
-        """All rows, then every slice, then the halves where the study holds back."""
-        return ((), *(cell for cells in self.sliced.cells for cell in cells), *(HALVES if self.halves else ()))
+        """All rows, then every slice, then rows without those in doubt, then the halves where the study holds back."""
+        slices = (cell for cells in self.sliced.cells for cell in cells)
+        return ((), *slices, *self.doubts.cells, *(HALVES if self.halves else ()))
+
+    @property
+    def aside(self) -> int:
+        """How many cells, the last ones, are no slices that the study names."""
+        return len(self.doubts.cells) + (len(HALVES) if self.halves else 0)
 
     def partitions(self, start: int, stop: int) -> list[Partition]:
         """The partitions of rows `start` to `stop`; whole clusters lie in one half."""
-        found = self.sliced.partitions(start, stop)
+        found = [*self.sliced.partitions(start, stop), *self.doubts.partitions(start, stop)]
         return [*found, Partition(HALVES, self.sampling.group(start, stop) % 2)] if self.halves else found
 
     def span(self, partition: int) -> range:

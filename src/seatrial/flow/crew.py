@@ -11,8 +11,10 @@ from seatrial.contracts.messages import ArrayRef, Order, OrderName
 from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
 from seatrial.flow.alone import SAME
+from seatrial.flow.copies import Copies
 from seatrial.flow.keep import FACTS, PREDICTION, REFUSAL
 from seatrial.flow.making import differ
+from seatrial.flow.processing import asked
 from seatrial.flow.quiet import quietest
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
@@ -66,15 +68,26 @@ def failed(voyage: Voyage, trial: Trial, error: WorkerError) -> None:
 
 def session_order(voyage: Voyage, trial: Trial, name: OrderName, **fields: Any) -> Order:
     """An order about a trial's session."""
-    return Order(
-        order=name, base=str(voyage.folder), values=dict(trial.values), folder=str(voyage.keeper.arrays), **fields
-    )
+    common = {"base": str(voyage.folder), "values": dict(trial.values), "folder": str(voyage.keeper.arrays)}
+    return Order(order=name, **common | fields)
+
+
+def driving(voyage: Voyage, trial: Trial) -> dict[str, Any]:
+    """Settings of an order that drives a trial: what stands before and after the model, where that is within the clock."""
+    return asked(voyage.plan.study.models[trial.planned.candidate.model]) if trial.stored else {}
 
 
 def _open(voyage: Voyage, trial: Trial) -> None:
     candidate = trial.planned.candidate
     voyage.tell("open", label=trial.planned.label)
-    trial.link = voyage.start(candidate.id, network=asks_a_server(trial.runtime))
+    network = asks_a_server(trial.runtime)
+    if candidate.instances > 1:
+        name = candidate.id
+        trial.link = Copies(
+            candidate.instances, candidate.threads, lambda at: voyage.start(f"{name}/{at}", network=network)
+        )
+    else:
+        trial.link = voyage.start(candidate.id, network=network)
     setting = {name: getattr(candidate, name) for name in ("device", "precision", "threads", "batch")}
     order = session_order(voyage, trial, "open", part=candidate.runtime, artefact=trial.artefact, setting=setting)
     answer = trial.link.ask(order, voyage.plan.study.measure.limits.open)
@@ -88,9 +101,9 @@ def _warm(voyage: Voyage, trial: Trial) -> None:
         voyage.tell("warm", label=trial.planned.label, note=load.name)
         options = catalog.options_type(catalog.load(voyage.find("loads", load.name))).model_fields
         brief = {name: value for name, value in WARM.items() if name in options}
-        settings = brief | {"cores": quietest(trial.planned.candidate.threads)}
+        settings = brief | {"cores": quietest(trial.planned.candidate.processors)} | driving(voyage, trial)
         answer = trial.link.ask(
-            session_order(voyage, trial, "warm", part=voyage.ready(load), settings=settings),
+            session_order(voyage, trial, "warm", part=voyage.ready(load), settings=settings, values=dict(trial.driven)),
             voyage.plan.study.measure.limits.open,
         )
         trial.steady[load.name], trial.slow[load.name] = answer["stable"], answer["slow_start"]

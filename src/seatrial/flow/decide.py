@@ -83,7 +83,7 @@ def _candidate(
 ) -> CandidateVerdict:
     evidence = _evidence(plan, planned, findings, plan.levels.gate)
     judgements = tuple(_judge(plan, one, evidence) for one in required)
-    judgements += tuple(_unfinished(one) for one in evidence.findings if one.what == "run")
+    judgements += tuple(_unfinished(one) for one in evidence.findings if one.what == "run" and required)
     outcome = all_must_hold([one.outcome for one in judgements]) if required else Outcome.OPEN
     return CandidateVerdict(
         candidate=planned.candidate.id, outcome=outcome, eligible=planned.eligible, judgements=judgements
@@ -129,10 +129,19 @@ def _level(plan: Plan, what: str, findings: Sequence[Finding]) -> float:
 
 def _evidence(plan: Plan, planned: Planned, findings: Sequence[Finding], level: float) -> Evidence:
     own = [finding for finding in findings if finding.candidate == planned.candidate.id]
-    own += [one for one in findings if one.candidate is None and one.what != "run"]  # of the data, of the machine
+    measured = {one.what for one in findings if one.candidate is not None}
+    own += [one for one in findings if _of_all(one, measured, planned.candidate.model)]
     if planned.reference:
         own += _against_itself(planned.candidate.id, findings, {finding.key for finding in own})
     return Evidence(candidate=planned.candidate.id, findings=own, level=level)
+
+
+def _of_all(finding: Finding, measured: set[str], model: str) -> bool:
+    """Whether a finding counts for every candidate of this model: of the data, of the machine, of the model, and of nothing that
+    is `measured` candidate by candidate. Who lacks a figure of their own isn't lent one that was found elsewhere."""
+    if finding.candidate is not None or finding.what in measured | {"run"}:
+        return False
+    return str(finding.at.get("model", model)) == model
 
 
 def _against_itself(reference: str, findings: Sequence[Finding], known: set[str]) -> list[Finding]:

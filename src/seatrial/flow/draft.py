@@ -16,7 +16,7 @@ from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.study import Input
 from seatrial.contracts.values import ValueKind
-from seatrial.flow import _guess
+from seatrial.flow import _guess, _kinds
 from seatrial.flow._look import Answer, Seen, by_suffix, look, runtimes
 from seatrial.flow._yaml import flow, word
 from seatrial.flow.read import FILL_IN
@@ -53,7 +53,9 @@ def written(
     calibrated = seen.rows >= ENOUGH_TO_DRAW
     here = list(_runtimes(seen.artefact))
     inputs, outputs = [_input(one, seen) for one in seen.artefact.signature.inputs], list(_outputs(seen))
-    task = _task([line.text for line in outputs])
+    task = _task([line.text for line in outputs], seen.kind)
+    usual, more = _metrics(task)
+    unasked = _variants(seen.artefact, calibrated)
     said = {
         "name": word(name),
         "forms": flow({subject.name: {"path": _relative(model, folder)}}),
@@ -63,7 +65,9 @@ def written(
         "data": [_data(table, data, folder, seen, calibrated)],
         "candidates": list(_candidates(seen.artefact, here, calibrated)),
         "reference": _reference(here),
-        "metrics": ", ".join(_metrics(task)),
+        "more_variants": _more([one.name for one in unasked if not one.usual and one.name != _as_is()]),
+        "metrics": ", ".join(usual or more),
+        "more_metrics": _more(more if usual else []),
     }
     text = _template().render(said)
     return text, re.findall(r"# FILL IN: (.*)", text)
@@ -91,7 +95,12 @@ def _scale_note(wanted: Input) -> str:
 
 
 def _outputs(seen: Seen) -> Iterator[Line]:
-    """The one output that has a number for each class; others stay unsaid."""
+    """The one output that has a number for each class; others stay unsaid. For labels that are no classes, what `_kinds` finds."""
+    if seen.kind not in ("", _kinds.CLASS):
+        found = list(_kinds.outputs(seen.kind, seen.wide, seen.artefact.signature.outputs, seen.classes))
+        yield from (_said(one, seen) for one in found)
+        if found:
+            return
     specs = [spec for spec in seen.artefact.signature.outputs if _a_number_a_class(spec)]
     named = [spec for spec in specs if "prob" in spec.name.lower()]
     spec = next(iter(named or specs), None)
@@ -112,6 +121,14 @@ def _outputs(seen: Seen) -> Iterator[Line]:
         note = f"FILL IN: the {width} classes in their order; the data has {len(seen.classes)} labels"
         stated["classes"] = [FILL_IN]
     yield Line(flow({spec.name: stated})[1:-1], note)
+
+
+def _said(one: _kinds.Said, seen: Seen) -> Line:
+    """An output that needs classes and has none is marked."""
+    if one.stated.get("classes") == []:
+        note = f"FILL IN: the {seen.wide} labels in the order of the column `{seen.label}`; {one.note}"
+        return Line(flow({one.name: one.stated | {"classes": [FILL_IN]}})[1:-1], note)
+    return Line(flow({one.name: one.stated})[1:-1], one.note)
 
 
 def _a_number_a_class(spec: TensorSpec) -> bool:
@@ -147,10 +164,13 @@ def _data(table: PartInfo | None, data: Path | None, folder: Path, seen: Seen, c
     return Line(flow({"evaluation": given})[1:-1])
 
 
-def _task(outputs: Sequence[str]) -> str:
-    """The task that reads such outputs: the first that says so."""
+def _task(outputs: Sequence[str], kind: str) -> str:
+    """The task that reads such outputs and labels of this kind: the first that says so."""
     for name, part in catalog.parts("tasks").items():
-        if any(f"means: {means}" in text for means in part.gives.get("means", ()) for text in outputs):
+        read = part.gives.get("labels", ())
+        if any(f"means: {means}" in text for means in part.gives.get("means", ()) for text in outputs) and (
+            not kind or kind in read or not read
+        ):
             return name
     return FILL_IN
 
@@ -164,8 +184,7 @@ def _candidates(artefact: Artefact, runtimes: Sequence[PartInfo], calibrated: bo
         )
         return
     names = [part.name for part in runtimes]
-    variants = [part.name for part in catalog.parts("variants").values() if _offered(part, artefact, calibrated)]
-    as_is = _as_is()
+    variants, as_is = [part.name for part in _variants(artefact, calibrated) if part.usual], _as_is()
     yield flow({"runtime": names, "variant": [as_is, *(name for name in variants if name != as_is)], "batch": batch})
     for part in runtimes:
         for precision in LOWER:
@@ -188,10 +207,16 @@ def _as_is() -> str:
     return str(Candidate.model_fields["variant"].default.name)
 
 
+def _variants(artefact: Artefact, calibrated: bool) -> list[PartInfo]:
+    """What can be done to the model with the rows that there are, one alone."""
+    return [one for one in catalog.parts("variants").values() if _offered(one, artefact, calibrated)]
+
+
 def _offered(variant: PartInfo, artefact: Artefact, calibrated: bool) -> bool:
-    needs_rows = "calibrate" in variant.accepts.get("rows", ())
+    there = {"none", "calibrate"} if calibrated else {"none"}
+    enough = there & set(variant.accepts.get("rows", ("none",)))
     fits = variant.takes("format", artefact.format) and not catalog.absent(variant)
-    return fits and (calibrated or not needs_rows) and not _asks(variant)
+    return bool(enough) and fits and not _asks(variant)
 
 
 def _asks(part: PartInfo) -> bool:
@@ -203,8 +228,16 @@ def _reference(runtimes: Sequence[PartInfo]) -> str:
     return flow({"runtime": runtimes[0].name if runtimes else FILL_IN, "variant": _as_is(), "precision": "fp32"})
 
 
-def _metrics(task: str) -> list[str]:
-    return [part.name for part in catalog.parts("metrics").values() if part.takes("task", task) and not _asks(part)]
+def _metrics(task: str) -> tuple[list[str], list[str]]:
+    """The usual ones, and what else can be asked of such answers. Those that compare groups wait for groups."""
+    parts = [one for one in catalog.parts("metrics").values() if one.takes("task", task) and not one.across]
+    ready = [one for one in parts if not _asks(one)]
+    return [one.name for one in ready if one.usual], [one.name for one in ready if not one.usual]
+
+
+def _more(names: Sequence[str]) -> str:
+    """The rest in a comment, so that a person knows what there is."""
+    return f"  # more: {', '.join(names)} (seatrial explain NAME)" if names else ""
 
 
 def _relative(path: Path, folder: Path) -> str:

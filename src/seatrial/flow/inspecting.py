@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from seatrial import catalog
 from seatrial.contracts.inspection import Bounds, Inspection
 from seatrial.contracts.part import PartInfo
-from seatrial.errors import MissingPackage, ModelError, StudyError
+from seatrial.errors import MissingPackage, ModelError
 
 START = 4096
 KIND = "formats"
-
-
-def bounds(given: Mapping[str, str]) -> Bounds:
-    """The bounds with what was given on the command line. Raises `StudyError` with the names there are."""
-    known = list(Bounds.model_fields)
-    for name in given:
-        if name not in known:
-            near = catalog.nearest(name, known)
-            step = f"did you mean `{near}`?" if near else f"the limits are: {', '.join(known)}"
-            raise StudyError(f"there is no limit `{name}`", next_step=step)
-    try:
-        return Bounds(**given)
-    except (ValidationError, ValueError, OverflowError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        words = str(first["msg"]).removeprefix("Value error, ")
-        raise StudyError(
-            f"the limit `{'.'.join(map(str, first['loc']))}`: {words}", next_step="like `--limit unpacked=32GiB`"
-        ) from error
 
 
 def inspect(file: Path, limits: Bounds | None = None) -> Inspection:

@@ -149,16 +149,32 @@ class Maker:
 
         A conversion that can't be made is a finding that says why. Its answers are yet to be compared with the form's.
         """
-        base, conversion = self.base(planned.candidate.model, planned.form), planned.conversion
-        if conversion is None:
-            return base
+        made: Artefact | Finding = self.base(planned.candidate.model, planned.form)
+        for index, link in enumerate(planned.conversion.links if planned.conversion else ()):
+            if isinstance(made, Finding):
+                return made
+            made = self.converted(made, link, f"{planned.candidate.model} ({planned.form})", examples, index > 0)
+        return made
+
+    def converted(
+        self,
+        base: Artefact,
+        conversion: PartRef,
+        of: str,
+        examples: Mapping[str, ArrayRef] | None = None,
+        later: bool = False,
+    ) -> Artefact | Finding:
+        """An artefact in another format, from the store or made now; a finding that says why when it can't be.
+
+        `of` is what it is called; `later` says that the artefact was itself made, which its lineage then tells.
+        """
         info = self._voyage.find("conversions", conversion.name)
         seed = self._voyage.plan.study.measure.seed
         versions = {package: self._voyage.version(package) for package in info.needs}
         identity = [base.hash, base.signature.model_dump(), str(conversion), _code(info), info.version, versions, seed]
         key = digest(["conversion", *identity])
         order = Order(order="convert", part=conversion, artefact=base, values=dict(examples or {}), seed=seed)
-        return self._once(key, lambda: self._ordered(order, key, f"{planned.candidate.model} ({planned.form})"))
+        return self._once(key, lambda: self._ordered(order, key, of, base if later else None))
 
     def _once(self, key: str, make: Callable[[], Artefact | Finding]) -> Artefact | Finding:
         """What is kept under this key, or is made now, by whoever comes first: others wait for it."""

@@ -7,7 +7,7 @@ finding, and the others go on.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,12 @@ from seatrial.contracts.verdict import Outcome
 from seatrial.flow import elsewhere, rows, surroundings
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
+from seatrial.flow.attacked import threat
 from seatrial.flow.audit import audit_study
+from seatrial.flow.besieged import siege
 from seatrial.flow.changed import changes
 from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
+from seatrial.flow.cleaned import Doubts, prepare_doubts
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
@@ -34,11 +37,13 @@ from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.provenance import provenance_findings
+from seatrial.flow.representing import representing
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
 from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
+from seatrial.flow.siege import besiege
 from seatrial.flow.skewed import skew_findings
 from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
@@ -76,13 +81,12 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
-        voyage.findings.extend(
-            audit_study(
-                plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
-            )
+        told, marks = audit_study(
+            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
         )
+        voyage.findings.extend(told)
         data = _rows(voyage)
-        judged = _judged(voyage, data)
+        judged = _judged(voyage, data, prepare_doubts(marks, keeper.arrays))
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
         voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
@@ -91,6 +95,10 @@ def measure(
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
         _sail(voyage, trials, judged, data)
+        if plan.study.measure.security is not None:
+            besieged = [one.siege for one in judged.values() if one.siege is not None]
+            voyage.findings.append(threat(plan.study.measure.security, besieged))
+            besiege(voyage, trials, judged, fresh)
         measure_training(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
@@ -127,7 +135,7 @@ def _packages(plan: Plan) -> list[str]:
     folder = Path(plan.folder)
     used = {("runtimes", one.candidate.runtime.name) for one in plan.candidates}
     used |= {("variants", link.name) for one in plan.candidates for link in one.candidate.variant.links}
-    used |= {("conversions", one.conversion.name) for one in plan.candidates if one.conversion}
+    used |= {("conversions", link.name) for one in plan.candidates if one.conversion for link in one.conversion.links}
     used |= {("trainers", one.trainer.name) for one in (ways(plan.study.training) if plan.study.training else ())}
     return sorted(
         {"seatrial", "numpy"} | {need for kind, name in used for need in catalog.find(kind, name, folder).needs}
@@ -151,7 +159,7 @@ def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
     return prepared
 
 
-def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged]:
+def _judged(voyage: Voyage, data: dict[str, rows.ModelRows], doubts: Doubts) -> dict[str, Judged]:
     """The rows that judge each model: their labels, slices, weights and clusters. Which values have no slice is noted."""
     where = voyage.plan.study, voyage.folder, voyage.keeper.arrays
     sliced, sampling = prepare_slices(*where), prepare_sampling(*where)
@@ -160,17 +168,24 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows]) -> dict[str, Judged
         for at, sentence in enumerate(sliced.left_out)
     )
     study, folder, cache = where
-    return {
+    made = {
         model: Judged(
             sliced,
             sampling,
             one.evaluation.labels,
             tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
             tuple(feature_changes(study, folder, model, one.evaluation, cache)),
+            siege(study, folder, model, one.evaluation.inputs, one.evaluation.labels, cache),
             study.measure.hold_back,
+            doubts,
         )
         for model, one in data.items()
     }
+    for model, one in made.items():
+        weighted, told = representing(*where, one)
+        made[model] = replace(one, weighted=weighted)
+    voyage.findings.extend(told if made else [])
+    return made
 
 
 def _made_elsewhere(voyage: Voyage, planned: Planned) -> bool:
@@ -219,7 +234,7 @@ def _trial(
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
     voyage.findings.extend(layers(artefact, candidate.id))
-    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash)
+    return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash, mine.stored)
 
 
 def _imported(voyage: Voyage, planned: Planned, artefact: Artefact, judged: rows.Rows) -> Trial | None:
@@ -293,8 +308,9 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
     pending = hunt.ordered([one for one in pending if one is not reference]) or [
         one for one in pending if one is reference
     ]
-    while pending and not voyage.out_of_time():
-        cohort = _cohort(voyage, pending, reference)
+    first = True  # the reference answers even when no time is left: without it nothing can be said
+    while pending and (first or not voyage.out_of_time()):
+        first, cohort = False, _cohort(voyage, pending, reference)
         for one in cohort:
             fit_steps(voyage, one, data[one.planned.candidate.model])
         cohort = hunt.narrow([one for one in cohort if one.link is not None])

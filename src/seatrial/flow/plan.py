@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
 
 from seatrial import catalog
 from seatrial.contracts.candidate import Candidate, PartRef, labels
@@ -19,9 +19,9 @@ from seatrial.contracts.rows import Role
 from seatrial.contracts.study import Grid, Reference, Study
 from seatrial.errors import StudyError
 from seatrial.flow._roles import offers
-from seatrial.flow.chains import formats
 from seatrial.flow.machines import LOCAL, reached
 from seatrial.flow.read import Source
+from seatrial.flow.routes import Way, fitting, not_installed
 from seatrial.flow.training_ways import estimate as training_estimate
 
 QUICK_ROUNDS = 3
@@ -126,26 +126,26 @@ class _Possible:
         self._study, self._folder = study, folder
         self._machine_reached = reached(study.measure.executor, folder)
         self._absent: dict[tuple[str, str], str] = {}
-        self._ways: dict[tuple[str, str, str], _Way] = {}
+        self._ways: dict[tuple[str, str, str], Way] = {}
 
     def why_not(self, candidate: Candidate) -> str:
         """The reason in words; empty when it can run as far as can be known without trying."""
         return next(filter(None, self._reasons(candidate)), "")
 
-    def way(self, candidate: Candidate) -> _Way:
+    def way(self, candidate: Candidate) -> Way:
         """The form of its model that, converted where need be and after the variant, its runtime takes; or why there is none."""
         key = (candidate.model, candidate.variant.name, candidate.runtime.name)
         if key not in self._ways:
-            self._ways[key] = self._fitting(
-                candidate.model, self._links(candidate), self._find("runtimes", candidate.runtime)
-            )
+            runtime = self._find("runtimes", candidate.runtime)
+            stated = self._study.models[candidate.model]
+            self._ways[key] = fitting(candidate.model, stated, self._links(candidate), runtime, self._folder)
         return self._ways[key]
 
     def _reasons(self, candidate: Candidate) -> Iterator[str]:
         runtime, links = self._find("runtimes", candidate.runtime), self._links(candidate)
         if self._machine_reached == LOCAL:  # what another machine has is found out there
             for part in (runtime, *links):
-                yield from _not_installed(part)
+                yield from not_installed(part)
         for part in (runtime, *links):
             for aspect, value in (("device", candidate.device), ("precision", candidate.precision)):
                 yield from _not_taken(part, aspect, value)
@@ -181,82 +181,26 @@ class _Possible:
             yield f"the executor `{executor.name}` doesn't reach the machine `{candidate.machine}`"
         if candidate.instances > 1 and "instances" not in executor.gives:
             yield f"the executor `{executor.name}` runs one instance, not {candidate.instances}"
+        if candidate.instances > 1:
+            yield from self._side_by_side(candidate)
+
+    def _side_by_side(self, candidate: Candidate) -> Iterator[str]:
+        """Why several instances can't be measured: too few processors, or a load or a meter that knows of one alone."""
+        there = len(os.sched_getaffinity(0))
+        if self._machine_reached == LOCAL and candidate.device == "cpu" and candidate.processors > there:
+            yield f"{candidate.instances} instances of {candidate.threads} threads take {candidate.processors} processors; this machine has {there}"
+        for load in self._study.measure.loads:
+            if "instances" not in self._find("loads", load).gives:
+                yield f"the load `{load.name}` drives one instance, not {candidate.instances}"
+        for meter in self._study.measure.meters:
+            if "instances" not in self._find("meters", meter).gives:
+                yield f"the meter `{meter.name}` reads one instance, not {candidate.instances}"
 
     def _not_here(self, runtime: PartInfo, device: str) -> str:
         key = (runtime.path, device)
         if key not in self._absent:
             self._absent[key] = catalog.load(runtime).absent(device) or ""
         return self._absent[key]
-
-    def _fitting(self, model: str, links: Sequence[PartInfo], runtime: PartInfo) -> _Way:
-        """The first form, in the runtime's order of formats and then the study's, that the variant and the runtime take as it
-        is; else the first that they take after one conversion, in that order and then the conversions'."""
-        stated = self._study.models[model]
-        forms = {name: self._find("subjects", PartRef(name=name)) for name in stated.forms}
-        fitting: list[tuple[tuple[int, int], _Way]] = []
-        reasons: list[str] = []
-        for name, subject in forms.items():
-            for given in subject.gives.get("format", (name,)):
-                _try(_Way(name), given, links, runtime, subject, fitting, reasons)
-        if not fitting:
-            for name, conversion, given, made in self._conversions(forms, stated.conversions):
-                info = self._find("conversions", conversion)
-                way = _Way(name, conversion)
-                _try(way, made, links, runtime, info, fitting, reasons, f", which {conversion.name} makes of {given}")
-        if fitting:
-            return min(fitting, key=lambda one: one[0])[1]
-        return _Way(reason=f"no form of {model} fits: {'; '.join(dict.fromkeys(reasons))}")
-
-    def _conversions(
-        self, forms: dict[str, PartInfo], stated: Sequence[PartRef]
-    ) -> Iterator[tuple[str, PartRef, str, str]]:
-        """Each form with each conversion that takes its format: those that the study names, else all; from and to which format."""
-        known = stated or [PartRef(name=name) for name in catalog.parts("conversions")]
-        for name, subject in forms.items():
-            for conversion in known:
-                info = self._find("conversions", conversion)
-                for given in subject.gives.get("format", (name,)):
-                    if info.takes("format", given) and not catalog.absent(subject):
-                        yield from ((name, conversion, given, made) for made in info.gives.get("format", ()))
-
-
-class _Way(NamedTuple):
-    """How a model gets to a runtime: its form, and what converts it; or the reason why it doesn't."""
-
-    form: str = ""
-    conversion: PartRef | None = None
-    reason: str = ""
-
-
-def _try(
-    way: _Way,
-    given: str,
-    links: Sequence[PartInfo],
-    runtime: PartInfo,
-    needed: PartInfo,
-    fitting: list[tuple[tuple[int, int], _Way]],
-    reasons: list[str],
-    origin: str = "",
-) -> None:
-    """Note the way, with the runtime's place for it, where the variant and the runtime take this format; else note why not."""
-    made = formats(links, given, runtime)
-    if isinstance(made, str):
-        reasons.append(f"{made}{origin}")
-    elif gone := next(_not_installed(needed), ""):
-        reasons.append(gone)
-    else:
-        fitting.append(((_place(runtime, made[-1]), _place(links[0], given)), way))
-
-
-def _place(part: PartInfo, made: str) -> int:
-    """Where a format stands among those that a part takes."""
-    accepted = part.accepts.get("format", ())
-    return accepted.index(made) if made in accepted else len(accepted)
-
-
-def _not_installed(part: PartInfo) -> Iterator[str]:
-    if gone := catalog.absent(part):
-        yield f"{part.name} needs {', '.join(gone)}, which isn't installed: {part.install()}"
 
 
 def _not_taken(part: PartInfo, aspect: str, value: str) -> Iterator[str]:

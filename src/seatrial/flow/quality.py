@@ -13,6 +13,7 @@ from seatrial.contracts.quality import Batch
 from seatrial.contracts.study import Output, classes_of
 from seatrial.errors import SeatrialError
 from seatrial.flow import arrays
+from seatrial.flow.cleaned import restated
 from seatrial.flow.counted import Asked, Counted, Judged, Pieces, count
 from seatrial.flow.found import EXCESS, HURT, LABEL_UNITS, found, losses, searched
 from seatrial.flow.stated import state, without
@@ -60,7 +61,7 @@ def _quality(
     stated += _whole(voyage, trial, reference, judged, levels, [one for one in every if one.info.whole])
     against = reference.id if reference else None
     made = [one for info, each in stated for one in attributed([each], info, trial.id, against)]
-    return distinct([*made, *_searched(voyage, trial, theirs, judged, max(levels))])
+    return restated(distinct([*made, *_searched(voyage, trial, theirs, judged, max(levels))]), judged.doubts)
 
 
 def _whole(

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from seatrial.contracts.candidate import NVIDIA
 from seatrial.flow.environment import clock_mhz, gpu_processes, temperature
 
 LEAST_CPU_SHARE = 0.97
@@ -27,8 +28,9 @@ LEAST_CROWD_S = 0.2
 class Watcher:
     """Watches one block: `with Watcher(threads, device) as watcher: ...` and then `watcher.seen()`."""
 
-    def __init__(self, threads: int, device: str) -> None:
-        self._threads = threads
+    def __init__(self, threads: int, device: str, beside: int = 0) -> None:
+        """`beside`: threads of other copies of the same candidate, whose work is not other work."""
+        self._threads, self._beside = threads, beside
         self._device = device
 
     def __enter__(self) -> Self:
@@ -45,7 +47,7 @@ class Watcher:
         self._delay = after - self._delay if after is not None and self._delay is not None else None
         self._throttled = throttles() - self._throttled
         taken = (sum(_busy().values()) - self._others) / os.sysconf("SC_CLK_TCK") - self._cpu
-        self._foreign = max(0.0, taken / max(self._wall, 1e-9))
+        self._foreign = max(0.0, taken / max(self._wall, 1e-9) - self._beside)
 
     def seen(self, slept: float = 0.0) -> dict[str, Any]:
         """CPU and delay as shares of wall time, and the reason why the block counts as disturbed, empty when it doesn't.
@@ -61,7 +63,7 @@ class Watcher:
             reasons.append(f"kept waiting for a processor {delay:.1%} of the time")
         if self._throttled > 0:
             reasons.append(f"the processor throttled {self._throttled} times because it was hot")
-        crowd = self._threads + self._foreign - (os.cpu_count() or self._threads)
+        crowd = self._threads + self._beside + self._foreign - (os.cpu_count() or self._threads)
         if self._device == "cpu" and self._threads > 1 and crowd > MOST_CROWD and self._wall >= LEAST_CROWD_S:
             reasons.append(f"other work took {self._foreign:.2g} processors beside its {self._threads} threads")
         shares = {"seconds": self._wall, "cpu_share": cpu, "delay_share": delay, "foreign": self._foreign}
@@ -69,7 +71,7 @@ class Watcher:
 
     def _conditions(self) -> dict[str, Any]:
         """The clock and the hottest sensor now, where the system says them; processes on a GPU, where it runs on one."""
-        on_gpu = {"gpu_processes": gpu_processes()} if self._device.startswith("cuda") else {}
+        on_gpu = {"gpu_processes": gpu_processes()} if self._device.startswith(NVIDIA) else {}
         return {"clock": clock_mhz(), "temperature": temperature()} | on_gpu
 
 

@@ -21,9 +21,10 @@ from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Round
 from seatrial.errors import WorkerError, WorkerFailed
 from seatrial.flow import arrays, surroundings, timed
-from seatrial.flow.crew import failed
+from seatrial.flow.crew import driving, failed
 from seatrial.flow.elsewhere import NO_PAIR, NOT_RUN
 from seatrial.flow.keep import ROUND, SHORT_ROUND
+from seatrial.flow.processing import SAID
 from seatrial.flow.quiet import quietest
 from seatrial.flow.service import TIMES_OF
 from seatrial.flow.stated import without
@@ -86,7 +87,7 @@ def _series(trial: Trial, short: Short | None) -> dict[str, Any]:
 
 def _one_round(voyage: Voyage, trial: Trial, number: int) -> dict[str, Any]:
     """Every load once, and what is read off beside them."""
-    cores = quietest(trial.planned.candidate.threads)
+    cores = quietest(trial.planned.candidate.processors)
     loads = {
         ref.name: _block(voyage, trial, voyage.ready(ref), cores, number) for ref in voyage.plan.study.measure.loads
     }
@@ -98,10 +99,10 @@ def _short_round(
     voyage: Voyage, trial: Trial, number: int, short: Short, chosen: dict[int, list[int]]
 ) -> dict[str, Any]:
     """Short blocks on the processors that were `chosen` for this round; what is read off beside them where that is asked for."""
-    threads = trial.planned.candidate.threads
-    if threads not in chosen:
-        chosen[threads] = quietest(threads)
-    cores = chosen[threads]
+    count = trial.planned.candidate.processors
+    if count not in chosen:
+        chosen[count] = quietest(count)
+    cores = chosen[count]
     refs = [ref for ref in voyage.plan.study.measure.loads if ref.name in short.loads]
     loads = {ref.name: _block(voyage, trial, _shortened(voyage, ref, short.share), cores, number, True) for ref in refs}
     beside = _ask(voyage, trial, None, cores)["readings"] if "" in short.loads else {}
@@ -131,7 +132,7 @@ def _block(
         seen |= {"repeats": answer["repeats"]} if "repeats" in answer else {}
         if not answer["disturbance"]["reason"]:
             break
-        cores = quietest(trial.planned.candidate.threads)
+        cores = quietest(trial.planned.candidate.processors)
     block = {"readings": answer["readings"], "disturbance": answer["disturbance"], "pace": answer.get("pace")}
     return block | {"attempts": attempt} | seen
 
@@ -152,10 +153,10 @@ def _ask(
         order="block",
         part=load,
         base=str(voyage.folder),
-        values=dict(trial.values),
+        values=dict(trial.driven),
         meters=tuple(ref.name for ref in read),
         folder=str(voyage.keeper.arrays),
-        settings={"cores": cores, "options": options} | ({"unchecked": True} if short else {}),
+        settings=driving(voyage, trial) | {"cores": cores, "options": options} | ({"unchecked": True} if short else {}),
         seed=number,
     )
     return trial.link.ask(order, voyage.plan.study.measure.limits.block)
@@ -297,7 +298,8 @@ def _signed(
         "part_version": version,
         "measured_at": max(body["at"] for body in trial.rounds.values()),
     }
-    if timing := ", ".join(trial.runtime.gives.get("timing", ())) if load and one.value is not None else "":
+    said = [*trial.runtime.gives.get("timing", ()), *([SAID] if trial.stored else [])]
+    if timing := ", ".join(said) if load and one.value is not None else "":
         update["method"] = f"{one.method}; {timing}" if one.method else timing
     if one.state is State.OK and disturbed:
         out = sum(round_.disturbed for round_ in rounds)

@@ -30,6 +30,9 @@ from seatrial.flow._labels import labels
 from seatrial.flow._picks import Pick, chosen, count, data_sets, judging
 from seatrial.flow._roles import offers
 
+DRIVEN = 4096
+"""Rows that timed queries are made of, at most."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -58,6 +61,8 @@ class ModelRows:
     calibration: Rows | None
     problems: tuple[str, ...] = ()
     train: Rows | None = None
+    stored: dict[str, ArrayRef] = field(default_factory=dict)
+    """The first rows as they are stored, where they are made ready within the clock."""
 
 
 def prepare(
@@ -94,7 +99,8 @@ def prepare(
 
     calibration = fitting(Role.CALIBRATE, "calibration")
     trained = fitting(Role.TRAIN, "training") if train else None
-    return ModelRows(evaluation, calibration, tuple(problems), trained)
+    as_stored = _stored(judged, model, cache) if study.measure.processing == "inside" else {}
+    return ModelRows(evaluation, calibration, tuple(problems), trained, as_stored)
 
 
 def check_fit(rows: Rows, signature: Signature) -> None:
@@ -260,6 +266,15 @@ def _pieces(picks: Sequence[Pick], model: Model, name: str, tally: _Tally) -> It
                 look.see(stored, ready)
             tally.rows.setdefault(name, []).append(_row_hashes(ready))
             yield ready if look is not None else ready.astype(f"<U{width}")
+
+
+def _stored(picks: Sequence[Pick], model: Model, cache: Path) -> dict[str, ArrayRef]:
+    """The first chunk of rows of each input as stored: queries are made of them."""
+    found = {}
+    for name, wanted in model.inputs.items():
+        chunk = next(iter(chosen(picks[0], wanted.columns)))
+        found[name] = arrays.save(cache, np.ascontiguousarray(_inputs.stored(wanted, chunk)[:DRIVEN]))
+    return found
 
 
 def _width(picks: Sequence[Pick], wanted: Input) -> int:

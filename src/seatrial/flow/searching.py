@@ -163,14 +163,16 @@ class Hunt:
             if one.failure is None or _left_out(one)
         }
         better = self._direction()
+        running = [one for one in self._racing if one.failure is None]
         return Race(
-            running=[made[one.id] for one in self._racing if one.failure is None],
+            running=[made[one.id] for one in running],
             gone=[made[one.id] for one in self._racing if _left_out(one)],
             compared=len(self._racing),
             looks=len(self._rungs.counts),
             what=self._preferred.what if self._preferred else "",
             better=better if self._preferred else None,
             processors=len(os.sched_getaffinity(0)),
+            last=count == self._rungs.counts[-1] and all(len(one.probes) >= count for one in running if one.probes),
         )
 
     def _entrant(self, one: Trial, count: int, standings: Mapping[str, Standing]) -> Entrant:

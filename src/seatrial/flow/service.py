@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial import catalog
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.finding import Finding, Origin, State, weakest
+from seatrial.contracts.money import Drawn
 from seatrial.errors import PartError, StoreError
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 TIMES_OF = "latency.mean"
 """The finding that names the files of single times among its artefacts."""
+ENERGY = ("energy.query", "energy.query.net", "energy.power")
 NEXT = "let the study measure `latency` under `single_stream` (both are in a study that says nothing of `measure`) and run it again"
-_RATE = "samples/s"
+RATE = "samples/s"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Service:
     rounds: tuple[Array, ...]
     batches: Mapping[int, float]
     findings: tuple[Finding, ...]
+    instances: int = 1
+    """How many of it were measured side by side on the machine: so many replicas may share one, as fast as these are."""
+    drawn: Drawn | None = None
+    """What the machine drew by its energy counters; None where there were none."""
 
     @property
     def origin(self) -> Origin:
@@ -73,7 +79,29 @@ def service(findings: Sequence[Finding], candidates: Sequence[Candidate], id_: s
     pooled = sum(float(one.sum()) for one in rounds) / sum(len(one) for one in rounds)
     in_batches = _batches(findings, candidates, id_)
     batches = {1: pooled} | {size: seconds for size, (seconds, _) in in_batches.items() if size > 1}
-    return Service(id_, rounds, dict(sorted(batches.items())), (timed, *(one for _, one in in_batches.values())))
+    drawn, by = _drawn(findings, timed)
+    rested = (timed, *(one for _, one in in_batches.values()), *by)
+    return Service(id_, rounds, dict(sorted(batches.items())), rested, _named(candidates, id_).instances, drawn)
+
+
+def _drawn(findings: Sequence[Finding], timed: Finding) -> tuple[Drawn | None, list[Finding]]:
+    """Watts at rest and joules a query beyond them, under the load of single queries; and the findings that say so.
+
+    Gross and net energy of a query differ by what rest drew meanwhile, and gross energy over power is that while. Where rest wasn't
+    measured the machine counts as always at work, which is too much rather than too little.
+    """
+    said = {
+        one.what: one
+        for one in findings
+        if one.candidate == timed.candidate and one.at == timed.at and one.what in ENERGY and one.value is not None
+    }
+    gross, net, power = (said.get(what) for what in ENERGY)
+    if gross is None or power is None:
+        return None, []
+    if net is None:
+        return Drawn(rest=power.number), [power]
+    rest = (gross.number - net.number) * power.number / gross.number
+    return Drawn(rest=max(0.0, rest), query=net.number), [gross, net, power]
 
 
 def _load(file: Path) -> Any:
@@ -100,12 +128,16 @@ def _gives(finding: Finding, times: str) -> bool:
 def _batches(
     findings: Sequence[Finding], candidates: Sequence[Candidate], id_: str
 ) -> dict[int, tuple[float, Finding]]:
-    """Mean seconds of a batch by size, of this candidate and those that differ from it in their batch alone."""
-    sizes = {one.id: one.batch for one in candidates if _but_batch(one) == _but_batch(_named(candidates, id_))}
+    """Mean seconds of a batch by size, of this candidate and those that differ from it in their batch alone.
+
+    Rows a second are those of all instances: each takes as many times as long for a batch of its own.
+    """
+    beside = _named(candidates, id_).instances
+    sizes = {one.id: one.batch for one in candidates if but_batch(one) == but_batch(_named(candidates, id_))}
     return {
-        sizes[one.candidate]: (sizes[one.candidate] / one.number, one)
+        sizes[one.candidate]: (beside * sizes[one.candidate] / one.number, one)
         for one in findings
-        if one.candidate in sizes and one.unit == _RATE and one.value is not None and _gives(one, "batches")
+        if one.candidate in sizes and one.unit == RATE and one.value is not None and _gives(one, "batches")
     }
 
 
@@ -113,7 +145,7 @@ def _named(candidates: Sequence[Candidate], id_: str) -> Candidate:
     return next(one for one in candidates if one.id == id_)
 
 
-def _but_batch(candidate: Candidate) -> dict[str, Any]:
+def but_batch(candidate: Candidate) -> dict[str, Any]:
     return {name: value for name, value in candidate.fields().items() if name != "batch"}
 
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.plan import Plan
 from seatrial.flow.alone import SAME
+from seatrial.flow.attacked import attacked_findings
+from seatrial.flow.cleaned import PREFIX
 from seatrial.flow.counted import Judged
 from seatrial.flow.decide import requirements_read
 from seatrial.flow.elsewhere import NOT_RUN, as_imported, undecided
 from seatrial.flow.quality import quality_findings
+from seatrial.flow.representing import REWEIGHTED, reweighted
 from seatrial.flow.robust import changed_findings
 from seatrial.flow.rounds import speed_findings
 from seatrial.flow.trial import Trial, Voyage, now
@@ -48,12 +51,21 @@ def _of_one(
     if one.prediction is not None:
         rows = judged[one.planned.candidate.model]
         found = quality_findings(voyage, one, reference, rows, levels)
+        if rows.weighted is not None:
+            found += reweighted(quality_findings(voyage, one, reference, rows.weighted, levels))
         stated += sourced(voyage, found, one, reference)
         if rows.changes and not one.imported:
             stated += changed_findings(voyage, one, reference, rows, levels)
+        if rows.siege is not None:
+            stated += attacked_findings(one, reference, rows, levels)
     nearest = {id(finding) for finding in _nearest(stated, levels[0])}
-    shown = [finding for finding in stated if finding.what in read or id(finding) in nearest]
+    shown = [finding for finding in stated if _plain(finding.what) in read or id(finding) in nearest]
     return [*shown, *_executed(one), *_with_the_batch(one), *_end(one)]
+
+
+def _plain(what: str) -> str:
+    """The name that a figure has of all rows as they are."""
+    return what.removeprefix(PREFIX).removeprefix(REWEIGHTED)
 
 
 def sourced(voyage: Voyage, found: list[Finding], one: Trial, reference: Trial | None) -> list[Finding]:

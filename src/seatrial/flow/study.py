@@ -23,6 +23,8 @@ from seatrial.flow.measure import Measured, measure
 from seatrial.flow.plan import make_plan
 from seatrial.flow.publish import publish
 from seatrial.flow.read import read
+from seatrial.flow.reconsidered import reconsidered
+from seatrial.flow.sweeps import sweeps
 from seatrial.flow.trial import now
 from seatrial.flow.trust import trusting
 
@@ -54,9 +56,10 @@ def run(
     name = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     measured = measure(plan, keeper, name, watch, budget, fresh)
     findings = (*measured.findings, *held_back(plan, measured.findings))
-    findings += tuple(costs(plan, findings, keeper.home))
+    findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home))
     watch(Event(stage="decide"))
     verdict = decide(plan, findings)
+    findings += tuple(reconsidered(plan, findings))
     dossier = Dossier(
         run=_run(name, plan, measured, begun, time.monotonic() - clock),
         study=source.study.model_dump(mode="json"),

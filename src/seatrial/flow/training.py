@@ -57,7 +57,7 @@ def measure_training(voyage: Voyage, fresh: bool = False) -> None:
     finally:
         for one in ways:
             _dismiss(one)
-        cores = len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0)) if voyage.machine == LOCAL else None
         voyage.findings.extend(stated(asked, ways, reference, voyage.plan.levels.describe, cores))
 
 
@@ -73,7 +73,8 @@ def _trained(
         info = voyage.find("trainers", way.trainer.name)
         why = why or _why_not(voyage, way, info)
         if why is None:
-            catalog.require(info)
+            if voyage.machine == LOCAL:
+                catalog.require(info)
             part, options = catalog.load(info), catalog.options(info, way.trainer.options)
             hashes = sorted(part.files(options, voyage.folder).values())
             versions = {package: voyage.version(package) for package in info.needs}
@@ -81,7 +82,7 @@ def _trained(
             how = [way.id, info.version, hashes, versions, voyage.fingerprint, given]
             made.key = digest([*how, asked.steps])
             made.through_key = digest([*how, asked.epochs])
-            reason = part.absent(way.device)
+            reason = part.absent(way.device) if voyage.machine == LOCAL else None  # workers elsewhere say it themselves
             why = (State.NOT_HERE, reason) if reason else None
     except SeatrialError as error:
         why = _told(error)
@@ -93,9 +94,7 @@ def _trained(
 
 
 def _why_not(voyage: Voyage, way: Way, info: Any) -> tuple[State, str] | None:
-    if voyage.machine != LOCAL:
-        return State.UNSUPPORTED, f"training is measured on this machine, not yet on {voyage.machine}"
-    if gone := catalog.absent(info):
+    if voyage.machine == LOCAL and (gone := catalog.absent(info)):
         return State.NOT_INSTALLED, f"{info.name} needs {', '.join(gone)}: {info.install()}"
     for aspect, value in (("device", way.device), ("precision", way.precision)):
         if not info.takes(aspect, value) and not info.takes(aspect, value.split(":")[0]):
@@ -161,7 +160,7 @@ def _cohort(
 ) -> list[Trained]:
     """Begin as many of the pending as fit into memory, each with what it is compared with; takes them off the list."""
     cohort: list[Trained] = []
-    budget = MEMORY_SHARE * psutil.virtual_memory().available
+    budget = MEMORY_SHARE * (voyage.memory_available or psutil.virtual_memory().available)
     while pending and (len(cohort) < 2 or sum(one.memory for one in cohort) < budget) and not voyage.out_of_time():
         first = pending.pop(0)
         for one in (*_compared(first, ways, reference), first):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seatrial import catalog
@@ -25,6 +26,7 @@ from seatrial.flow import environment
 from seatrial.flow.environment import version
 from seatrial.flow.keep import ROUND, Keeper
 from seatrial.flow.machines import LOCAL, reached
+from seatrial.flow.processing import asked
 
 START_S = 60.0
 
@@ -147,7 +149,14 @@ class Trial:
     decided: bool = False
     asked: tuple[str, ...] = ()
     changed: dict[str, Any] = field(default_factory=dict)
+    attacked: dict[str, Any] = field(default_factory=dict)
     fitted: tuple[Any, ...] = ()
+    stored: Mapping[str, ArrayRef] = field(default_factory=dict)
+
+    @property
+    def driven(self) -> Mapping[str, ArrayRef]:
+        """The rows that timed queries are made of: as the model takes them, or as stored where they are made ready within the clock."""
+        return self.stored or self.values
 
     @property
     def imported(self) -> bool:
@@ -191,7 +200,12 @@ class Trial:
 
 
 def trial(
-    voyage: Voyage, planned: Planned, artefact: Artefact, values: Mapping[str, ArrayRef], rows_hash: str
+    voyage: Voyage,
+    planned: Planned,
+    artefact: Artefact,
+    values: Mapping[str, ArrayRef],
+    rows_hash: str,
+    stored: Mapping[str, ArrayRef] = MappingProxyType({}),
 ) -> Trial:
     """A trial with what was kept of it. Its keys change with the artefact, rows, parts, options, versions and machine."""
     candidate, measure = planned.candidate, voyage.plan.study.measure
@@ -206,13 +220,15 @@ def trial(
         for kind, refs in (("loads", map(voyage.ready, measure.loads)), ("meters", measure.meters))
         for ref in refs
     ]
+    inside = [asked(voyage.plan.study.models[candidate.model]), {name: ref.hash for name, ref in stored.items()}]
     made = Trial(
+        stored=stored,
         planned=planned,
         artefact=artefact,
         values=values,
         runtime=runtime,
         key=key,
-        rounds_key=digest([key, parts, {name: ref.hash for name, ref in values.items()}]),
+        rounds_key=digest([key, parts, {name: ref.hash for name, ref in values.items()}, *(inside if stored else ())]),
         prediction_key=digest([artefact.hash, *how, candidate.precision, rows_hash]),
     )
     made.rounds = {body["pair"]: body for _, body in voyage.keeper.all(ROUND, f"{made.rounds_key}/")}

@@ -19,7 +19,7 @@ from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.quality import Batch, Figure
 from seatrial.contracts.tally import Measure
-from seatrial.flow.counted import HALVES, Asked, Judged, Pieces, independent
+from seatrial.flow.counted import Asked, Judged, Pieces, independent
 from seatrial.flow.measures import findings_of
 from seatrial.flow.stated import tried
 from seatrial.numerics.replicates import difference
@@ -78,11 +78,10 @@ def look(one: Asked, batch: Batch, judged: Judged) -> Side:
 
 def _places(one: Asked, judged: Judged) -> list[int]:
     """Numbers of the cells that the metric is asked of."""
-    cells = judged.cells
-    halves = range(len(cells) - len(HALVES), len(cells)) if judged.halves else range(0)
-    if "slices" in one.info.cannot:
-        return [0, *halves]
-    return [*range(min(len(cells), MOST_CELLS + 1))]
+    cells = len(judged.cells)
+    slices = cells - judged.aside
+    asked = 1 if "slices" in one.info.cannot else min(slices, MOST_CELLS + 1)
+    return [*range(asked), *range(slices, cells)]
 
 
 def _cells(one: Asked, judged: Judged, rows: int) -> Iterator[NDArray[np.bool_]]:

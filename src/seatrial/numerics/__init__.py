@@ -11,4 +11,5 @@ classes.py        accuracy, precision, recall, F1 from a confusion matrix
 losses.py         log-loss, Brier, KL, top-k, and the mean of a skewed loss
 robustness.py     accuracy on corrupted rows, and whether a candidate falls farther than its reference
 shift.py          how far two data sets lie apart
+flat_buffer.py    a reader of flat buffers, as far as models need it
 """

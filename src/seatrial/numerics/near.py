@@ -21,6 +21,7 @@ BESIDE = 8
 """Rows of a band that a row is compared with: chains of copies are found link by link."""
 
 Signatures = NDArray[np.uint32]
+Agrees = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
 
 
 def minhash(texts: Sequence[str]) -> Signatures:
@@ -82,23 +83,43 @@ def difference_hash(images: NDArray[np.float32]) -> NDArray[np.uint64]:
     return np.packbits(brighter.reshape(len(images), 64), axis=1).view(">u8").ravel().astype(np.uint64)
 
 
-def near_pairs(
-    keys: Sequence[NDArray[np.uint64]], agrees: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
-) -> NDArray[np.bool_]:
-    """Which rows are near an earlier one, (rows,): `keys` are one number a row for each band, `agrees` decides pairs that share one."""
+def near_pairs(keys: Sequence[NDArray[np.uint64]], agrees: Agrees, beside: int = BESIDE) -> NDArray[np.bool_]:
+    """Which rows are near an earlier one, (rows,): `keys` are one number a row for each band, `agrees` decides pairs that share one.
+
+    Of rows that share a key each is compared with so many that stand `beside` it.
+    """
     near = np.zeros(len(keys[0]) if keys else 0, bool)
     for band in keys:
-        for earlier, later in _together(band):
+        for earlier, later in _together(band, beside):
             open_ = ~near[later]
             earlier, later = earlier[open_], later[open_]
             near[later[agrees(earlier, later)]] = True
     return near
 
 
-def _together(band: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def near_across(
+    known: Sequence[NDArray[np.uint64]], asked: Sequence[NDArray[np.uint64]], agrees: Agrees, most: int
+) -> NDArray[np.bool_]:
+    """Which of the rows asked about are near a known one, (rows,): bands and `agrees(known row, asked row)` as for `near_pairs`.
+
+    Of the known rows that share a key, at most so many are looked at.
+    """
+    near = np.zeros(len(asked[0]) if asked else 0, bool)
+    for band, own in zip(known, asked, strict=True):
+        order = np.argsort(band, kind="stable")
+        low, high = (np.searchsorted(band[order], own, side=side) for side in ("left", "right"))
+        for step in range(most):
+            open_ = np.flatnonzero(~near & (low + step < high))
+            if not len(open_):
+                break
+            near[open_] = agrees(order[low[open_] + step], open_)
+    return near
+
+
+def _together(band: NDArray[np.uint64], beside: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Pairs of rows, the earlier first, that share a key: each with its next neighbours in the band."""
     order = np.argsort(band, kind="stable")
-    for step in range(1, min(BESIDE, len(order) - 1) + 1):
+    for step in range(1, min(beside, len(order) - 1) + 1):
         same = band[order][step:] == band[order][:-step]
         if not same.any():
             return

@@ -188,3 +188,17 @@ def _logarithms(samples: ArrayLike, p: float) -> NDArray[np.float64]:
     if values.min() <= 0.0:
         raise ValueError("latencies must be above zero")
     return np.log(values)
+
+
+def median_interval(samples: ArrayLike, level: float = 0.95) -> Interval:
+    """The median with bounds by order statistics: the k-th smallest and k-th largest, k the largest with P[Bin(n, 1/2) < k] <= (1 - level) / 2.
+
+    Samples may be infinite (beyond all that was tried): a bound among those isn't there. David & Nagaraja (2003), 7.1.
+    """
+    values = np.sort(np.asarray(samples, np.float64))
+    n, k = values.size, 0
+    while binomial_cdf(k, n, 0.5) <= (1 - level) / 2:
+        k += 1
+    ends = (None, None) if k == 0 else (float(values[k - 1]), float(values[n - k]))
+    low, high = (end if end is not None and math.isfinite(end) else None for end in ends)
+    return Interval(float(np.median(values)), low, high, level, "median, bounds by order statistics")

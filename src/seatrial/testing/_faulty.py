@@ -133,8 +133,33 @@ def faulty(rows: int = 3000, seed: int = 0) -> dict[str, Any]:
     return made
 
 
+STATED: dict[str, dict[str, Any]] = {
+    "annotators": {"annotators": ("ann_1", "ann_2", "ann_3")},
+    "representativeness": {"population": {"plan": {"basic": 0.6, "plus": 0.4}}},
+}
+"""What a study states for an audit that looks at nothing otherwise."""
+
+
+def more(audit: str, columns: dict[str, Any], bad: bool) -> dict[str, Any]:
+    """The columns with those that this audit alone looks at, good or bad."""
+    if audit != "annotators":
+        return columns
+    rng = np.random.default_rng(11)
+    label = columns["y"]
+    for name in STATED[audit]["annotators"]:
+        other = rng.random(len(label)) < (0.35 if bad else 0.005)
+        columns[name] = np.where(rng.random(len(label)) < 0.1, None, np.where(other, 1 - label, label).astype(str))
+    return columns
+
+
 def own(audit: str) -> tuple[list[Table], list[Table]]:
     """Clean and faulty tables for an audit whose fault can't stand among the others; empty where it can."""
+    if audit in ("split_shift", "split_classifier", "shortcuts"):
+        return _splits(False), _splits(True)
+    if audit == "representativeness":
+        made = [clean(seed=3), clean(seed=4)]
+        made[1]["plan"][:900] = "plus"
+        return tuple([table(one, "evaluation", "evaluation", label="y")] for one in made)  # type: ignore[return-value]
     if audit != "label_errors":
         return [], []
     rng = np.random.default_rng(5)
@@ -142,6 +167,22 @@ def own(audit: str) -> tuple[list[Table], list[Table]]:
     columns = {f"x{at}": rng.normal(size=3000) + 3 * (true == at) for at in range(3)}
     wrong = np.where(rng.random(3000) < 0.1, (true + 1) % 3, true)
     return tuple([table(columns | {"y": y}, "train", "train", label="y")] for y in (true, wrong))  # type: ignore[return-value]
+
+
+def _splits(bad: bool) -> list[Table]:
+    """Rows that teach and rows that judge; bad: incomes are others there, and a column tells the label here and not there."""
+    tables = []
+    for seed, role in enumerate(("train", "evaluation")):
+        columns, rng = clean(seed=seed), np.random.default_rng(seed)
+        held = bad and role == "train"
+        columns["lamp"] = np.where(
+            rng.random(len(columns["y"])) < (0.8 if held else 0.0), columns["y"], rng.integers(0, 2, len(columns["y"]))
+        )
+        if bad and role == "evaluation":
+            columns["income"] = columns["income"] * 3
+            columns["town"] = np.where(rng.random(len(columns["y"])) < 0.5, "Oslo", columns["town"]).astype(object)
+        tables.append(table(columns, role, role, label="y", group="person", order="day"))
+    return tables
 
 
 def table(

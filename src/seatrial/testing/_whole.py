@@ -10,24 +10,26 @@ import numpy as np
 
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.quality import Batch, Figure
-from seatrial.testing._batches import take
+from seatrial.testing._batches import Made, made_for, take
 
 ROWS, DIMENSIONS, ITEMS = 160, 6, 20
 
 
 def exam(part: PartInfo, module: Any, options: Any) -> None:
-    """Try a metric on made-up vectors or boxes, whichever it accepts. Raises `AssertionError`."""
-    makes = {"embedding": vectors, "detection": boxes}
-    for task in part.accepts.get("task", ()):
+    """Try a metric on made-up answers of each task that it accepts. Raises `AssertionError`."""
+    own = {"embedding": vectors, "detection": boxes}
+    tasks = part.accepts.get("task", ())
+    made = [Made(own[task], lambda make=own[task]: _extremes(make)) for task in tasks if task in own] + made_for(part)
+    for random, extremes in made:
         for seed in range(3):
-            batch = makes[task](ROWS, seed)
+            batch = random(ROWS, seed)
             found = _figures(module, options, batch, np.ones((1, ROWS)))
             assert found, "there is at least one figure"
             _are_statements(part, found)
             _order_does_not_matter(module, options, batch, seed)
             _weights_stand_alone(module, options, batch, seed)
             _only_the_scale_of_weights(module, options, batch)
-        for batch in (take(makes[task](40, 0), np.arange(0)), *_extremes(makes[task])):
+        for batch in (take(random(40, 0), np.arange(0)), *extremes()):
             rows = len(next(iter(batch.answers.values())))
             for one in _figures(module, options, batch, np.ones((2, rows))):
                 assert np.shape(one.values) == (2,), f"{one.what}: one value for each weighting"

@@ -43,8 +43,9 @@ def exam(part: PartInfo, given: dict[str, Any] | None = None, faulty: Tables = (
     named = {"label": "y", "group": "person", "order": "day"}
     own = _faulty.own(part.name)
     clean, faulty = clean or own[0], faulty or own[1]
-    clean = clean or [table(_faulty.clean(), "train", "train", **named), _other()]
-    faulty = faulty or [table(_faulty.faulty(), "train", "train", **named), _other(leaky=True)]
+    whole = [_faulty.more(part.name, made, bad) for made, bad in ((_faulty.clean(), False), (_faulty.faulty(), True))]
+    clean = clean or [table(whole[0], "train", "train", **named), _other()]
+    faulty = faulty or [table(whole[1], "train", "train", **named), _other(leaky=True)]
     quiet, loud = carry_out(part, given, clean), carry_out(part, given, faulty)
     assert any(one.value is not None for one in quiet), f"{part.name}: finds nothing to say of a clean table"
     for one in (*quiet, *loud):
@@ -60,7 +61,8 @@ def exam(part: PartInfo, given: dict[str, Any] | None = None, faulty: Tables = (
 def carry_out(part: PartInfo, given: dict[str, Any] | None, tables: Tables) -> list[Finding]:
     """What it finds in these tables. Raises `AssertionError` where it raises, or where something of a row comes out."""
     asked = Auditing(
-        audits=(PartRef(name=part.name if part.source != "local file" else part.path, options=given or {}),)
+        audits=(PartRef(name=part.name if part.source != "local file" else part.path, options=given or {}),),
+        **_faulty.STATED.get(part.name, {}),
     )
     with tempfile.TemporaryDirectory() as folder:
         fresh = {one.name: replace(one, kept_hashes=None, kept_rows=None) for one in tables}
@@ -103,7 +105,7 @@ def _is_told_well(part: PartInfo, one: Finding) -> None:
 
 def _chunks_do_not_matter(part: PartInfo, given: dict[str, Any] | None, tables: Tables) -> None:
     """However rows are cut, what is counted stays the same."""
-    columns = _faulty.faulty()
+    columns = _faulty.more(part.name, _faulty.faulty(), True)
     named = {name: getattr(tables[0], name) for name in ("label", "group", "order", "weight")}
     told = []
     for chunk in CHUNKS:
@@ -123,7 +125,8 @@ def _memory_is_stated(part: PartInfo, given: dict[str, Any] | None) -> None:
     stated = getattr(catalog.load(part), "BYTES_A_ROW", 0)
     peaks = []
     for rows in (FEW, MANY):
-        one = table(_faulty.clean(rows), "train", "train", 1000, label="y", group="person", order="day")
+        columns = _faulty.more(part.name, _faulty.clean(rows), False)
+        one = table(columns, "train", "train", 1000, label="y", group="person", order="day")
         tracemalloc.start()
         carry_out(part, given, [one])
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -163,8 +163,44 @@ def write_events(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> d
     return {"events": "events.parquet", "time": "moment", "key": "customer", "features": [table]}
 
 
+def boxed() -> dict[str, np.ndarray[Any, Any]]:
+    """Pictures, and one to three boxes in each, the last rows of the others filled with -1."""
+    random = np.random.default_rng(0)
+    count = np.arange(ROWS) % 3 + 1
+    boxes = random.integers(1, 9, (ROWS, 3, 7)).astype(np.float32)
+    boxes[:, :, 4], boxes[:, :, 5] = random.integers(0, 2, (2, ROWS, 3))
+    boxes[np.arange(3) >= count[:, None]] = -1
+    return {
+        "image": random.integers(0, 256, (ROWS, 6, 8, 3), dtype=np.uint8),
+        "file": np.array([f"picture {row}.png" for row in range(ROWS)]),
+        "id": random.permutation(ROWS) + 40,
+        "count": count,
+        "boxes": boxes,
+    }
+
+
+def write_coco(folder: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Pictures as PNG files, and all that is known of them as COCO's JSON; categories have ids with gaps."""
+    import json
+
+    from PIL import Image
+
+    listed, annotations = [], []
+    for file, pixels, number, boxes in zip(*(columns[name] for name in ("file", "image", "id", "boxes")), strict=True):
+        Image.fromarray(pixels).save(folder / file)
+        listed.append({"id": int(number), "file_name": str(file), "height": pixels.shape[0], "width": pixels.shape[1]})
+        for *corner, kind, crowd, area in (box.tolist() for box in boxes if box[0] >= 0):
+            one = {"image_id": int(number), "bbox": corner, "category_id": 18 - int(1 - kind), "iscrowd": crowd}
+            annotations.append(one | {"area": area, "id": len(annotations)})
+    categories = [{"id": 18, "name": "dog"}, {"id": 17, "name": "cat"}]
+    whole = {"images": listed, "annotations": annotations, "categories": categories}
+    (folder / "boxes.json").write_text(json.dumps(whole))
+    return {"annotations": "boxes.json", "images": "."}
+
+
 OWN: Mapping[str, tuple[Write, Callable[[], dict[str, np.ndarray[Any, Any]]]]] = {
     "as_of": (write_events, known),
+    "coco": (write_coco, boxed),
     "loadgen_log": (write_loadgen_log, logged),
     "trtexec": (write_trtexec, exported),
 }

@@ -40,7 +40,9 @@ def play(search: Any, options: Any, entrants: Sequence[Entrant], draw: Draw, bet
             clear = {name: value for name, value in seen.items() if value is not None}
             running[id_] = replace(one, values={**one.values, **clear})
             rounds[id_] = count
-        race = Race([*running.values()], [*gone.values()], len(entrants), len(counts), "speedup", better, 2)
+        race = Race(
+            [*running.values()], [*gone.values()], len(entrants), len(counts), "speedup", better, 2, count == counts[-1]
+        )
         for leaving in search.leave(race, options):
             gone[leaving.candidate] = running.pop(leaving.candidate)
             left.append(leaving)

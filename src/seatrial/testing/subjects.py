@@ -95,6 +95,22 @@ def _bring_python(folder: Path) -> dict[str, Any]:
     return {"function": "score.py:predict", "files": ["weights.bin"]}
 
 
+def _bring_jax(folder: Path) -> dict[str, Any]:
+    """A function whose file would stop everything if it were run."""
+    from safetensors.numpy import save_file
+
+    (folder / "apply.py").write_text("def apply(weights, features): ...\n\n\nraise SystemExit('this must not run')\n")
+    save_file(_models.mlp_weights(), folder / "weights.safetensors")
+    return {"function": "apply.py:apply", "weights": "weights.safetensors", "arguments": {"depth": 2}}
+
+
+def _bring_litert(folder: Path) -> dict[str, Any]:
+    from seatrial.testing import _litert
+
+    _litert.mlp(folder)
+    return {"path": "mlp.tflite"}
+
+
 def _bring_http(folder: Path) -> dict[str, Any]:
     """A URL that nobody answers at: reading asks nobody."""
     return {"url": "http://127.0.0.1:9/v1/models/it:predict", "headers": {"Authorization": "NOT_SET"}}
@@ -121,4 +137,4 @@ def _bring_sklearn(folder: Path) -> dict[str, Any]:
 
 _OURS: dict[str, Bring] = {"onnx": _bring_onnx, "torch": _bring_torch}
 _OURS |= {"python": _bring_python, "http": _bring_http, "predictions": _bring_predictions, "sklearn": _bring_sklearn}
-_OURS |= {"remote_v2": _bring_remote_v2}
+_OURS |= {"remote_v2": _bring_remote_v2, "jax": _bring_jax, "litert": _bring_litert}

@@ -56,6 +56,17 @@ def data(content: Any) -> None:
     _write(sys.stdout, "".join(one if one.isprintable() or one in "\n " else _in_json(one) for one in text) + "\n")
 
 
+def pairs(given: Iterable[str] | None) -> dict[str, str]:
+    """`--limit NAME=VALUE`, as often as it was given. Raises `StudyError`."""
+    made = {}
+    for one in given or ():
+        name, sign, value = one.partition("=")
+        if not sign:
+            raise StudyError(f"--limit: `{one}` is no NAME=VALUE", next_step="like `--limit unpacked=32GiB`")
+        made[name.strip()] = value.strip()
+    return made
+
+
 def show(*content: RenderableType) -> None:
     """A result for people: tables and text of rich."""
     _write(sys.stdout, _rendered(sys.stdout, content))

@@ -43,6 +43,9 @@ Weight = Annotated[
 Sensitive = Annotated[
     str | None, typer.Option("--sensitive", help="Columns that decisions mustn't rest on: `sex,race`.", metavar="NAMES")
 ]
+Annotators = Annotated[
+    str | None, typer.Option("--annotators", help="Columns of labels that several people gave.", metavar="NAMES")
+]
 Ignore = Annotated[
     str | None, typer.Option("--ignore", help="Columns that don't make a row another row: `id`.", metavar="NAMES")
 ]
@@ -68,6 +71,7 @@ def audit(
     order: Order = None,
     weight: Weight = None,
     sensitive: Sensitive = None,
+    annotators: Annotators = None,
     ignore: Ignore = None,
     only: Only = None,
     without: Without = None,
@@ -84,7 +88,7 @@ def audit(
     from seatrial.apps.find import is_study
     from seatrial.flow.audit_alone import audit_files, audit_of_study, outcome
 
-    given = {"audits": _names(only), "without": _names(without), "models": models, "sensitive": _names(sensitive), "ignore": _names(ignore), "memory": memory}  # fmt: skip
+    given = {"audits": _names(only), "without": _names(without), "models": models, "sensitive": _names(sensitive), "annotators": _names(annotators), "ignore": _names(ignore), "memory": memory}  # fmt: skip
     asked = _asked(given)
     columns = {"label": label, "group": group, "order": order, "weight": weight}
     for place in filter(None, (data, test)):
@@ -93,7 +97,7 @@ def audit(
     if is_study(str(data)):
         if test is not None or any(columns.values()):
             raise StudyError("a study says itself which data and columns there are", next_step="leave the others out")
-        usual = _asked({"audits": [], "without": [], "models": True, "sensitive": [], "ignore": [], "memory": "1 GiB"})
+        usual = _asked({"memory": "1 GiB"})
         made = audit_of_study(data, None if asked == usual else asked, watch=_watch)
     else:
         files = {"rows": data} if test is None else {"train": data, "evaluation": test}

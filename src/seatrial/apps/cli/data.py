@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json as json_
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.provenance import Difference
 
 FOUND = 1
+Limits = dict[str, str]
 SHOWN = 8
 
 
@@ -47,9 +49,17 @@ Secret = Annotated[
     ),
 ]
 AnyOrder = Annotated[bool, typer.Option("--any-order", help="The order of rows doesn't count.")]
-Out = Annotated[Path | None, typer.Option("--out", help="The file to write the marks to; stdout if left out.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="The file to write the marks, or the proof that they are gone, to.")
+]
 Folder = Annotated[
     Path, typer.Option("--in", help="The folder of the study whose kept files are looked at.", file_okay=False)
+]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", help="What a file may ask for, such as `group=16GiB`; may be repeated.", metavar="NAME=VALUE"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
 
@@ -63,6 +73,7 @@ def data(
     any_order: AnyOrder = False,
     out: Out = None,
     folder: Folder = Path(),
+    limit: Limit = None,
     json: Json = False,
 ) -> int:
     """Hash tables by content, compare two versions of one, mark rows to be deleted and show that they are gone.
@@ -70,21 +81,22 @@ def data(
     What a row holds is never printed: rows are named by their numbers. `diff` exits with 1 where the two differ, `gone` where a row
     is still there.
     """
+    limits = _out.pairs(limit)
     if action is What.HASH:
-        return _hash(files, any_order, json)
+        return _hash(files, any_order, limits, json)
     if action is What.DIFF:
-        return _diff(files, key or [], json)
+        return _diff(files, key or [], limits, json)
     if action is What.MARK:
-        return _mark(files, row or [], key or [], _secret(secret), out)
-    return _gone(files, _secret(secret), folder, json)
+        return _mark(files, row or [], key or [], _secret(secret), limits, out)
+    return _gone(files, _secret(secret), folder, limits, out, json)
 
 
-def _hash(files: list[Path], any_order: bool, json: bool) -> int:
+def _hash(files: list[Path], any_order: bool, limits: Limits, json: bool) -> int:
     from seatrial.flow import contents
 
     told = []
     for file in files:
-        found = contents.content(contents.of_file(file), any_order)
+        found = contents.content(contents.of_file(file, limits), any_order)
         columns = {} if any_order else found.columns()
         told.append(
             {
@@ -112,12 +124,12 @@ def _hash(files: list[Path], any_order: bool, json: bool) -> int:
 # --- two versions ----------------------------------------------------------------------------------------------------------
 
 
-def _diff(files: list[Path], key: list[str], json: bool) -> int:
+def _diff(files: list[Path], key: list[str], limits: Limits, json: bool) -> int:
     from seatrial.flow import contents
 
     if len(files) != 2 or not key:
         raise StudyError("two versions are compared by a key", next_step="`seatrial data diff OLD NEW --key id`")
-    found = contents.difference(contents.of_file(files[0]), contents.of_file(files[1]), key)
+    found = contents.difference(contents.of_file(files[0], limits), contents.of_file(files[1], limits), key)
     if json:
         _out.data(found.model_dump(mode="json") | {"alike": found.alike})
     else:
@@ -163,6 +175,11 @@ def _numbers(rows: tuple[int, ...], count: int, file: Path) -> str:
 # --- rows that must be gone --------------------------------------------------------------------------------------------------
 
 
+def now() -> str:
+    """The time of day, in UTC, to be written down."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def _secret(file: Path | None) -> bytes:
     if file is None:
         raise StudyError(
@@ -175,16 +192,20 @@ def _secret(file: Path | None) -> bytes:
         raise StudyError(f"the secret {file} can't be read: {error.strerror}", next_step="correct the path") from error
 
 
-def _mark(files: list[Path], rows: list[int], columns: list[str], secret: bytes, out: Path | None) -> int:
+def _mark(
+    files: list[Path], rows: list[int], columns: list[str], secret: bytes, limits: Limits, out: Path | None
+) -> int:
     from seatrial.flow import contents
 
     if len(files) != 1 or not rows:
         raise StudyError(
             "rows of one table are marked by their numbers", next_step="`seatrial data mark FILE --row 7 --secret KEY`"
         )
-    source = contents.of_file(files[0])
+    source = contents.of_file(files[0], limits)
     names = columns or list(source.columns)
-    made = {"schema": 1, "columns": sorted(names), "marks": contents.marks(source.only(names), rows, secret)}
+    marks, whole = contents.marks(source.only(names), rows, secret), contents.content(source)
+    made = {"schema": 1, "marked_at": now(), "of": {"sha256": whole.digest(), "rows": whole.rows}}
+    made |= {"columns": sorted(names), "marks": marks}
     if out is None:
         _out.data(made)
         return 0
@@ -193,7 +214,7 @@ def _mark(files: list[Path], rows: list[int], columns: list[str], secret: bytes,
     return 0
 
 
-def _gone(files: list[Path], secret: bytes, folder: Path, json: bool) -> int:
+def _gone(files: list[Path], secret: bytes, folder: Path, limits: Limits, out: Path | None, json: bool) -> int:
     from seatrial.flow import contents, keep
 
     marked = _marks(files[0])
@@ -201,25 +222,44 @@ def _gone(files: list[Path], secret: bytes, folder: Path, json: bool) -> int:
         raise StudyError("a mark is looked for in tables", next_step="`seatrial data gone MARKS FILE... --secret KEY`")
     told: list[dict[str, Any]] = []
     for file in files[1:]:
-        source = contents.of_file(file)
-        found = contents.still_there(source, marked["marks"], marked["columns"], secret)
-        told.append({"file": str(file), "rows": contents.content(source).rows, "still_there": found})
+        source = contents.of_file(file, limits)
+        found, whole = (
+            contents.still_there(source, marked["marks"], marked["columns"], secret),
+            contents.content(source),
+        )
+        told.append({"file": str(file), "sha256": whole.digest(), "rows": whole.rows, "still_there": found})
     kept = keep.weigh_arrays(keep.home(folder))
-    gone = not any(one["still_there"] for one in told)
+    proof = {
+        "schema": 1,
+        "looked_at": now(),
+        "gone": not any(one["still_there"] for one in told),
+        "marks": len(marked["marks"]),
+        "marked": {name: marked.get(name) for name in ("marked_at", "of", "columns")},
+        "files": told,
+        "kept_arrays": kept[1],
+        "kept_bytes": kept[0],
+    }
+    if out is not None:
+        _out.save(out, json_.dumps(proof, indent=1) + "\n")
     if json:
-        _out.data(
-            {"gone": gone, "marks": len(marked["marks"]), "files": told, "kept_arrays": kept[1], "kept_bytes": kept[0]}
-        )
-        return 0 if gone else FOUND
-    for one in told:
+        _out.data(proof)
+    else:
+        _tell_gone(proof, keep.home(folder), out)
+    return 0 if proof["gone"] else FOUND
+
+
+def _tell_gone(proof: dict[str, Any], home: Path, out: Path | None) -> None:
+    for one in proof["files"]:
         where = f"rows {', '.join(map(str, one['still_there'][:SHOWN]))}" if one["still_there"] else "none of them"
-        _out.say(f"{one['file']}: {where}  ({len(marked['marks'])} marks looked for in {one['rows']:,} rows)")
-    if kept[1]:
-        _out.say(
-            f"note: {keep.home(folder)} keeps {kept[1]} arrays ({kept[0] / 1e6:.1f} MB) that models were fed with; rows can't be"
-        )
+        _out.say(f"{one['file']}: {where}  ({proof['marks']} marks looked for in {one['rows']:,} rows)")
+    if proof["kept_arrays"]:
+        size = f"{proof['kept_arrays']} arrays ({proof['kept_bytes'] / 1e6:.1f} MB)"
+        _out.say(f"note: {home} keeps {size} that models were fed with; rows can't be")
         _out.say("told in them. `seatrial clean --all`, or `--older-than 30d`, removes them.")
-    return 0 if gone else FOUND
+    if out is not None:
+        _out.note(
+            f"{out} says so for the books: when it was looked, and the content hash of each table before and after."
+        )
 
 
 def _marks(file: Path) -> dict[str, Any]:

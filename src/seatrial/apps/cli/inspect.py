@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seatrial.apps.cli import _out
-from seatrial.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,22 +37,16 @@ def inspect(file: File, limit: Limits = None, json: Json = False) -> int:
 
     Exits with 0 where nothing in it can run code, with 1 where something can, with 4 where it can't be read.
     """
+    from seatrial.contracts.inspection import Bounds
     from seatrial.flow import inspecting
+    from seatrial.flow._limits import limits
 
-    given = dict(_parted(one) for one in limit or ())
-    found = inspecting.inspect(file, inspecting.bounds(given))
+    found = inspecting.inspect(file, limits(Bounds, _out.pairs(limit)))
     if json:
         _out.data(found.model_dump(mode="json") | {"runs_code": found.runs_code})
     else:
         _tell(found)
     return RUNS_CODE if found.runs_code else 0
-
-
-def _parted(given: str) -> tuple[str, str]:
-    name, sign, value = given.partition("=")
-    if not sign:
-        raise StudyError(f"--limit: `{given}` is no NAME=VALUE", next_step="like `--limit unpacked=32GiB`")
-    return name.strip(), value.strip()
 
 
 def _tell(found: Inspection) -> None:

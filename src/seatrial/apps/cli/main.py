@@ -1,6 +1,6 @@
 """The application: its commands, and what becomes of errors.
 
-Exit codes: 0 done (`gate`: pass) · 1 `gate`: fail, `inspect`: it can run code, `data`: it differs, or is still there · 2 wrong usage or a wrong study · 3 `gate`: not enough evidence ·
+Exit codes: 0 done (`gate`: pass) · 1 `gate`: fail, `inspect`: it can run code, `data`: it differs, or is still there, `verify`: it isn't what was signed · 2 wrong usage or a wrong study · 3 `gate`: not enough evidence ·
 4 could not be evaluated · 130 stopped by Ctrl-C.
 """
 
@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, inspect, kept, look, run, start
+from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, inspect, kept, look, run, sign, start
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
+MOST_LINES, LONGEST_LINE = 20, 1_000
+"""Of an error: what is beyond was in a file, and can be read there."""
 _ClickError: type[Any] = typer.BadParameter.__mro__[
     2
 ]  # the base of usage errors, under whatever name typer carries click
@@ -32,7 +34,7 @@ COMMANDS = {
     "A study": (start.init, run.plan, run.run, run.gate),
     "Without a model": (compare.compare, audit.audit),
     "A file": (inspect.inspect, data.data),
-    "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean),
+    "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean, sign.sign, sign.verify),
     "What there is": (look.parts, look.explain, look.doctor, hardware.hardware),
 }
 for panel, commands in COMMANDS.items():
@@ -89,7 +91,14 @@ def _carry_out(given: list[str]) -> int:
 def tell(error: SeatrialError) -> None:
     """An error as people read it: where, what, and the next step."""
     place = f"{error.where}: " if error.where else ""
-    _complain(f"{place}{error.what}", error.next_step)
+    lines = [_short(line) for line in f"{place}{error.what}".split("\n")]
+    more = [f"  and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
+    _complain("\n".join(lines[:MOST_LINES] + more), error.next_step or error.usual_step)
+
+
+def _short(line: str) -> str:
+    """Whatever stood in a file: an error is no place to print all of it."""
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
 
 
 def _usage(error: Any) -> None:

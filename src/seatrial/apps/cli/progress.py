@@ -25,6 +25,7 @@ WORDS = {
     "warm": "warming up",
     "predict": "answering the evaluation rows",
     "round": "measuring",
+    "attack": "attacking",
     "quality": "working out quality",
     "decide": "deciding",
     "publish": "writing reports",

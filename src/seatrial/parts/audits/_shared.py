@@ -78,6 +78,28 @@ class Sample:
     def __len__(self) -> int:
         return len(self.draws)
 
+    def alike(self, names: list[str] | None = None) -> float:
+        """The chance that two rows agree in every one of these columns (all if left out), were columns independent."""
+        n, found = len(self), 1.0
+        if n < 2:
+            return 0.0
+        for name in self.names if names is None else names:
+            _, counts = np.unique(self.columns[name], return_counts=True, equal_nan=True)
+            found *= float((counts * (counts - 1.0)).sum() / (n * (n - 1.0)))
+        return found
+
+
+def copies_by_chance(alike: float, rows: int) -> float:
+    """Copies of an earlier row to be expected of so many, where two agree with the chance `alike`."""
+    if alike <= 0:
+        return 0.0
+    return float(max(0.0, rows - -np.expm1(-rows * alike) / alike))
+
+
+def beyond(count: int, chance: float) -> float:
+    """How many there are beyond what chance makes; 0 where chance may well have made all of them."""
+    return max(0.0, count - chance) if count > chance + 3 * np.sqrt(chance) else 0.0
+
 
 def result(
     name: str,

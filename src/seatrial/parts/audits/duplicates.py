@@ -18,7 +18,7 @@ from pydantic import Field
 from seatrial.contracts.audit import MOST_ROWS, Chunk, Ground, Table
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.part import PartOptions
-from seatrial.parts.audits._shared import Rows, Sample, grade, result
+from seatrial.parts.audits._shared import Rows, Sample, beyond, copies_by_chance, grade, result
 
 ACCEPTS = {"tables": ("one",)}
 BYTES_A_ROW = 64
@@ -65,10 +65,10 @@ class _Look:
         again[1:] = hashes[order][1:] == hashes[order][:-1]
         copies, rows = int(again.sum()), Rows()
         rows.found = np.sort(order[again])[:MOST_ROWS].tolist()
+        self.ground.doubt("duplicates", self.table, order[again])
         starts = int((again[1:] & ~again[:-1]).sum()) if len(again) > 1 else 0
-        chance = _by_chance(self.sample, len(hashes))
-        beyond = max(0.0, copies - chance) if copies > chance + 3 * np.sqrt(chance) else 0.0
-        severity = grade(beyond / max(1, len(hashes)), 0.0, self.options.serious)
+        chance = copies_by_chance(self.sample.alike(), len(hashes))
+        severity = grade(beyond(copies, chance) / max(1, len(hashes)), 0.0, self.options.serious)
         note = f"about {chance:.3g} would be equal by chance, were columns independent" if chance >= 0.5 else ""
         method = "equal keyed hashes of 64 bits over all columns"
         yield from result("duplicates", copies, len(hashes), severity, method, self.table, self.ground, rows, note=note)
@@ -97,25 +97,9 @@ class _Look:
         found, rows = order[torn[group]] if len(bare) else np.empty(0, np.int64), Rows()
         rows.found = np.sort(found)[:MOST_ROWS].tolist()
         share = len(found) / max(1, len(bare))
-        expected = _by_chance(self.sample, len(bare), self.features)
+        expected = copies_by_chance(self.sample.alike(self.features), len(bare))
         severity = grade(share if len(found) > 2 * expected + 3 * np.sqrt(expected) else 0.0, 0.0, 0.05)
         method = "equal keyed hashes of 64 bits over all columns but the label, with different labels"
         yield from result(
             "duplicates.conflicting", len(found), len(bare), severity, method, self.table, self.ground, rows
         )
-
-
-def _by_chance(sample: Sample, rows: int, names: list[str] | None = None) -> float:
-    """Copies to be expected of independent columns: pairs of rows times the chance that two agree in every column."""
-    n = len(sample)
-    if n < 2:
-        return 0.0
-    alike = 1.0
-    for name in names if names is not None else sample.names:
-        cells = sample.columns[name]
-        _, counts = np.unique(cells, return_counts=True, equal_nan=True)
-        alike *= float((counts * (counts - 1.0)).sum() / (n * (n - 1.0)))
-        if alike == 0.0:
-            return 0.0
-    different = 1.0 / alike
-    return float(max(0.0, rows - different * -np.expm1(-rows / different)))

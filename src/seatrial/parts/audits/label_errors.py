@@ -68,6 +68,7 @@ def _of_one(table: Table, ground: Ground, options: Options) -> Iterator[Finding]
     severity = grade((rate.low or 0.0) if rate else 0.0, options.minor, options.serious)
     rows = Rows()
     rows.found = judged[found.ranked[:MOST_ROWS]].tolist()
+    ground.doubt("label_errors", table, judged[found.suspected])
     how = "confident learning on probabilities by five-fold cross-validation"
     count = int(found.suspected.sum())
     note = f"the model gives {(p.argmax(axis=1) == given).mean():.3f} of the rows their label"

@@ -3,6 +3,7 @@
 A model that has seen the answers looks better than it will be. Each way in which that happens is a finding of its own:
 
 audit.leakage.exact_rows         rows that judge and stand in training, too (`.different`: how many different ones)
+audit.leakage.near_rows          rows that judge and are nearly one of training: rounded, spelt or brightened otherwise
 audit.leakage.groups             groups (users, patients) with rows in both
 audit.leakage.time_order         rows that judge and are earlier than the latest of training
 audit.leakage.calibration_rows   rows that judge and that something was calibrated or tuned on
@@ -30,15 +31,15 @@ from seatrial.contracts.finding import Finding, Severity, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.numerics.shift import Moments, moments
 from seatrial.parts.audits._leaks_label import leaks
+from seatrial.parts.audits._leaks_near import near_rows
 from seatrial.parts.audits._leaks_target import of_all_rows
-from seatrial.parts.audits._shared import Rows, grade, listed, result
+from seatrial.parts.audits._shared import Rows, beyond, grade, listed, result
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS = {"tables": ("all",)}
 CANNOT = {
-    "near_rows": ("not yet ours", "rows that are nearly equal are looked for within a table, not between two"),
     "target_statistics": (
         "not yet ours",
         "the label's mean by another column is recognised of labels that are numbers and columns that are text, not smoothed or without the row itself",
@@ -59,6 +60,7 @@ def look(ground: Ground, options: Options) -> Iterator[Finding]:
     fitted = ground.of("calibrate", "tune")
     for table in judging:
         yield from _shared(ground, table, train, "exact_rows")
+        yield from _near(ground, table, train)
         yield from _shared(ground, table, fitted, "calibration_rows")
         yield from _groups(ground, table, train)
         yield from _time(ground, table, train)
@@ -104,6 +106,7 @@ def _shared(ground: Ground, table: Table, others: Sequence[Table], kind: str) ->
         different = len(np.unique(table.hashes()[inside]))
     rows = Rows()
     rows.found = np.flatnonzero(inside)[:MOST_ROWS].tolist()
+    ground.doubt("leaked", table, np.flatnonzero(inside))
     count, severity = int(inside.sum()), _severity(inside)
     how = "exact count of rows whose keyed hash stands in both"
     yield from result(f"leakage.{kind}", count, table.rows, severity, how, table, ground, rows)
@@ -111,6 +114,21 @@ def _shared(ground: Ground, table: Table, others: Sequence[Table], kind: str) ->
     yield Finding(
         what=f"audit.leakage.{kind}.different", value=different, unit="rows", at=at, better="lower", method=how
     )
+
+
+def _near(ground: Ground, table: Table, train: Sequence[Table]) -> Iterator[Finding]:
+    if not train:
+        return
+    near, chance = near_rows(ground, table, train)
+    more = beyond(int(near.sum()), chance)
+    rows = Rows()
+    rows.found = np.flatnonzero(near)[:MOST_ROWS].tolist()
+    if more:
+        ground.doubt("leaked", table, np.flatnonzero(near))
+    note = f"about {chance:.3g} would be by chance, were columns independent" if chance >= 0.5 else ""
+    severity = grade(more / max(1, table.rows), 0.0, SERIOUS)
+    how = "equal once fractions are cut to a hundredth of their deviation and words are in small letters; or four fifths of a text's runs of three words, or a picture's hash and small form, in common"
+    yield from result("leakage.near_rows", int(near.sum()), table.rows, severity, how, table, ground, rows, note=note)
 
 
 def _severity(found: Array) -> Severity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,28 @@ def files(path: str, folder: Path, *suffixes: str) -> list[Path]:
 
 def _meant(whole: Path, path: str, suffixes: Sequence[str]) -> list[Path]:
     if whole.is_dir():
-        return sorted(file for file in whole.iterdir() if file.suffix in suffixes and file.is_file())
+        return inside(sorted(file for file in whole.iterdir() if file.suffix in suffixes and file.is_file()), whole)
     if any(mark in path for mark in "*?["):
         base = Path(whole.anchor)
-        return sorted(file for file in base.glob(str(whole.relative_to(base))) if file.is_file())
+        fixed = Path(*itertools.takewhile(lambda part: not any(mark in part for mark in "*?["), whole.parts))
+        return inside(
+            sorted(file for file in base.glob(str(whole.relative_to(base))) if file.is_file()),
+            fixed,
+        )
     return [whole] if whole.is_file() else []
+
+
+def inside(found: Sequence[Path], root: Path) -> list[Path]:
+    """Files that were met in a folder, not named: none of them may be a link that leads out of it. Raises `DataError`."""
+    real = root.resolve()
+    for file in found:
+        if not file.resolve().is_relative_to(real):
+            raise DataError(
+                f"{file.name} is a symbolic link that leads out of the folder",
+                where=str(root),
+                next_step="copy the file into the folder, or name the file itself",
+            )
+    return list(found)
 
 
 @contextlib.contextmanager

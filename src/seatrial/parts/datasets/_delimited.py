@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns, _pieces
+from seatrial.parts.datasets._limits import LineLimits
 from seatrial.parts.datasets._records import Block, blocks, records, text
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Form(NamedTuple):
     nulls: tuple[str, ...] = ()
     header: bool = True
     text: tuple[str, ...] = ()
+    limits: LineLimits = LineLimits()
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Sheet:
     def __init__(self, files: Sequence[Path], path: str, form: Form) -> None:
         """Reads the first line of each file. Raises `DataError` for other headers, other encodings and empty files."""
         self.files, self.path = files, path
-        self.form = form if form.separator else form._replace(separator=_separator(files[0], path))
+        self.form = form if form.separator else form._replace(separator=_separator(files[0], path, form.limits))
         self.names = _header(files[0], self.form, path)
         for file in files[1:]:
             if form.header and _header(file, self.form, path) != self.names:
@@ -90,7 +92,7 @@ class Sheet:
 
     def words(self) -> dict[str, str]:
         """Columns with their types, by the first records."""
-        block = next(blocks(self.files[0], "", self.form.header, FIRST_RECORDS), None)
+        block = next(blocks(self.files[0], "", self.form.header, FIRST_RECORDS, self.form.limits), None)
         cells = {name: Cells() for name in self.names}
         if block is not None:
             _survey_block(cells, _parsed(block, self, self.names), block, self.form)
@@ -123,22 +125,22 @@ class Sheet:
         """All records, at most `rows` at a time."""
         for file in self.files:
             where = f" of {file.name}" if len(self.files) > 1 else ""
-            yield from blocks(file, where, self.form.header, rows)
+            yield from blocks(file, where, self.form.header, rows, self.form.limits)
 
 
 # --- the first line ---------------------------------------------------------------------------------------------------------
 
 
-def _first_record(file: Path, path: str) -> str:
-    _, record = next(records(file), (0, b""))
+def _first_record(file: Path, path: str, limits: LineLimits) -> str:
+    _, record = next(records(file, limits), (0, b""))
     if not record:
         raise DataError("there are no rows: the file is empty", where=path)
     return text(record.removeprefix(b"\xef\xbb\xbf"), 1, path).rstrip("\r\n")
 
 
-def _separator(file: Path, path: str) -> str:
+def _separator(file: Path, path: str, limits: LineLimits) -> str:
     """The separator that stands most often in the first line outside quotation marks."""
-    line = re.sub(r'"[^"]*"', "", _first_record(file, path))
+    line = re.sub(r'"[^"]*"', "", _first_record(file, path, limits))
     return max(SEPARATORS, key=line.count)
 
 
@@ -158,7 +160,7 @@ def _header(file: Path, form: Form, path: str) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _named(file: Path, form: Form, path: str, stamp: tuple[int, int]) -> tuple[str, ...]:
-    cells = _cells(_first_record(file, path), form, 1, path)
+    cells = _cells(_first_record(file, path, form.limits), form, 1, path)
     given = cells if form.header else [""] * len(cells)
     names = [cell.strip() or f"column_{number}" for number, cell in enumerate(given, 1)]
     if twice := next((name for name, count in Counter(names).items() if count > 1), None):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import DataError
-from seatrial.parts.datasets import _columns
+from seatrial.parts.datasets import _columns, _frames
+from seatrial.parts.datasets._limits import HeldLimits, beyond
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +54,7 @@ def scan(path: str, folder: Path) -> pl.LazyFrame:
 
     found = _columns.files(path, folder, *SUFFIXES)
     readers: dict[str, Any] = {".parquet": pl.scan_parquet, ".csv": pl.scan_csv}
-    with _columns.reading(path, "this can't be read as a table"):
+    with _frames.reading(path, "a table"):
         reader = readers.get(found[0].suffix.lower(), pl.scan_ipc)
         given: dict[str, Any] = {"try_parse_dates": True} if reader is pl.scan_csv else {}
         frame: pl.LazyFrame = reader(found, glob=False, **given)
@@ -61,6 +62,13 @@ def scan(path: str, folder: Path) -> pl.LazyFrame:
         return frame
 
 
-def read(path: str, folder: Path) -> pl.DataFrame:
-    with _columns.reading(path, "this can't be read as a table"):
+def read(path: str, folder: Path, limits: HeldLimits) -> pl.DataFrame:
+    """The whole table. Raises `DataError` where it would take more memory than the limits say."""
+    with _frames.reading(path, "a table"):
+        kinds = {".parquet": "Parquet", ".csv": ""}
+        found = _columns.files(path, folder, *SUFFIXES)
+        kind = kinds.get(found[0].suffix.lower(), "Arrow")
+        size = sum(_frames.held(kind, file) for file in found) if kind else 0
+        if size > limits.held:
+            raise beyond(f"the table would take {size} bytes once unpacked, more than {limits.held}", "held", path)
         return scan(path, folder).collect()

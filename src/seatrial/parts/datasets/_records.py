@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seatrial.errors import DataError
+from seatrial.parts.datasets._limits import LineLimits, beyond
 
 BLOCK_BYTES = 8 * 2**20
-LONGEST_RECORD = 1_000
-"""Lines of one record, whose quoted cells may hold line ends; a quotation mark that nobody closes ends here."""
 
 
 class Block(NamedTuple):
@@ -21,13 +20,13 @@ class Block(NamedTuple):
     records: list[bytes]
 
 
-def records(file: Path) -> Iterator[tuple[int, bytes]]:
-    """(line, record) in order; blank lines are no records, quoted cells may hold line ends."""
+def records(file: Path, limits: LineLimits) -> Iterator[tuple[int, bytes]]:
+    """(line, record) in order; blank lines are no records, quoted cells may hold line ends, within the limits."""
     opened, pending = 0, b""
     with file.open("rb") as stream:
-        for line, part in enumerate(iter(lambda: stream.readline(BLOCK_BYTES), b""), 1):
-            if len(part) == BLOCK_BYTES:
-                raise DataError(f"line {line} is longer than {BLOCK_BYTES} bytes: this is no table", where=file.name)
+        for line, part in enumerate(iter(lambda: stream.readline(limits.line), b""), 1):
+            if len(part) == limits.line:
+                raise beyond(f"line {line} is longer than {limits.line} bytes: this is no table", "line", file.name)
             odd = part.count(b'"') % 2 == 1
             if not pending and not odd:
                 if part.strip(b"\r\n"):
@@ -38,17 +37,17 @@ def records(file: Path) -> Iterator[tuple[int, bytes]]:
             if odd and opened != line:
                 yield opened, pending
                 pending = b""
-            elif line - opened >= LONGEST_RECORD or len(pending) > BLOCK_BYTES:
+            elif line - opened >= limits.lines or len(pending) > limits.line:
                 break
     if pending:
-        step = "a quotation mark within a cell is written twice, and the cell quoted"
+        step = "a quotation mark within a cell is written twice, and the cell quoted; `limits: {lines: ...}` lets records be longer"
         raise DataError(f"the quotation mark in line {opened} is never closed", where=file.name, next_step=step)
 
 
-def blocks(file: Path, where: str, header: bool, rows: int) -> Iterator[Block]:
+def blocks(file: Path, where: str, header: bool, rows: int, limits: LineLimits) -> Iterator[Block]:
     """The records after the header in blocks of at most `rows` and about `BLOCK_BYTES`."""
     block, size = Block(where, [], []), 0
-    rest = records(file)
+    rest = records(file, limits)
     if header:
         next(rest, None)
     for line, record in rest:

@@ -15,6 +15,7 @@ from seatrial.contracts.audit import Piece
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets._frames import Table
+from seatrial.parts.datasets._limits import TableLimits
 
 NEEDS = ("polars",)
 GIVES = {"suffix": (".arrow", ".feather", ".ipc")}
@@ -24,6 +25,10 @@ class Options(PartOptions):
     """Where the rows are."""
 
     path: str = Field(description="an Arrow or Feather file, a folder of them, or a pattern; from the study's folder")
+    fill: dict[str, float] = Field(
+        default={}, description="columns of lists of unequal length, and the number with which they are filled up"
+    )
+    limits: TableLimits = Field(default=TableLimits(), description="what a file may ask for before it is refused")
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
@@ -42,4 +47,4 @@ def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
 
 
 def _table(options: Options, folder: Path) -> Table:
-    return Table("Arrow", options.path, folder, ".arrow", ".feather", ".ipc")
+    return Table("Arrow", options.path, folder, options.limits, ".arrow", ".feather", ".ipc", fill=options.fill)

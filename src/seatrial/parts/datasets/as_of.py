@@ -31,6 +31,7 @@ from seatrial.contracts.record import listed
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns, _events, _frames
 from seatrial.parts.datasets._joined import Moments, as_of
+from seatrial.parts.datasets._limits import HeldLimits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,6 +88,7 @@ class Options(PartOptions):
     absent: str | None = Field(
         default=None, description="word that stands for text that isn't known; refused if left out"
     )
+    limits: HeldLimits = Field(default=HeldLimits(), description="what a file may ask for before it is refused")
 
 
 def stated(options: Options, folder: Path) -> dict[str, dict[str, str]]:
@@ -115,7 +117,7 @@ def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
     """The named columns of all events in order, at most `rows` at a time. Raises `DataError`, and for text that isn't known without `absent`."""
     _columns.known(names, columns(options, folder), options.events)
     with _columns.reading(options.events, "these can't be joined"):
-        events = _events.read(options.events, folder)
+        events = _events.read(options.events, folder, options.limits)
         table = _joined(options, folder, events, names)
         _columns.some_rows(len(table), options.events)
         for start, count in _columns.slices(len(table), rows):
@@ -131,7 +133,7 @@ def _joined(options: Options, folder: Path, events: pl.DataFrame, names: Sequenc
         if not wanted:
             continue
         keys = _keys(one, options)
-        held = _events.read(one.path, folder).rename(
+        held = _events.read(one.path, folder, options.limits).rename(
             dict(zip(keys, options.key, strict=True)) if keys != options.key else {}
         )
         moments, at, features = _moments(options, one, events, held)

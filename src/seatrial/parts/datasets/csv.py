@@ -18,6 +18,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets import _columns
 from seatrial.parts.datasets._delimited import Form, Sheet
+from seatrial.parts.datasets._limits import LineLimits
 
 NEEDS = ("polars",)
 GIVES = {"suffix": (".csv", ".tsv"), "columns": ("numbers", "text")}
@@ -38,6 +39,7 @@ class Options(PartOptions):
         default=True, description="whether the first line names the columns; else column_1, column_2, ..."
     )
     text: tuple[str, ...] = Field(default=(), description="columns whose numbers are names, such as postal codes")
+    limits: LineLimits = Field(default=LineLimits(), description="what a file may ask for before it is refused")
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
@@ -56,5 +58,5 @@ def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
 
 
 def _sheet(options: Options, folder: Path) -> Sheet:
-    form = Form(options.separator, options.decimal, options.nulls, options.header, options.text)
+    form = Form(options.separator, options.decimal, options.nulls, options.header, options.text, options.limits)
     return Sheet(_columns.files(options.path, folder, ".csv", ".tsv"), options.path, form)

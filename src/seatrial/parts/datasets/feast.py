@@ -23,6 +23,7 @@ from seatrial.contracts.protocols import Columns
 from seatrial.contracts.record import listed
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns, _events, _frames
+from seatrial.parts.datasets._limits import HeldLimits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,6 +57,7 @@ class Options(PartOptions):
     absent: str | None = Field(
         default=None, description="word that stands for text that isn't known; refused if left out"
     )
+    limits: HeldLimits = Field(default=HeldLimits(), description="what a file may ask for before it is refused")
     trust: str | None = Field(
         default=None, description="SHA-256 of a registry with functions in it, as a sign that you trust it"
     )
@@ -81,7 +83,7 @@ def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
     """The named columns of all events in order, at most `rows` at a time. Raises `DataError`."""
     _columns.known(names, columns(options, folder), options.events)
     with _columns.reading(options.repo, "the feature store can't be read"):
-        events = _events.read(options.events, folder)
+        events = _events.read(options.events, folder, options.limits)
         table = events
         if any(name not in events.columns for name in names):
             table = _joined(options, _store(options, folder), events)

@@ -7,10 +7,9 @@ stored: they aren't turned by what the camera noted, and transparency is dropped
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,9 +19,8 @@ from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
 from seatrial.parts.datasets._delimited import Form, Sheet
-
-if TYPE_CHECKING:
-    from seatrial.contracts.values import Array
+from seatrial.parts.datasets._limits import PictureLimits
+from seatrial.parts.datasets._pictures import Picture, decoded, inside, same
 
 NEEDS = ("PIL",)
 EXTRA = "images"
@@ -31,19 +29,6 @@ GIVES = {
     "columns": ("images", "numbers", "text"),
 }
 LISTS = (".csv", ".tsv")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-MODES = {
-    "1": "L",
-    "L": "L",
-    "LA": "L",
-    "P": "RGB",
-    "PA": "RGB",
-    "RGB": "RGB",
-    "RGBA": "RGB",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-}
-MOST_PIXELS = 50_000_000
 
 
 class Options(PartOptions):
@@ -57,11 +42,9 @@ class Options(PartOptions):
     color: Literal["grey", "rgb"] | None = Field(
         default=None, description="turn all into grey or colour; as stored if left out"
     )
-
-
-class _Image(NamedTuple):
-    root: Path
-    file: str
+    limits: PictureLimits = Field(
+        default=PictureLimits(), description="what a picture or list may ask for before it is refused"
+    )
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
@@ -69,12 +52,14 @@ def columns(options: Options, folder: Path) -> dict[str, str]:
     if sheet := _list(options, folder):
         words = sheet.words() | {options.file: "text"}
         first = next(iter(sheet.chunks([options.file], 1)))[options.file][0]
-        image = _Image((folder / options.path).parent, first)
+        image = Picture((folder / options.path).parent, first)
     else:
         found = _walk(options, folder)
-        image = _Image(folder / options.path, found[0])
+        image = Picture(folder / options.path, found[0])
         words = {"file": "text"} | ({"label": "text"} if "/" in found[0] else {})
-    return {"image": _columns.words(np.dtype(np.uint8), _decoded(image, options).shape)} | words
+    return {
+        "image": _columns.words(np.dtype(np.uint8), decoded(image, options.limits, options.size, options.color).shape)
+    } | words
 
 
 def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
@@ -84,23 +69,25 @@ def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> I
     shape: tuple[int, ...] | None = None
     for images, others in source:
         if "image" in names:
-            pixels = [_decoded(image, options) for image in images]
+            pixels = [decoded(image, options.limits, options.size, options.color) for image in images]
             shape = shape or pixels[0].shape
             for image, one in zip(images, pixels, strict=True):
-                _same(one.shape, shape, image)
+                same(one.shape, shape, image)
             others["image"] = np.stack(pixels)
         yield {name: others[name] for name in names}
 
 
 # --- which files ------------------------------------------------------------------------------------------------------------
 
-_Source = Iterator[tuple[list[_Image], dict[str, Any]]]
+_Source = Iterator[tuple[list[Picture], dict[str, Any]]]
 
 
 def _list(options: Options, folder: Path) -> Sheet | None:
     if not options.path.endswith(LISTS):
         return None
-    sheet = Sheet(_columns.files(options.path, folder, *LISTS), options.path, Form(text=(options.file,)))
+    sheet = Sheet(
+        _columns.files(options.path, folder, *LISTS), options.path, Form(text=(options.file,), limits=options.limits)
+    )
     if "image" in sheet.names:
         step = "rename the column; `file` says which column names the files"
         raise DataError(
@@ -113,7 +100,7 @@ def _listed(sheet: Sheet, options: Options, folder: Path, names: Sequence[str], 
     root = (folder / options.path).parent
     _columns.known(names, ["image", *sheet.names], options.path)
     for piece in sheet.chunks([options.file, *(name for name in names if name not in ("image", options.file))], rows):
-        yield [_Image(root, file) for file in piece[options.file]], dict(piece)
+        yield [Picture(root, file) for file in piece[options.file]], dict(piece)
 
 
 def _found(options: Options, folder: Path, names: Sequence[str], rows: int) -> _Source:
@@ -123,7 +110,7 @@ def _found(options: Options, folder: Path, names: Sequence[str], rows: int) -> _
         files = found[start : start + count]
         labels = [file.split("/")[0] for file in files]
         yield (
-            [_Image(root, file) for file in files],
+            [Picture(root, file) for file in files],
             {"file": np.array(files, dtype=object), "label": np.array(labels, dtype=object)},
         )
 
@@ -136,7 +123,7 @@ def _walk(options: Options, folder: Path) -> list[str]:
         raise DataError("there is no folder of images", where=str(root), next_step=step)
     places = [root, *sorted(one for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))]
     for place in places:
-        _inside(root, place.relative_to(root).as_posix())
+        inside(root, place.relative_to(root).as_posix())
     found = [
         sorted(one.relative_to(root).as_posix() for one in place.iterdir() if one.suffix.lower() in GIVES["suffix"])
         for place in places
@@ -147,76 +134,3 @@ def _walk(options: Options, folder: Path) -> list[str]:
         raise DataError("images lie both in the folder and in its subfolders", where=str(root), next_step=step)
     _columns.some_rows(len(here + below), str(root))
     return here or below
-
-
-def _inside(root: Path, file: str) -> Path:
-    """The real place of the file, which is within the folder. Raises `DataError` for links and paths that leave it."""
-    with _columns.reading(f"{root.name}/{file[:200]}", "this path can't be followed"):
-        place = (root / file).resolve()
-    if not place.is_relative_to(root.resolve()):
-        raise DataError(
-            "this leads out of the folder of images", where=f"{root}, {file}", next_step="copy it into the folder"
-        )
-    return place
-
-
-# --- pixels -----------------------------------------------------------------------------------------------------------------
-
-
-def _decoded(image: _Image, options: Options) -> Array:
-    """Height x width, or height x width x 3. Raises `DataError` for what is damaged, huge, or no picture of bytes."""
-    from PIL import Image, UnidentifiedImageError
-
-    where, place = f"{image.root.name}/{image.file}", _inside(image.root, image.file)
-    with _columns.reading(where[:200], "this path can't be followed"):  # a name that is too long
-        there = place.is_file()
-    if not there:
-        raise DataError("there is no such image", where=where[:200])
-    with _columns.reading(where, "the image is damaged"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is damaged raises, or its pixels are there
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(place, formats=FORMATS) as opened:
-                _decodable(opened, where)
-                return _pixels(opened, options)
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(where) from error
-        except UnidentifiedImageError as error:
-            raise DataError(f"this is no image of a known format ({', '.join(FORMATS)})", where=where) from error
-
-
-def _decodable(opened: Any, where: str) -> None:
-    if opened.width * opened.height > MOST_PIXELS:
-        raise _too_large(where)
-    if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":  # photographs with a preview in them
-        raise DataError(f"the file holds {opened.n_frames} pictures; a row takes one", where=where)
-    if opened.mode not in MODES:
-        step = "save it with 8 bits a channel"
-        raise DataError(f"pixels of kind {opened.mode} are no bytes", where=where, next_step=step)
-
-
-def _pixels(opened: Any, options: Options) -> Array:
-    from PIL import Image
-
-    wanted = MODES[opened.mode] if options.color is None else {"grey": "L", "rgb": "RGB"}[options.color]
-    made = opened.convert(wanted)
-    if options.size is not None:
-        height, width = options.size
-        made = made.resize((width, height), Image.Resampling.BILINEAR)
-    return np.array(made, dtype=np.uint8)
-
-
-def _too_large(where: str) -> DataError:
-    step = "make it smaller first"
-    return DataError(
-        f"the image has more than {MOST_PIXELS} pixels: it may be a decompression bomb", where=where, next_step=step
-    )
-
-
-def _same(shape: tuple[int, ...], first: tuple[int, ...], image: _Image) -> None:
-    if shape != first:
-        is_, was = ("x".join(map(str, one)) for one in (shape, first))
-        step = "state `size: [height, width]`" if shape[:2] != first[:2] else "state `color: grey` or `color: rgb`"
-        raise DataError(
-            f"the image is {is_}, the first one {was}", where=f"{image.root.name}/{image.file}", next_step=step
-        )

@@ -1,7 +1,8 @@
 """Rows in Parquet files: one file, a folder of them, or a pattern like `data/*.parquet`.
 
 Only the columns that are needed are read, a chunk of rows at a time. Images and other tensors are nested list or array
-columns whose lists are equally long: `list[list[uint8]]` of 28 x 28 becomes rows x 28 x 28.
+columns whose lists are equally long: `list[list[uint8]]` of 28 x 28 becomes rows x 28 x 28. Lists of unequal length, as boxes in pictures
+are, are filled up to the longest of the column: `fill: {boxes: -1}`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from seatrial.contracts.audit import Piece
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.parts.datasets._frames import Table
+from seatrial.parts.datasets._limits import TableLimits
 
 NEEDS = ("polars",)
 GIVES = {"suffix": (".parquet",)}
@@ -24,18 +26,26 @@ class Options(PartOptions):
     """Where the rows are."""
 
     path: str = Field(description="a Parquet file, a folder of them, or a pattern; from the study's folder")
+    fill: dict[str, float] = Field(
+        default={}, description="columns of lists of unequal length, and the number with which they are filled up"
+    )
+    limits: TableLimits = Field(default=TableLimits(), description="what a file may ask for before it is refused")
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
     """Column names with their types in words (`uint8 28x28`, `text`), from the files' footers."""
-    return Table("Parquet", options.path, folder, ".parquet").words()
+    return _table(options, folder).words()
 
 
 def chunks(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
     """The named columns in order, at most `rows` rows at a time. Raises `DataError` for nulls and lists of unequal length."""
-    yield from Table("Parquet", options.path, folder, ".parquet").chunks(names, rows)
+    yield from _table(options, folder).chunks(names, rows)
 
 
 def pieces(options: Options, folder: Path, names: Sequence[str], rows: int) -> Iterator[Mapping[str, Piece]]:
     """The named columns as stored, holes and all: for audits."""
-    yield from Table("Parquet", options.path, folder, ".parquet").pieces(names, rows)
+    yield from _table(options, folder).pieces(names, rows)
+
+
+def _table(options: Options, folder: Path) -> Table:
+    return Table("Parquet", options.path, folder, options.limits, ".parquet", fill=options.fill)

@@ -20,17 +20,19 @@ from typing import IO, Any
 
 from pydantic import Field
 
-from seatrial.contracts.messages import NETWORK, WORKER, Order
+from seatrial.contracts.messages import NETWORK, WORKER, Order, wants_memory
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 
-GIVES = {"machine": ("local",)}
+GIVES = {"machine": ("local",), "instances": ("many",)}
 
 
 SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
 """What every worker finds in its environment: its words reach the log at once, and nothing is sent anywhere."""
 LONGEST = 64 << 20
 """Bytes that may come without a line's end; more is no answer."""
+LAST = 8 << 10
+"""Bytes at the end of a log that are read for the reason of an abort."""
 
 
 class Options(PartOptions):
@@ -50,6 +52,7 @@ class ProcessLink:
         environment = os.environ | SETTINGS | ({} if network else {NETWORK: "none"})
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with _log(log) as file:
+            self._begin = file.tell()
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -124,6 +127,13 @@ class ProcessLink:
         line, _, self._received = self._received.partition(b"\n")
         return line
 
+    def _last_words(self) -> str:
+        """The end of what this worker has left in the log."""
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(self._begin, self.log.stat().st_size - LAST))
+            return file.read(LAST).decode(errors="replace")
+        return ""
+
     def _gone(self, order: Order) -> WorkerError:
         code = self._process.wait()
         self.close()
@@ -131,6 +141,8 @@ class ProcessLink:
         if code == -signal.SIGKILL:
             return WorkerOutOfMemory(f"killed during `{order.order}`, most likely for want of memory", next_step=step)
         how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
+        if code == -signal.SIGABRT and wants_memory(self._last_words()):
+            return WorkerOutOfMemory(f"ended during `{order.order}` with {how}: no memory was left", next_step=step)
         return WorkerCrashed(f"ended during `{order.order}` with {how}", next_step=step)
 
 

@@ -191,10 +191,17 @@ class SshLink:
             there = self._placed(f"made/{digest([order.folder])}" if made else "arrays", {})
             folders[there] = Path(order.folder)
             update["folder"] = there
-        if "cores" in order.settings:
-            others = {name: value for name, value in order.settings.items() if name != "cores"}
-            update["settings"] = others | {"quietest": self._threads}
+        update["settings"] = self._settings(order)
         return order.model_copy(update=update), folders
+
+    def _settings(self, order: Order) -> dict[str, Any]:
+        """An order's settings: processors are chosen there, and workers of one training meet by a file there."""
+        settings = dict(order.settings)
+        if settings.pop("cores", None) is not None:
+            settings["quietest"] = self._threads
+        if meeting := settings.get("meeting"):
+            settings["meeting"] = f"file://{self._folder}/{Path(meeting).name}"
+        return settings
 
     def _array(self, ref: ArrayRef) -> ArrayRef:
         return ref.model_copy(update={"path": f"{self._folder}/arrays/{ref.hash}.npy"})
@@ -260,6 +267,8 @@ def _quoted(word: str) -> str:
 
 
 def _needs_code(order: Order) -> bool:
+    if order.order == "train":
+        return True  # a trainer's function is the user's own
     names = [*([order.part.name] if order.part else []), *order.meters]
     return any(name.endswith(".py") for name in names) or (
         order.artefact is not None and "code" in order.artefact.files

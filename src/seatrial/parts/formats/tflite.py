@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.contracts.inspection import Bounds, Danger, Look, Tensor
-from seatrial.parts.formats import _flat
+from seatrial.numerics import flat_buffer
 from seatrial.parts.formats._reading import cut, numbers, reading, refused, short, tally
 
 GIVES = {"suffix": (".tflite",)}
@@ -88,7 +88,7 @@ def look(path: Path, bounds: Bounds) -> Look:
     if path.stat().st_size > MOST_BYTES:
         raise refused(path, f"it is larger than a flat buffer can be ({MOST_BYTES} bytes)")
     with reading(path, "a LiteRT file"):
-        model = _flat.root(path.read_bytes())
+        model = flat_buffer.root(path.read_bytes())
         names = [_operator(code, bounds) for code in model.tables(1)]
         filled = [buffer.length(0) > 0 or buffer.number(1, "<Q") > 1 for buffer in model.tables(4)]
         graphs = list(model.tables(2))
@@ -118,7 +118,7 @@ def _at(found: list[Any], place: int) -> Any:
     return found[place]
 
 
-def _operator(code: _flat.Table, bounds: Bounds) -> str:
+def _operator(code: flat_buffer.Table, bounds: Bounds) -> str:
     """An operator's name. Old files number operators in a byte, newer ones in four."""
     number = max(code.number(0, "<b"), code.number(3, "<i"))
     if number == CUSTOM:
@@ -133,12 +133,12 @@ def _custom(names: list[str]) -> tuple[Danger, ...]:
     return (Danger(what="custom operators", where="operator codes", executes=where, detail=detail),) if custom else ()
 
 
-def _dtype(tensor: _flat.Table) -> str:
+def _dtype(tensor: flat_buffer.Table) -> str:
     number = tensor.number(1, "<b")
     return TYPES[number] if 0 <= number < len(TYPES) else f"type {number}"
 
 
-def _tensor(tensor: _flat.Table, bounds: Bounds) -> Tensor:
+def _tensor(tensor: flat_buffer.Table, bounds: Bounds) -> Tensor:
     signature = tensor.numbers(7) or tensor.numbers(0)
     shape = tuple("?" if one < 0 else one for one in signature)
     return Tensor(name=short(tensor.text(3), bounds), dtype=_dtype(tensor), shape=shape)

@@ -15,16 +15,16 @@ from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 from seatrial.parts.loads._driving import back_to_back
 
-GIVES = {"load": ("offline",), "times": ("batches",)}
+GIVES = {"load": ("offline",), "times": ("batches",), "instances": ("many",)}
 CANNOT = {
     "sorting": (
         "not yet ours",
         "rows are sent in their order; sorting by length, which helps text, comes with text models",
     ),
-    "processing": (
+    "reading": (
         "not yet ours",
-        "only the session is timed: from inputs in memory, as the model takes them, to its answers in memory; "
-        "reading, scaling and what is made of the answers stand outside the clock",
+        "reading files and decoding pictures stand outside the clock; so do scaling and what is made of the answers, "
+        "unless the study says `processing: inside`",
     ),
 }
 

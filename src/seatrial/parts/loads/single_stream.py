@@ -15,13 +15,13 @@ from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 from seatrial.parts.loads._driving import back_to_back
 
-GIVES = {"load": ("single_stream",), "times": ("service",)}
+GIVES = {"load": ("single_stream",), "times": ("service",), "instances": ("many",)}
 CANNOT = {
     "tokens": ("not yet ours", "an answer counts when it is whole; time to the first token comes with text generation"),
-    "processing": (
+    "reading": (
         "not yet ours",
-        "only the session is timed: from inputs in memory, as the model takes them, to its answers in memory; "
-        "reading, scaling and what is made of the answers stand outside the clock",
+        "reading files and decoding pictures stand outside the clock; so do scaling and what is made of the answers, "
+        "unless the study says `processing: inside`",
     ),
 }
 

@@ -26,10 +26,10 @@ NEEDS = ("polars",)
 GIVES = {"load": ("trace",)}
 CANNOT = {
     "rows": ("not yet ours", "when queries came is replayed, not which rows they asked for: those are drawn by chance"),
-    "processing": (
+    "reading": (
         "not yet ours",
-        "only the session is timed: from inputs in memory, as the model takes them, to its answers in memory; "
-        "reading, scaling and what is made of the answers stand outside the clock",
+        "reading files and decoding pictures stand outside the clock; so do scaling and what is made of the answers, "
+        "unless the study says `processing: inside`",
     ),
     "batching": (
         "not yet ours",

@@ -46,6 +46,11 @@ def read(events: Events) -> Reading:
     return {"legs": found}
 
 
+def together(read: Sequence[Reading]) -> Reading:
+    """Readings of instances side by side as one: their latencies one after another."""
+    return _summary(np.concatenate([np.asarray(one["latencies"]) for one in read]))
+
+
 def settings(rounds: Sequence[Round], load: str) -> Iterator[Setting]:
     """The rounds as of one setting each, readings flat: for the whole load, or for each of its rates."""
     if "legs" not in rounds[0].reading:

@@ -15,7 +15,8 @@ from seatrial.contracts.protocols import Probe, Reading, Round
 
 ACCEPTS = {"load": ("",)}
 GIVES = {
-    "finding": ("cold_start", "cold_start.import", "cold_start.load", "cold_start.first_answer", "cold_start.compile")
+    "finding": ("cold_start", "cold_start.import", "cold_start.load", "cold_start.first_answer", "cold_start.compile"),
+    "instances": ("many",),
 }
 CANNOT = {
     "cold disk": (
@@ -36,6 +37,11 @@ def read(probe: Probe) -> Reading:
     """Seconds of each stage of the opening of this session."""
     own = {stage: probe.opening[stage] for stage in STAGES}
     return own | {"compile": max(0.0, own["first_answer"] - probe.opening["second_answer"])}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """The instance that took longest: all of them were started at once, and until then not all answer."""
+    return max(read, key=lambda one: sum(one[stage] for stage in STAGES))
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

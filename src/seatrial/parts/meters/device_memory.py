@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
+from seatrial.contracts.candidate import NVIDIA
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
@@ -34,10 +35,10 @@ def begin(device: str, options: Options) -> str:
 
 def read(probe: Probe) -> Reading:
     """Bytes, and who said so; or under `why` the reason why there are none."""
-    if not probe.device.startswith("cuda"):
+    if not probe.device.startswith(NVIDIA):
         return {"why": f"the candidate runs on {probe.device}, which has no memory of its own"}
     torch = sys.modules.get("torch")
-    if torch is not None and (reserved := torch.cuda.max_memory_reserved(probe.device)):
+    if torch is not None and (reserved := torch.cuda.max_memory_reserved(probe.device.replace("tensorrt", "cuda"))):
         return {"bytes": int(reserved), "by": "the most that torch had reserved"}
     return _by_driver()
 

@@ -17,7 +17,7 @@ from seatrial.contracts.protocols import Probe, Reading, Round
 from seatrial.parts.meters._time import At, over_rounds
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "offline")}
-GIVES = {"finding": ("device_time.query", "device_time.share")}
+GIVES = {"finding": ("device_time.query", "device_time.share"), "instances": ("many",)}
 CANNOT = {
     "server": (
         "never",
@@ -63,6 +63,13 @@ def read(probe: Probe) -> Reading:
         return {"why": f"the runtime takes no time of {probe.device}: `device_time: true` makes PyTorch's take it"}
     wall = float((events.done - events.issued).mean()) / 1e9
     return {"device": float(probe.spent["device"]), "wall": wall, "way": _GPU}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """The mean of instances side by side."""
+    if lacking := [one for one in read if "why" in one]:
+        return lacking[0]
+    return read[0] | {name: sum(one[name] for one in read) / len(read) for name in ("device", "wall")}
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from seatrial.contracts.candidate import NVIDIA
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
@@ -126,7 +127,7 @@ def _stated(what: str, values: list[float], at: At, level: float, unit: str) -> 
 
 
 def _counters(device: str, options: Options) -> tuple[Counted | str, Counted | str | None]:
-    return rapl(Path(options.powercap)), nvml(device) if device.startswith("cuda") else None
+    return rapl(Path(options.powercap)), nvml(device) if device.startswith(NVIDIA) else None
 
 
 def _at_rest(device: str, options: Options) -> float:

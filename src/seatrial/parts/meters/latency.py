@@ -23,7 +23,7 @@ from seatrial.parts.meters import _legs
 from seatrial.parts.meters._time import over_rounds, speedup
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace")}
-GIVES = {"finding": ("latency.p50", "latency.p90", "latency.p99", "latency.mean", "speedup")}
+GIVES = {"finding": ("latency.p50", "latency.p90", "latency.p99", "latency.mean", "speedup"), "instances": ("many",)}
 
 
 class Options(PartOptions):
@@ -36,6 +36,11 @@ def read(probe: Probe) -> Reading:
     """Latencies of one block in seconds, their median and mean; apart for each rate where queries came at rates."""
     assert probe.events is not None
     return _legs.read(probe.events)
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Latencies of instances side by side, one after another."""
+    return _legs.together(read)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

@@ -20,7 +20,7 @@ from seatrial.contracts.protocols import Probe, Reading, Round
 from seatrial.numerics.distributions import student_quantile
 
 ACCEPTS = {"load": ("",)}
-GIVES = {"finding": ("memory.peak", "memory.growth")}
+GIVES = {"finding": ("memory.peak", "memory.growth"), "instances": ("many",)}
 CANNOT = {"device memory": ("never", "memory of a GPU is what `device_memory` reads")}
 VERSION = 2
 
@@ -40,6 +40,17 @@ def read(probe: Probe) -> Reading:
     lines = [line.split() for line in status.read_text().splitlines()] if status.exists() else []
     said = {line[0]: int(line[1]) * 1024 for line in lines if line and line[0] in ("VmHWM:", "VmRSS:")}
     return {"peak": said["VmHWM:"], "now": said["VmRSS:"], "process": os.getpid()} if len(said) == 2 else {}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Memory of instances side by side adds up; a round in which one of them was another process begins anew."""
+    if not all(read):
+        return {}
+    return {
+        "peak": sum(one["peak"] for one in read),
+        "now": sum(one["now"] for one in read),
+        "process": read[0]["process"],
+    }
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

@@ -20,7 +20,7 @@ from seatrial.parts.meters import _legs
 from seatrial.parts.meters._time import over_rounds
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace")}
-GIVES = {"finding": ("latency.misses", "latency.jitter")}
+GIVES = {"finding": ("latency.misses", "latency.jitter"), "instances": ("many",)}
 
 
 class Options(PartOptions):
@@ -35,6 +35,11 @@ def read(probe: Probe) -> Reading:
     """Latencies of one block."""
     assert probe.events is not None
     return _legs.read(probe.events)
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Latencies of instances side by side, one after another."""
+    return _legs.together(read)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

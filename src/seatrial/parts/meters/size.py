@@ -10,7 +10,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
 
 ACCEPTS = {"load": ("",)}
-GIVES = {"finding": ("size",)}
+GIVES = {"finding": ("size",), "instances": ("many",)}
 
 
 class Options(PartOptions):
@@ -21,6 +21,11 @@ def read(probe: Probe) -> Reading:
     """Sum of the sizes of the artefact's files; the source code of a module is not counted. Nothing where there is no other."""
     sizes = [Path(file).stat().st_size for role, file in probe.artefact.files.items() if role != "code"]
     return {"size": sum(sizes)} if sizes else {}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """One file, however many instances read it."""
+    return read[0]
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

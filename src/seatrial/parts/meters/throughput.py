@@ -10,7 +10,7 @@ from seatrial.contracts.protocols import Probe, Reading, Round
 from seatrial.parts.meters._time import At, over_rounds, speedup
 
 ACCEPTS = {"load": ("offline",)}
-GIVES = {"finding": ("throughput", "speedup")}
+GIVES = {"finding": ("throughput", "speedup"), "instances": ("many",)}
 
 
 class Options(PartOptions):
@@ -22,6 +22,11 @@ def read(probe: Probe) -> Reading:
     events = probe.events
     assert events is not None
     return {"throughput": len(events.done) * events.samples / ((events.done[-1] - events.issued[0]) / 1e9)}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Rows a second of instances side by side add up."""
+    return {"throughput": sum(one["throughput"] for one in read)}
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

@@ -19,7 +19,7 @@ from seatrial.numerics.interval import tail
 from seatrial.parts.meters._time import At
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace", "offline")}
-GIVES = {"finding": ("utilisation.processors", "utilisation.foreign")}
+GIVES = {"finding": ("utilisation.processors", "utilisation.foreign"), "instances": ("many",)}
 CANNOT = {
     "device": ("not yet ours", "how busy a GPU is isn't read: its counter averages over longer than a block lasts"),
 }
@@ -54,6 +54,15 @@ def read(probe: Probe) -> Reading:
     now = _busy()
     known = now is not None and begun.machine is not None
     return {"own": own, "foreign": max(0.0, (now - begun.machine) / wall - own) if known else None}  # type: ignore[operator]
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Processors that all instances took; what is foreign to one is not where it is the work of another."""
+    if not all(read):
+        return {}
+    own = sum(one["own"] for one in read)
+    beside = [one["own"] + one["foreign"] for one in read if one["foreign"] is not None]
+    return {"own": own, "foreign": max(0.0, max(beside) - own) if beside else None}
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

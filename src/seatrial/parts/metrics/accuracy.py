@@ -17,6 +17,7 @@ ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("accuracy",)}
 COUNTS = ("right",)
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

@@ -18,6 +18,7 @@ ACCEPTS = {"task": ("classification", "multi_label"), "answers": ("scores",)}
 GIVES = {"finding": ("auc_roc",)}
 COUNTS = ("scores",)
 VERSION = 1
+USUAL = True
 
 NONE = "there are no rows of the class, or none of others"
 

@@ -17,6 +17,7 @@ ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("balanced_accuracy",)}
 COUNTS = ("confusion",)
 VERSION = 1
+USUAL = True
 
 
 class Options(PartOptions):

@@ -18,6 +18,7 @@ ACCEPTS = {"task": ("classification",), "answers": ("probabilities",)}
 GIVES = {"finding": ("calibration_error",)}
 COUNTS = ("confidence", "scores?")
 VERSION = 1
+USUAL = True
 
 Options = Binned
 

@@ -22,6 +22,7 @@ from seatrial.numerics.retrieval import cosines
 
 PAIRED = True
 WHOLE = True
+USUAL = True
 ACCEPTS = {"task": ("embedding",)}
 GIVES = {"finding": ("cosine_drift", "cosine_drift.beyond", "cosine_drift.most")}
 VERSION = 1

@@ -26,6 +26,7 @@ ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("accuracy.drop",)}
 COUNTS = ("pair",)
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

@@ -16,6 +16,7 @@ ACCEPTS = {"task": ("classification", "multi_label")}
 GIVES = {"finding": ("f1",)}
 COUNTS = ("confusion", "label_sums?", "label_pairs?")
 VERSION = 2
+USUAL = True
 
 
 class Options(AveragedToo):

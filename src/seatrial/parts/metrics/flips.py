@@ -20,6 +20,7 @@ ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("flips", "flips.lost", "flips.gained")}
 COUNTS = ("changed", "pair?")
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

@@ -17,6 +17,7 @@ ACCEPTS = {"task": ("multi_label",)}
 GIVES = {"finding": ("hamming_loss",)}
 COUNTS = ("label_errors",)
 VERSION = 1
+USUAL = True
 
 
 class Options(PartOptions):

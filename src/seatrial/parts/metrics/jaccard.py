@@ -17,6 +17,7 @@ ACCEPTS = {"task": ("multi_label",)}
 GIVES = {"finding": ("jaccard",)}
 COUNTS = ("jaccard",)
 VERSION = 1
+USUAL = True
 
 
 class Options(PartOptions):

@@ -19,6 +19,7 @@ ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("kl",)}
 COUNTS = ("kl",)
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

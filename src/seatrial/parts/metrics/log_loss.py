@@ -18,6 +18,7 @@ ACCEPTS = {"task": ("classification",)}
 GIVES = {"finding": ("log_loss",)}
 COUNTS = ("log_loss",)
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

@@ -17,6 +17,7 @@ ACCEPTS = {"task": ("regression",), "answers": ("values",)}
 GIVES = {"finding": ("mae",)}
 COUNTS = ("absolute_error",)
 VERSION = 1
+USUAL = True
 
 
 class Options(PartOptions):

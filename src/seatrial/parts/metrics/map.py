@@ -25,6 +25,7 @@ from seatrial.parts.metrics._detections import Seen, means
 from seatrial.parts.metrics._detections import see as seen_by
 
 WHOLE = True
+USUAL = True
 ACCEPTS = {"task": ("detection",)}
 GIVES = {"finding": ("map",)}
 CANNOT = {

@@ -23,6 +23,7 @@ GIVES = {"finding": ("mcnemar",)}
 COUNTS = ("pair",)
 CANNOT = {"weights": ("never", "a test on counts of rows has no weighted form; `drop` has an interval")}
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

@@ -20,6 +20,7 @@ ACCEPTS = {"task": ("classification", "multi_label", "regression"), "answers": (
 GIVES = {"finding": ("output_difference", "output_difference.mean")}
 COUNTS = ("output_difference",)
 VERSION = 2
+USUAL = True
 
 
 class Options(PartOptions):

@@ -18,6 +18,7 @@ ACCEPTS = {"task": ("regression",), "answers": ("values",)}
 GIVES = {"finding": ("r2",)}
 COUNTS = ("variation",)
 VERSION = 1
+USUAL = True
 NONE = "there are no two different labels"
 
 

@@ -23,6 +23,7 @@ from seatrial.numerics import retrieval
 from seatrial.parts.metrics._neighbours import Searched, by_row, mean_figure, ranked
 
 WHOLE = True
+USUAL = True
 ACCEPTS = {"task": ("embedding",)}
 GIVES = {"finding": ("retrieval_recall",)}
 CANNOT = {

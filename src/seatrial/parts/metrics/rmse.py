@@ -17,6 +17,7 @@ ACCEPTS = {"task": ("regression",), "answers": ("values",)}
 GIVES = {"finding": ("rmse",)}
 COUNTS = ("squared_error",)
 VERSION = 1
+USUAL = True
 
 
 class Options(PartOptions):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from seatrial.contracts.audited import Audited
 from seatrial.contracts.finding import Finding, Severity
+from seatrial.parts.reports._axis import Axis, axis
 from seatrial.parts.reports._numbers import form
 from seatrial.parts.reports._words import about, clean, words
 
@@ -26,6 +27,7 @@ class Fault(NamedTuple):
     details: tuple[str, ...]
     note: str
     rows: str
+    bounds: tuple[float, float, float] | None = None
 
 
 class Looked(NamedTuple):
@@ -36,6 +38,17 @@ class Looked(NamedTuple):
     faults: tuple[Fault, ...]
     quiet: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+
+    @property
+    def shares(self) -> list[Fault]:
+        """The faults that are a share of rows, for the picture."""
+        return [one for one in self.faults if one.bounds is not None]
+
+    @property
+    def scale(self) -> Axis:
+        """From the smallest share to all rows."""
+        ends = [end for one in self.shares for end in one.bounds or () if end > 0]
+        return axis([*ends, 1.0], log=True)
 
 
 class Told(NamedTuple):
@@ -125,9 +138,12 @@ def _fault(one: Finding, shares: dict[str, Finding], details: list[str], severit
         if whole
         else form([one]).text(one.number)
     )
-    found, range_ = shares.get(one.key), ""
+    found, range_, bounds = shares.get(one.key), "", None
     if found is not None and found.low is not None and found.high is not None and found.unit_of_replication == "rows":
+        bounds = (found.low, found.number, found.high) if found.number > 0 else None
         range_ = said["share"].format(share=_share(found.number), low=_share(found.low), high=_share(found.high))
+    elif not whole and one.low is not None and one.high is not None:
+        range_ = said["between"].format(low=form([one]).text(one.low), high=form([one]).text(one.high))
     cut = details[:MOST] + ([said["more"].format(count=len(details) - MOST)] if len(details) > MOST else [])
     return Fault(
         severity,
@@ -138,6 +154,7 @@ def _fault(one: Finding, shares: dict[str, Finding], details: list[str], severit
         tuple(cut),
         clean(one.note),
         one.artefacts.get("rows", ""),
+        bounds,
     )
 
 

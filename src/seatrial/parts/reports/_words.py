@@ -27,6 +27,14 @@ def about(what: str) -> dict[str, str]:
     """
     if known := FINDINGS.get(what):
         return {"name": known.name, "short": known.short or what, "kind": known.kind, "plain": known.meaning}
+    for prefix, said in words()["instead"].items():
+        if what.startswith(f"{prefix}.") and what != f"{prefix}.":
+            of = about(what.removeprefix(f"{prefix}."))
+            return {
+                **of,
+                "name": said["name"].format(name=of["name"]),
+                "short": said["short"].format(short=of["short"]),
+            }
     base, said = FINDINGS.get(what.removesuffix(".drop")), words()["drop"]
     if base and what.endswith(".drop"):
         kind = "change" if base.kind in ("share", "change") else ""

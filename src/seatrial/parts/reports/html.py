@@ -21,7 +21,19 @@ from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _calibration, _fairness, _page, _provenance, _robustness, _slices, _training
+from seatrial.parts.reports import (
+    _batching,
+    _calibration,
+    _effect,
+    _fairness,
+    _page,
+    _provenance,
+    _robustness,
+    _security,
+    _sensitivity,
+    _slices,
+    _training,
+)
 from seatrial.parts.reports._audit import of_alone
 from seatrial.parts.reports._audit import section as audit
 from seatrial.parts.reports._candidate import crossed_cell, pages
@@ -120,11 +132,15 @@ def _where(shown: View) -> dict[str, Any]:
 SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "candidates": lambda shown, _: columns(shown, list(shown.rows)),
     "pictures": lambda shown, options: charts(shown.best(options.most)) or None,
+    "batching": lambda shown, _: _batching.section(shown),
+    "sensitivity": lambda shown, _: _sensitivity.section(shown),
     "audit": lambda shown, _: audit(shown.dossier.findings),
+    "effect": lambda shown, _: _effect.section(shown),
     "slices": lambda shown, _: _slices.section(shown),
     "fairness": lambda shown, _: _fairness.section(shown),
     "calibration": lambda shown, _: _calibration.section(shown),
     "robustness": lambda shown, _: _robustness.section(shown),
+    "security": lambda shown, _: _security.section(shown),
     "provenance": lambda shown, _: _provenance.sources(shown),
     "features": lambda shown, _: _provenance.worth(shown),
     "training": lambda shown, _: _training.section(shown),

@@ -16,7 +16,7 @@ from pydantic import Field
 from seatrial.contracts.audited import Audited
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
-from seatrial.parts.reports import _audit
+from seatrial.parts.reports import _audit, _effect
 from seatrial.parts.reports._cells import columns, grouped
 from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import worse
@@ -78,6 +78,7 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "level": per_cent((1 + dossier.verdict.level) / 2),
         "served": worse(shown),
         "audit": _audit.section(dossier.findings),
+        "effect": _effect.section(shown),
         "training": section(shown),
         "about": about,
         "hidden": len(shown.measured) - len(kept),

@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit
+from seatrial.parts.reports import _audit, _effect, _security
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -90,13 +90,14 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
     shown = view(dossier)
     blocks = [
         _candidates(shown, options, console),
-        _data(shown),
+        _origin_of_data(shown),
         _broken(shown),
         _spared(shown),
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
-        _data(dossier),
+        _attacked(shown),
+        _audited(shown),
         _training(shown),
         _sentence(dossier),
     ]
@@ -242,7 +243,7 @@ def _level(shown: View, what: str) -> float | None:
 # --- what is said below ------------------------------------------------------------------------------------------------
 
 
-def _data(shown: View) -> RenderableType | None:
+def _origin_of_data(shown: View) -> RenderableType | None:
     """What is wrong with where the data comes from: other rows than were approved, rows that must be gone."""
     found = [one for one in shown.dossier.findings if one.what in ("data.approved", "lineage.files", "lineage.overdue")]
     wrong = [one for one in found if one.note and (one.value is False or (one.what == "lineage.overdue" and one.value))]
@@ -292,6 +293,12 @@ def _line(name: str, reason: str, style: str) -> RenderableType:
     return Padding(Text.assemble((name, style), ("  " if name else ""), (reason, "dim")), (0, 0, 0, 2))
 
 
+def _attacked(shown: View) -> RenderableType | None:
+    """What stood under attack, of the reference and the candidate that is spoken of, and the signs of weak attacks."""
+    told = _security.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _security.brief(told)))
+
+
 def _why(shown: View, options: Options) -> RenderableType | None:
     said = words()["terminal"]
     rows = [row for row in shown.measured if row.unmet]
@@ -326,9 +333,11 @@ def _served(shown: View) -> RenderableType | None:
     return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines))
 
 
-def _data(dossier: Dossier) -> RenderableType | None:
-    told = _audit.section(dossier.findings)
-    return None if told is None else Group(Text(words()["audit"]["title"], style="bold"), audit_text(told))
+def _audited(shown: View) -> RenderableType | None:
+    told = _audit.section(shown.dossier.findings)
+    if told is None:
+        return None
+    return Group(Text(words()["audit"]["title"], style="bold"), audit_text(told, _effect.section(shown)))
 
 
 def _training(shown: View) -> RenderableType | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-LOWEST_FIRST = ("int8", "fp16", "bf16", "fp32", "fp64")
+LOWEST_FIRST = ("int8", "fp16", "bf16", "tf32", "fp32", "fp64")
 _QUANTISING = {
     "QuantizeLinear",
     "DynamicQuantizeLinear",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import re
 import shutil
 import warnings
 from collections import Counter
@@ -26,27 +25,24 @@ from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
+from seatrial.parts.runtimes._torch_cuda import Accelerator, Graphed
 from seatrial.parts.runtimes._torch_gradient import losses
 from seatrial.parts.runtimes._torch_module import built, words
+from seatrial.parts.runtimes._torch_profile import DeviceClock, graphs, profiled
 
 NEEDS = ("torch", "safetensors")
 EXTRA = "torch"
-ACCEPTS = {"format": ("torch",), "device": ("cpu", "cuda"), "precision": ("fp32", "bf16", "fp16")}
+ACCEPTS = {"format": ("torch",), "device": ("cpu", "cuda"), "precision": ("fp32", "tf32", "bf16", "fp16")}
+GIVES = {"gradient": ("yes",)}
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
-    "tf32": ("not yet ours", "TF32 is switched off on GPUs, so that fp32 means fp32"),
+    "tf32": ("not run here", "on GPUs alone; fp32 means fp32, TF32 is switched off for it"),
+    "cuda_graphs": ("not run here", "captured and replayed as PyTorch documents it; tried on a stand-in for a GPU"),
     "dynamic shapes": (
         "not yet ours",
         "a compiled module is compiled for one row and for full batches; others are filled up",
     ),
 }
-
-_HEAVY = re.compile(
-    r"aten::(_convolution|mm|addmm|bmm|baddbmm|addbmm|mv|addmv|_addmm_activation|_int_mm|_scaled_mm|mkldnn_linear|"
-    r"mkldnn_rnn_layer|_cudnn_rnn|_scaled_dot_product_\w+_attention\w*)|mkldnn::\w+|quantized::(conv|linear)\w*|onednn::q\w+"
-)
-_TYPES = {"float": "fp32", "double": "fp64", "c10::BFloat16": "bf16", "c10::Half": "fp16", "c10::quint8": "int8", "c10::qint8": "int8", "signed char": "int8", "unsigned char": "int8"}  # fmt: skip
-
 
 _EXTRA = "\0of each row"
 """The name under which labels, cotangents and losses travel beside inputs and outputs."""
@@ -59,6 +55,9 @@ class Options(PartOptions):
     backend: str = Field(default="inductor", description="the backend of torch.compile")
     channels_last: bool = Field(
         default=False, description="keep images as NHWC in memory, which bf16 convolutions like"
+    )
+    cuda_graphs: bool = Field(
+        default=False, description="on a GPU, record the kernels of one row and of full batches once, and replay them"
     )
     device_time: bool = Field(
         default=False,
@@ -76,7 +75,7 @@ def absent(device: str) -> str | None:
     """Why this device can't be used here, without loading PyTorch."""
     if device == "cpu":
         return None
-    if device != "cuda":
+    if device.partition(":")[0] != "cuda":
         return f"PyTorch is used on cpu and cuda here, not on `{device}`"
     if reason := no_cuda():
         return reason
@@ -91,8 +90,8 @@ def open(artefact: Artefact, setting: Setting, options: Options) -> Session:
         raise Unsupported(f"PyTorch is used in {', '.join(ACCEPTS['precision'])} here, not in {setting.precision}")
     if reason := absent(setting.device):
         raise Unsupported(reason)
-    if options.compiled and options.backend == "inductor" and setting.device == "cpu":
-        _need_compiler()
+    if setting.device == "cpu":
+        _fits_a_processor(setting, options)
     return Session(artefact, setting, options)
 
 
@@ -100,10 +99,9 @@ class Session:
     """A module ready to answer."""
 
     def __init__(self, artefact: Artefact, setting: Setting, options: Options) -> None:
-        import torch
-
         self._setting, self._options = setting, options
-        self._device = torch.device(setting.device)
+        self._accelerator = accelerator()
+        self._device = self._accelerator.device(setting.device)
         program, sizes = built(artefact)
         fixed = artefact.signature.fixed_batch
         sizes = sizes or ((fixed,) if fixed else ())
@@ -111,15 +109,21 @@ class Session:
         self._module = _placed(program, self._device, options)
         self._pass = _passing(self._module, artefact)
         self._names = [output.name for output in artefact.signature.outputs]
-        self._forward = _compile(self._module, options) if options.compiled else self._module
-        self._graphs = _graphs()["graphs"] if options.compiled else 0
-        if options.compiled:
+        self._forward = self._prepared()
+        self._graphs = graphs()["graphs"] if options.compiled else 0
+        if options.compiled or options.cuda_graphs:
             sizes = sizes or tuple(sorted({1, setting.batch}))
         self._sizes = sizes if not options.compiled else ((fixed,) if fixed else ())
         self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, sizes) if sizes else self._run
         self._last: dict[str, Any] = {}
-        timed = options.device_time and self._device.type == "cuda"
-        self._clock = DeviceClock(lambda: torch.cuda.Event(enable_timing=True)) if timed else None
+        timed = options.device_time and setting.device != "cpu"
+        self._clock = DeviceClock(self._accelerator.event) if timed else None
+
+    def _prepared(self) -> Any:
+        """What answers: the module itself, compiled, or recorded as a CUDA graph."""
+        if self._options.compiled:
+            return _compile(self._module, self._options)
+        return Graphed(self._module, self._accelerator) if self._options.cuda_graphs else self._module
 
     def predict(self, values: Values) -> Values:
         """Answers by output name, in host memory. Raises `ModelError` naming what doesn't fit."""
@@ -129,12 +133,12 @@ class Session:
         """The types of each heavy kernel, from a profile of the last query; for a compiled module, how many graphs."""
         if not self._last:
             raise ModelError("what really runs is known after the first answer")
-        kernels, device = _profile(lambda: self._answers(self._last))
-        precision = lowest(_TYPES.get(dtype, "unknown") for _, dtype in kernels)
+        kernels, device = profiled(lambda: self._answers(self._last), self._device.type == "cuda")
+        precision = lowest(kind for _, kind in kernels)
         said = fell_back(self._setting.precision, precision, False, "PyTorch")
         details: dict[str, Any] = {"version": version("torch"), "operators": dict(Counter(map(" ".join, kernels)))}
         if self._options.compiled:
-            details |= _graphs()
+            details |= graphs()
             details["graphs"] -= self._graphs
             if not details["graphs"]:
                 said = "torch.compile found nothing to compile, so the module ran eagerly"
@@ -169,7 +173,7 @@ class Session:
         if not wanted:
             raise Unsupported("no input is a float, so there is no gradient by the inputs")
         try:
-            with torch.enable_grad(), _precision(self._setting):
+            with torch.enable_grad(), _precision(self._setting, self._options, self._device.type):
                 positional, named = self._pass(dict(tensors))
                 answers = named_outputs(self._module(*positional, **named), self._names)
             if loss.output not in answers:
@@ -210,7 +214,7 @@ class Session:
     def _answers(self, values: dict[str, Any]) -> dict[str, Any]:
         import torch
 
-        with torch.inference_mode(), _precision(self._setting):
+        with torch.inference_mode(), _precision(self._setting, self._options, self._device.type):
             try:
                 positional, named = self._pass({name: self._tensor(value) for name, value in values.items()})
                 with self._clock or contextlib.nullcontext():
@@ -226,31 +230,6 @@ class Session:
         if self._options.channels_last and tensor.ndim == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
-
-
-class DeviceClock:
-    """What a GPU works for each query: the time between two events in its stream. `event` makes one."""
-
-    def __init__(self, event: Callable[[], Any]) -> None:
-        self._first, self._last = event(), event()
-        self._seconds, self._queries = 0.0, 0
-
-    def __enter__(self) -> None:
-        self._first.record()
-
-    def __exit__(self, *error: object) -> None:
-        self._last.record()
-
-    def note(self) -> None:
-        """Count the query that has just been answered."""
-        self._seconds += self._first.elapsed_time(self._last) / 1e3
-        self._queries += 1
-
-    def spent(self) -> dict[str, float]:
-        """Mean seconds a query since this was last asked."""
-        seconds, queries = self._seconds, self._queries
-        self._seconds, self._queries = 0.0, 0
-        return {"device": seconds / queries} if queries else {}
 
 
 def named_outputs(answer: Any, names: list[str]) -> dict[str, Any]:
@@ -271,6 +250,11 @@ def named_outputs(answer: Any, names: list[str]) -> dict[str, Any]:
     return dict(zip(names, answers, strict=False))
 
 
+def accelerator() -> Accelerator:
+    """What stands between a session and a GPU."""
+    return Accelerator()
+
+
 def _settle(setting: Setting) -> None:
     """Threads and the meaning of fp32, after the user's code ran, which may have set them."""
     import torch
@@ -278,8 +262,9 @@ def _settle(setting: Setting) -> None:
     torch.set_num_threads(setting.threads)
     with contextlib.suppress(RuntimeError):  # it can be set once in a process, before the first use
         torch.set_num_interop_threads(1)
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
+    tf32 = setting.precision == "tf32"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of compilers would disturb other workers
     warnings.filterwarnings("ignore", module=r"torch\._(inductor|dynamo)")
 
@@ -316,12 +301,20 @@ def _compile(module: Any, options: Options) -> Any:
 
     torch._dynamo.config.fail_on_recompile_limit_hit = True  # rather than going on eagerly without a word
     try:
-        return torch.compile(module, backend=options.backend, dynamic=False)
+        mode = "reduce-overhead" if options.cuda_graphs else None  # inductor's own CUDA graphs
+        return torch.compile(module, backend=options.backend, dynamic=False, mode=mode)
     except Exception as error:
         raise Unsupported(f"torch.compile: {words(error)}") from error
 
 
-def _need_compiler() -> None:
+def _fits_a_processor(setting: Setting, options: Options) -> None:
+    """Raises `Unsupported` for what needs a GPU, or a compiler that isn't there."""
+    if setting.precision == "tf32":
+        raise Unsupported("TF32 is arithmetic of NVIDIA GPUs, and this candidate runs on a processor")
+    if options.cuda_graphs:
+        raise Unsupported("CUDA graphs are recorded on a GPU, and this candidate runs on a processor")
+    if not options.compiled or options.backend != "inductor":
+        return
     names = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++"]
     if not any(map(shutil.which, names)):
         raise Unsupported(
@@ -330,13 +323,14 @@ def _need_compiler() -> None:
         )
 
 
-def _precision(setting: Setting) -> Any:
+def _precision(setting: Setting, options: Options, device: str) -> Any:
     import torch
 
-    if setting.precision == "fp32":
+    if setting.precision in ("fp32", "tf32"):
         return contextlib.nullcontext()
     dtype = torch.bfloat16 if setting.precision == "bf16" else torch.float16
-    return torch.autocast(setting.device, dtype)
+    cached = not options.cuda_graphs  # a recorded graph must cast weights by itself, each time
+    return torch.autocast(device, dtype, cache_enabled=cached)
 
 
 def _host(tensor: Any) -> Any:
@@ -347,23 +341,3 @@ def _host(tensor: Any) -> Any:
         raise ModelError(f"the module gives a {type(tensor).__name__} where a tensor is wanted")
     reduced = tensor.dtype in (torch.bfloat16, torch.float16)
     return np.asarray((tensor.float() if reduced else tensor).cpu())
-
-
-def _profile(query: Callable[[], Any]) -> tuple[list[tuple[str, str]], str]:
-    """(kernel, type of its first input) of each heavy kernel of one query, and the device of the answer."""
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:
-        answers = query()
-    events = seen.profiler.kineto_results.events()
-    kernels = [
-        (event.name(), event.dtypes()[0]) for event in events if event.dtypes() and _HEAVY.fullmatch(event.name())
-    ]
-    return kernels, next((answer.device.type for answer in answers.values()), "")
-
-
-def _graphs() -> dict[str, Any]:
-    """How many graphs torch.compile made in this process, and where it broke off."""
-    from torch._dynamo.utils import counters
-
-    return {"graphs": counters["stats"]["unique_graphs"], "graph_breaks": dict(counters["graph_break"])}

@@ -6,10 +6,13 @@ Karnin et al. 2013, Jamieson & Talwalkar 2016). Those papers drop the worse half
 - a bound shows that it fails a requirement, or
 - a bound shows that it isn't more than `within` better than one that fails nothing, in the study's `prefer`, or
 - it differs from one that fails a bound of latency or memory only by more of what can't help (`assume`). That is an assumption
-  and not a proof, and the note says so.
+  and not a proof, and the note says so, or
+- after the last short round so many others stand better as are measured in full at most (`finalists`). That is a rank and not
+  a proof, and the note says how much better it might be.
 
 Bounds are t intervals on paired ratios of the same rounds, at a level at which all candidates and all rungs hold together with
-`confidence` (union bound), so that looking often costs nothing of it. Who stays is measured in full rounds, apart from those
+`confidence` (union bound), so that looking often costs nothing of it. Few rounds say little of one candidate's noise; where there are
+six or more, that of all is learned from together (`numerics/spreads.py`). Who stays is measured in full rounds, apart from those
 that chose it, so its figures aren't flattered by having been chosen. Where the one that displaced others fails a requirement in
 the end, these come back.
 
@@ -20,7 +23,7 @@ the end, these come back.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -31,6 +34,7 @@ from seatrial.contracts.quantity import parse
 from seatrial.contracts.race import Entrant, Failing, Leaving, Race, Rungs
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.ratios import paired_ratio, ratio_apart
+from seatrial.numerics.spreads import ratio_beside, spreads
 from seatrial.numerics.stopping import looks
 
 CANNOT = {
@@ -42,11 +46,16 @@ CANNOT = {
 
 _FEWEST = 3
 """Common rounds that a paired interval takes."""
+_CROWD = 6
+"""Candidates from which on each one's noise is told from that of all."""
 _PEAK = {"int8": 4.0, "bf16": 3.0, "fp16": 2.0, "int4": 2.0}
 """How many times as fast as fp32 a precision may be, uncalibrated: a hint of order and nothing else."""
 _BOUNDED = ("latency", "memory", "cold_start")
 
 Share = Annotated[float, BeforeValidator(lambda given: parse(given).value), Field(ge=0, lt=1)]
+Finalists = Annotated[float, BeforeValidator(lambda given: parse(given).value), Field(gt=0, le=1)]
+Noise = Mapping[str, tuple[float, float]]
+"""Of each candidate: the variance of a round's logarithm, and its degrees of freedom."""
 
 
 class Options(PartOptions):
@@ -56,8 +65,12 @@ class Options(PartOptions):
         default=0.1, gt=0, description="how long a block of a short round lasts, as a share of a full one"
     )
     least: int = Field(default=4, ge=2, description="short rounds before anything is left out")
-    most: int = Field(default=16, ge=2, description="short rounds after which who is left is measured in full")
+    most: int = Field(default=12, ge=2, description="short rounds after which who is left is measured in full")
     within: Share = Field(default=0.02, description="how much better a candidate must be able to be to stay in")
+    finalists: Finalists = Field(
+        default=0.1,
+        description="at most this share of the candidates is measured in full, and two at least; `100 %` sets no limit",
+    )
     confidence: float = Field(
         default=0.95,
         gt=0.5,
@@ -72,7 +85,9 @@ class Options(PartOptions):
 
 def order(candidates: Sequence[Candidate], options: Options) -> list[str]:
     """The likely fastest first, by uncalibrated peaks: with a budget, they are measured before it is spent."""
-    hints = {one.id: _PEAK.get(one.precision, 1.0) * one.threads * (1.0 + math.log2(one.batch)) for one in candidates}
+    hints = {
+        one.id: _PEAK.get(one.precision, 1.0) * one.processors * (1.0 + math.log2(one.batch)) for one in candidates
+    }
     variants = {one.id: 1.0 + ("int8" in one.variant.name) for one in candidates}
     return sorted(hints, key=lambda id_: -hints[id_] * variants[id_])
 
@@ -93,8 +108,10 @@ def leave(race: Race, options: Options) -> list[Leaving]:
         one for entrant in race.running if entrant.id not in out for one in _assumed(entrant, hopeless, race, options)
     ]
     out |= {one.candidate for one in assumed}
-    staying = [one for one in race.running if one.id not in out]
-    return [*failed, *assumed, *_displaced(staying, race, options)]
+    displaced = _displaced([one for one in race.running if one.id not in out], race, options)
+    out |= {one.candidate for one in displaced}
+    ranked = _beyond([one for one in race.running if one.id not in out], race, options) if race.last else []
+    return [*failed, *assumed, *displaced, *ranked]
 
 
 # --- by requirements --------------------------------------------------------------------------------------------------------
@@ -136,12 +153,12 @@ def _displaced(running: Sequence[Entrant], race: Race, options: Options) -> list
     able = [one for one in running if one.sound and len(one.values) >= _FEWEST]
     if race.better is None or not able:
         return []
-    spent = (1.0 - options.confidence) / (max(1, race.compared - 1) * max(1, race.looks))
-    leader = max(able, key=lambda one: _standing(one, able, race))
+    noise, level = _noise(race), _level(race, options)
+    leader = max(able, key=lambda one: _standing(one, able[0], race))
     found = []
     for one in running:
         rivals = [leader, *(other for other in able if other is not leader)]
-        bounds = [(other, _at_most(one, other, race, 1.0 - 2.0 * spent)) for other in rivals if other is not one]
+        bounds = ((other, _at_most(one, other, race, level, noise)) for other in rivals if other is not one)
         room = 1.0 if one.relied or one is leader else 1.0 + options.within
         beaten = next((
             (other, bound)
@@ -149,9 +166,33 @@ def _displaced(running: Sequence[Entrant], race: Race, options: Options) -> list
             if bound is not None and bound.high is not None and bound.high < (room if other is leader else 1.0)
         ), None)  # fmt: skip
         if beaten:
-            found.append(Leaving(one.id, _words(one, beaten[0], beaten[1], race, spent), by=beaten[0].id))
+            found.append(Leaving(one.id, _words(one, beaten[0], beaten[1], race, level), by=beaten[0].id))
     gone = {one.candidate for one in found}
     return [one for one in found if one.by not in gone or _rests(one, found, gone)]
+
+
+def _beyond(running: Sequence[Entrant], race: Race, options: Options) -> list[Leaving]:
+    """Those that rank behind as many sound ones as are measured in full at most."""
+    able = [one for one in running if one.sound and len(one.values) >= _FEWEST]
+    most = max(2, math.ceil(options.finalists * race.compared))
+    if race.better is None or options.finalists >= 1.0 or len(able) < most:
+        return []
+    standing = {one.id: _standing(one, able[0], race) for one in running if len(one.values) >= _FEWEST}
+    finalists = sorted(able, key=lambda one: -standing[one.id])[:most]
+    others = [one for one in running if one.id in standing and one not in finalists and not one.relied]
+    leader, noise, level = finalists[0], _noise(race), _level(race, options)
+    found = []
+    for one in others:
+        bound = _at_most(one, leader, race, level, noise)
+        if bound is not None and standing[one.id] < standing[finalists[-1].id]:
+            words = f"{most} candidates stood better, which is as many as are measured in full (`finalists`); {_words(one, leader, bound, race, level)}"
+            found.append(Leaving(one.id, words, by=leader.id))
+    return found
+
+
+def _level(race: Race, options: Options) -> float:
+    """At which all candidates' upper bounds hold together at all looks."""
+    return 1.0 - 2.0 * (1.0 - options.confidence) / (max(1, race.compared - 1) * max(1, race.looks))
 
 
 def _rests(one: Leaving, found: Sequence[Leaving], gone: set[str]) -> bool:
@@ -164,27 +205,46 @@ def _rests(one: Leaving, found: Sequence[Leaving], gone: set[str]) -> bool:
     return at not in gone
 
 
-def _standing(one: Entrant, able: Sequence[Entrant], race: Race) -> float:
-    """By how much it beats the first of the able, on common rounds: orders them without bounds."""
-    ratio = _ratio(one, able[0], race, 0.5)
+def _noise(race: Race) -> Noise:
+    """How much each candidate's figures vary beside the others' of the same rounds; empty where they are too few to tell."""
+    known = [one for one in (*race.running, *race.gone) if len(one.values) >= 2]
+    names = list(dict.fromkeys(name for one in known for name in one.values))
+    if len(known) < _CROWD:
+        return {}
+    found = spreads(
+        [[math.log(one.values[name]) if name in one.values else math.nan for name in names] for one in known]
+    )
+    if found is None:
+        return {}
+    pairs = zip(found.variances.tolist(), found.freedom.tolist(), strict=True)
+    return dict(zip((one.id for one in known), pairs, strict=True))
+
+
+def _standing(one: Entrant, other: Entrant, race: Race) -> float:
+    """By how much it beats another on common rounds: orders them without bounds."""
+    ratio = _ratio(one, other, race, 0.5, {})
     return ratio.value if ratio else 1.0
 
 
-def _at_most(one: Entrant, other: Entrant, race: Race, level: float) -> Interval | None:
-    return _ratio(one, other, race, level) if len(one.values) >= _FEWEST else None
+def _at_most(one: Entrant, other: Entrant, race: Race, level: float, noise: Noise) -> Interval | None:
+    return _ratio(one, other, race, level, noise) if len(one.values) >= _FEWEST else None
 
 
-def _ratio(one: Entrant, other: Entrant, race: Race, level: float) -> Interval | None:
+def _ratio(one: Entrant, other: Entrant, race: Race, level: float, noise: Noise) -> Interval | None:
     """How many times as good one is as the other: paired where they met in enough rounds, else from rounds apart."""
     above, below = (one, other) if race.better == "higher" else (other, one)
     common = [name for name in above.values if name in below.values]
     if len(common) >= _FEWEST:
-        return paired_ratio([above.values[name] for name in common], [below.values[name] for name in common], level)
+        sides = [above.values[name] for name in common], [below.values[name] for name in common]
+        if one.id not in noise or other.id not in noise:
+            return paired_ratio(*sides, level)
+        (mine, freely), (theirs, freedom) = noise[one.id], noise[other.id]
+        return ratio_beside(*sides, (mine, theirs), min(freely, freedom), level)
     if not above.values or not below.values:
         return None
     return ratio_apart([*above.values.values()], [*below.values.values()], level)
 
 
-def _words(one: Entrant, other: Entrant, bound: Interval, race: Race, spent: float) -> str:
+def _words(one: Entrant, other: Entrant, bound: Interval, race: Race, level: float) -> str:
     at_most = f"at most {bound.high:.3g} times as good as `{other.label}` in {race.what}"
-    return f"{at_most}, with {100 * (1 - spent):.4g} % confidence after {len(one.values)} short rounds"
+    return f"{at_most}, with {50 * (1 + level):.4g} % confidence after {len(one.values)} short rounds"

@@ -16,8 +16,9 @@ from pydantic import Field, model_validator
 from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import ModelError
-from seatrial.parts.subjects._files import found, looks_pickled, sha256
+from seatrial.parts.subjects._files import found, sha256
 from seatrial.parts.subjects._functions import source
+from seatrial.parts.subjects._safetensors import whole
 
 GIVES = {"format": ("torch",)}
 CANNOT = {
@@ -36,15 +37,6 @@ CANNOT = {
         "the file of the function is part of the model's identity, what it imports isn't",
     ),
 }
-
-_CONVERT = (
-    "where you trust the file: "
-    "`python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{0}', weights_only=True), '{1}')\"`"
-)
-
-
-MOST_HEADER = 100_000_000
-"""Bytes; the bound that safetensors itself sets."""
 
 
 class Options(PartOptions):
@@ -80,7 +72,7 @@ def read(options: Options, folder: Path) -> Artefact:
     assert options.weights is not None
     place, _, function = options.module.rpartition(":")
     code = found(folder, place) if place.endswith(".py") else source(place, folder)
-    weights = _weights(found(folder, options.weights))
+    weights = whole(found(folder, options.weights))
     name = code.name if place.endswith(".py") else place
     arguments = f" {json.dumps(options.arguments, sort_keys=True)}" if options.arguments else ""
     return _artefact(
@@ -111,40 +103,3 @@ def _program(path: Path, trust: str | tuple[str, ...] | None) -> Artefact:
             "in the study, or let this file through once: `seatrial run STUDY --trust SHA256`",
         )
     return artefact
-
-
-def _weights(path: Path) -> Path:
-    """The path, if it holds whole safetensors: 8 bytes of length, a JSON header, and as many bytes as that promises."""
-    if looks_pickled(path):
-        raise ModelError(
-            f"{path}: pickled weights can run code when they are loaded, so they aren't",
-            next_step=_CONVERT.format(path.name, path.with_suffix(".safetensors").name),
-        )
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = file.read(length) if length < min(size, MOST_HEADER) else b""
-    try:
-        end = _end(json.loads(header))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ModelError(
-            f"{path} isn't a safetensors file: its header can't be true",
-            next_step="save it with safetensors.torch.save_file",
-        ) from error
-    if size != 8 + length + end:
-        raise ModelError(
-            f"{path} is cut off or lies: {size} bytes where its header promises {8 + length + end}",
-            next_step="copy or save the file again",
-        )
-    return path
-
-
-def _end(header: dict[str, Any]) -> int:
-    """Where the last tensor ends. Raises `ValueError` unless tensors follow each other without overlap or gap."""
-    spans = sorted(tuple(tensor["data_offsets"]) for name, tensor in header.items() if name != "__metadata__")
-    reached = 0
-    for start, end in spans:
-        if type(start) is not int or type(end) is not int or start != reached or end < start:
-            raise ValueError(f"a tensor lies from {start} to {end}, after one that ends at {reached}")
-        reached = end
-    return reached

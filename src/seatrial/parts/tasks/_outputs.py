@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seatrial.contracts.shown import shown as seen
 from seatrial.contracts.values import Values
 from seatrial.errors import DataError
 
@@ -45,7 +46,7 @@ def numeric_labels(column: Any, wanted: str) -> Array:
             raise DataError(f"{bad} labels are missing")
         column = np.array(column.tolist())
     if column.dtype.kind not in "fiub":
-        shown = ", ".join(f"`{one}`" for one in dict.fromkeys(column.reshape(-1)[:3].tolist()))
+        shown = ", ".join(f"`{seen(one)}`" for one in dict.fromkeys(column.reshape(-1)[:3].tolist()))
         raise DataError(f"labels are {'text' if column.dtype.kind == 'U' else column.dtype}: {shown}", next_step=wanted)
     if column.dtype.kind == "f" and (bad := int((~np.isfinite(column)).sum())):
         raise DataError(f"{bad} labels are missing (not a number)")

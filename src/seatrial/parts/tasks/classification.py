@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.record import Scalar
+from seatrial.contracts.shown import shown as seen
 from seatrial.contracts.study import Output
 from seatrial.contracts.values import Values
 from seatrial.errors import DataError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("scores", "probabilities"), "means": ("logits", "probabilities", "scores")}
+GIVES = {"answers": ("scores", "probabilities"), "means": ("logits", "probabilities", "scores"), "labels": ("class",)}
 SUM_TOLERANCE = 1e-3
 _MEANS = ("logits", "probabilities", "scores")
 
@@ -153,7 +154,7 @@ def _whole(one: Scalar) -> bool:
 def _all_known(unknown: list[Any], classes: Sequence[Scalar]) -> None:
     if not unknown:
         return
-    shown = ", ".join(f"`{value}`" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    shown = ", ".join(f"`{seen(value)}`" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
     there = [str(one) for one in classes]
     near = difflib.get_close_matches(str(unknown[0]), there, n=1, cutoff=0.5)
     listed = f"{', '.join(there[:10])}{', ...' if len(there) > 10 else ''}"

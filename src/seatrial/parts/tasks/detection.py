@@ -10,8 +10,8 @@ its highest class counts. A row's output has fixed size; non-maximum suppression
 in `classes`, or, where those are numbers themselves, the numbers meant.
 
 The label column holds for each row a list of boxes: four numbers, class, and where known whether it is a crowd (0 or 1) and the
-area in pixels. All rows have equally many: lists are filled up with boxes of -1 alone, as an array (rows x boxes x 5 to 7) in an
-.npz file or nested lists in Parquet.
+area in pixels. Rows with fewer boxes than the fullest are filled up with boxes of -1 alone: the data set `coco` does so by itself, `parquet`
+and `arrow` for lists of unequal length (`fill: {boxes: -1}`); in an .npz file it is an array (rows x boxes x 5 to 7).
 
 Answers are `boxes` (rows x boxes x 4, corners in pixels), `confidence` and `found` (rows x boxes; -1 for none).
 """
@@ -34,12 +34,8 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ("threshold",)}
-GIVES = {"answers": ("boxes", "confidence", "found"), "means": ("boxes",)}
+GIVES = {"answers": ("boxes", "confidence", "found"), "means": ("boxes",), "labels": ("boxes",)}
 CANNOT = {
-    "lists of unequal length, COCO JSON": (
-        "not yet ours",
-        "fill lists up with boxes of -1, and save them as an array or nested lists",
-    ),
     "suppression after the model": (
         "not yet ours",
         "export the model with its non-maximum suppression, as detectors are served",

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.contracts.part import PartOptions
+from seatrial.contracts.shown import shown as seen
 from seatrial.contracts.study import Output
 from seatrial.contracts.values import Values
 from seatrial.errors import DataError
@@ -88,5 +89,5 @@ def _items(column: Array) -> NDArray[np.int64]:
 def _roles(column: Array) -> NDArray[np.int64]:
     unknown = sorted({str(one) for one in column.tolist()} - set(ROLES))
     if unknown:
-        raise DataError(f"`{unknown[0]}` is no role", next_step=f"say one of: {', '.join(ROLES)}")
+        raise DataError(f"`{seen(unknown[0])}` is no role", next_step=f"say one of: {', '.join(ROLES)}")
     return np.array([ROLES[str(one)] for one in column.tolist()], np.int64)

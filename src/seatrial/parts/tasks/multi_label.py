@@ -28,7 +28,11 @@ from seatrial.parts.tasks._outputs import named, numbers, numeric_labels
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
-GIVES = {"answers": ("scores", "probabilities", "chosen"), "means": ("logits", "probabilities", "scores")}
+GIVES = {
+    "answers": ("scores", "probabilities", "chosen"),
+    "means": ("logits", "probabilities", "scores"),
+    "labels": ("many",),
+}
 ACCEPTS = {"setting": ("threshold",)}
 HALF = 0.5
 TOLERANCE = 1e-6

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("values", "quantiles"), "means": ("values",)}
+GIVES = {"answers": ("values", "quantiles"), "means": ("values",), "labels": ("numbers",)}
 MEDIAN = 0.5
 
 

@@ -9,7 +9,7 @@ import io
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,22 @@ def session(file: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def shown(model: Any, batches: Iterable[dict[str, Any]], file: Path, large: bool) -> Iterator[dict[str, Any]]:
+    """Of each batch everything that the model takes, holds on the way and gives, by name; `file` is written to ask for it."""
+    import onnx
+
+    open_ = onnx.ModelProto()
+    open_.CopyFrom(model)
+    outside = {output.name for output in open_.graph.output}
+    inner = [name for node in open_.graph.node for name in node.output if name and name not in outside]
+    open_.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
+    save(open_, file, large)
+    opened = session(file)
+    names = [output.name for output in opened.get_outputs()]
+    for batch in batches:
+        yield dict(zip(names, opened.run(names, batch), strict=True)) | batch
 
 
 def _prepare(source: Path, target: Path, large: bool) -> None:

@@ -13,20 +13,20 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
 from seatrial.contracts.values import Values
 from seatrial.errors import Unsupported
-from seatrial.parts.variants import _onnx
+from seatrial.parts.variants import _entropy, _onnx
 
 ROWS = 64
 """Most calibration rows in one query."""
 
-_METHODS = {"minmax": "MinMax", "percentile": "Percentile"}
+_METHODS = {"minmax": "MinMax", "entropy": "MinMax", "percentile": "Percentile"}
 
 
 class StaticOptions(PartOptions):
     """How ranges are found and numbers stored."""
 
-    method: Literal["minmax", "percentile"] = Field(
+    method: Literal["minmax", "entropy", "percentile"] = Field(
         default="minmax",
-        description="how ranges are taken from the calibration rows; percentile holds every activation in memory",
+        description="how ranges are taken from the calibration rows: all that was seen, what changes the distribution least, or a share; percentile holds every activation in memory",
     )
     percentile: float = Field(
         default=99.999, gt=50, le=100, description="for `method: percentile`: share kept, in percent"
@@ -56,6 +56,10 @@ def quantise(source: Path, target: Path, rows: Any, options: StaticOptions, larg
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    if options.method == "entropy":
+        ranges = ranges or source.parent / "ranges.json"
+        if not ranges.exists():
+            _entropy.ranges(source, list(iter(rows.get_next, None)), ranges, large)
     quantize_static(
         str(source),
         str(target),
@@ -119,7 +123,7 @@ def rows(count: int, fixed: int | None, method: str) -> int:
     """Rows a query: as many as the model takes; where histograms are kept, a divisor of all, for they want equal queries."""
     if fixed is not None and count < fixed:
         raise Unsupported(f"the model takes {fixed} rows a query, and there are only {count} calibration rows")
-    if fixed is not None or method == "minmax":
+    if fixed is not None or method != "percentile":
         return fixed or ROWS
     return max(size for size in range(1, ROWS + 1) if count % size == 0)
 

@@ -153,14 +153,38 @@ class Lesson(NamedTuple):
     targets: dict[str, Any]
 
 
+def labelled(inputs: tuple[Any, ...], labels: Any) -> Lesson:
+    """What there is to learn from labels: classes, labels chosen one by one, or numbers."""
+    import torch
+
+    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
+    return Lesson(inputs, {"labels": torch.from_numpy(np.array(labels, np.int64 if whole else np.float32))})
+
+
+def label_loss(answer: Any, given: Mapping[str, Any]) -> Any:
+    """Cross entropy of classes, of labels chosen one by one, or the mean square of numbers; the module gives logits or numbers."""
+    from torch.nn import functional
+
+    labels = given["labels"]
+    if not labels.is_floating_point():
+        return functional.cross_entropy(answer, labels)
+    if labels.ndim == 2:
+        return functional.binary_cross_entropy_with_logits(answer, labels)
+    return functional.mse_loss(answer.reshape(labels.shape), labels)
+
+
 def learn(
     module: Any,
     lesson: Lesson,
     loss: Callable[[Any, Mapping[str, Any]], Any],
     options: LearningOptions,
     seed: int,
+    after: Callable[[], None] = lambda: None,
 ) -> tuple[float, float]:
-    """Train in place; mean loss of the first and of the last pass. The same seed and threads give the same weights."""
+    """Train in place; mean loss of the first and of the last pass. The same seed and threads give the same weights.
+
+    `after` is called after each step, so that what shall not change can be set back.
+    """
     import torch
 
     torch.set_num_threads(options.threads)
@@ -183,6 +207,7 @@ def learn(
                 found.backward()
                 optimiser.step()
                 plan.step()
+                after()
                 summed += float(found.detach()) * len(chosen)
             losses.append(summed / rows)
     module.eval()

@@ -60,6 +60,13 @@ def symmetric(values: Array, axis: int | None) -> tuple[NDArray[np.int8], NDArra
     return rounded, scale.reshape(-1) if axis is not None else scale.reshape(())
 
 
+def smallest(values: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """The array with this share of its entries, the smallest in absolute value, at zero; of equal ones the first go."""
+    made = values.copy().reshape(-1)
+    made[np.argsort(np.abs(made), kind="stable")[: int(share * made.size)]] = 0
+    return made.reshape(values.shape)
+
+
 class Blocks(NamedTuple):
     """A matrix in 4 bits by blocks: `stored` (columns x blocks x size / 2, two numbers a byte, the lower half first),
     `scales` (columns x blocks), `zeros` (columns x half as many blocks, packed alike)."""

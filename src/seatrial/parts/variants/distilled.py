@@ -22,7 +22,7 @@ from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.variants import _channels, _student
 from seatrial.parts.variants._student import Code
 
-NEEDS = ("torch", "safetensors")
+NEEDS = ("torch", "safetensors", "onnxscript")
 EXTRA = "torch"
 ACCEPTS = {"format": ("torch", "onnx"), "rows": ("train",)}
 GIVES = {"format": ("torch", "onnx")}

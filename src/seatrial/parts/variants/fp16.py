@@ -98,20 +98,8 @@ def _overflowing(model: Any, work: Path, rows: Values | None, fixed: int | None,
     """Names of nodes that read or give numbers beyond the limit on some calibration rows."""
     if not rows:
         return set()
-    import onnx
-
-    shown = onnx.ModelProto()
-    shown.CopyFrom(model)
-    outside = {output.name for output in shown.graph.output}
-    inner = [name for node in shown.graph.node for name in node.output if name and name not in outside]
-    shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
-    file = work / "shown.onnx"
-    _onnx.save(shown, file, large)
-    session = _onnx.session(file)
-    names = [output.name for output in session.get_outputs()]
-    beyond = set()
-    for batch in _batches(rows, fixed):
-        values = dict(zip(names, session.run(names, batch), strict=True)) | batch
+    beyond: set[str] = set()
+    for values in _onnx.shown(model, _batches(rows, fixed), work / "shown.onnx", large):
         beyond |= {name for name, value in values.items() if _largest(np.asarray(value)) > LIMIT}
     return {node.name for node in model.graph.node if beyond.intersection([*node.input, *node.output])}
 

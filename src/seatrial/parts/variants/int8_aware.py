@@ -27,10 +27,7 @@ NEEDS = ("onnxruntime", "onnx")
 ACCEPTS = {"format": ("onnx",), "rows": ("calibrate",)}
 GIVES = {"format": ("onnx",)}
 USES = ("runtimes", "tasks")
-CANNOT = {
-    "regression": ("not yet ours", "answers are right or wrong here: classification only"),
-    "entropy": ("not yet theirs", "as for int8_static"),
-}
+CANNOT = {"regression": ("not yet ours", "answers are right or wrong here: classification only")}
 VERSION = 1
 
 

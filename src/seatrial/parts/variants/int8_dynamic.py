@@ -19,6 +19,7 @@ from seatrial.parts.variants._quantise import quantised
 NEEDS = ("onnxruntime", "onnx")
 ACCEPTS = {"format": ("onnx",)}
 GIVES = {"format": ("onnx",)}
+USUAL = True
 
 
 class Options(PartOptions):

@@ -16,13 +16,8 @@ from seatrial.parts.variants._quantise import quantised
 NEEDS = ("onnxruntime", "onnx")
 ACCEPTS = {"format": ("onnx",), "rows": ("calibrate",)}
 GIVES = {"format": ("onnx",)}
-CANNOT = {
-    "entropy": (
-        "not yet theirs",
-        "ONNX Runtime's quantiser searches its entropy ranges among 128 bins for 128 levels, which leaves the ranges of minmax",
-    )
-}
 VERSION = 2
+USUAL = True
 
 
 class Options(_static.StaticOptions):

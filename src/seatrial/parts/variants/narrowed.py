@@ -7,18 +7,16 @@ remains is trained on their labels; without, it is left as it is, which costs qu
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making
 from seatrial.parts.variants import _channels, _student
 
-NEEDS = ("torch", "safetensors")
+NEEDS = ("torch", "safetensors", "onnxscript")
 EXTRA = "torch"
 ACCEPTS = {"format": ("torch",), "rows": ("train", "none")}
 GIVES = {"format": ("torch", "onnx")}
@@ -52,27 +50,8 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
         module.load_state_dict(cut.weights)
         module.eval()
         if making.train and making.train.labels is not None:
-            lesson = _lesson(inputs, making.train.labels)
-            begun, ended = _student.learn(module, lesson, _loss, options, making.seed)
+            lesson = _student.labelled(inputs, making.train.labels)
+            begun, ended = _student.learn(module, lesson, _student.label_loss, options, making.seed)
             found |= {"loss": [round(begun, 6), round(ended, 6)], "rows": len(inputs[0])}
         found["parameters"] = _student.parameters(module)
         return _student.kept("narrowed", module, code, artefact, making, options, found, inputs)
-
-
-def _lesson(inputs: tuple[Any, ...], labels: Any) -> _student.Lesson:
-    import torch
-
-    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
-    return _student.Lesson(inputs, {"labels": torch.from_numpy(np.array(labels, np.int64 if whole else np.float32))})
-
-
-def _loss(answer: Any, given: Mapping[str, Any]) -> Any:
-    """Cross entropy of classes, of labels chosen one by one, or the mean square of numbers; the module gives logits or numbers."""
-    from torch.nn import functional
-
-    labels = given["labels"]
-    if not labels.is_floating_point():
-        return functional.cross_entropy(answer, labels)
-    if labels.ndim == 2:
-        return functional.binary_cross_entropy_with_logits(answer, labels)
-    return functional.mse_loss(answer.reshape(labels.shape), labels)

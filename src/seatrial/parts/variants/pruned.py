@@ -18,14 +18,14 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
 from seatrial.errors import Unsupported
 from seatrial.parts.variants import _onnx
-from seatrial.parts.variants._weights import Weight, weights
+from seatrial.parts.variants._weights import Weight, smallest, weights
 
 NEEDS = ("onnxruntime", "onnx")
 ACCEPTS = {"format": ("onnx",)}
 GIVES = {"format": ("onnx",)}
 CANNOT = {
-    "fine_tuning": ("not yet ours", "what remains isn't trained again after pruning"),
-    "smaller_layers": ("not yet ours", "channels of zeros are not cut out of the layers"),
+    "fine_tuning": ("never", "an ONNX file can't be trained; `thinned` and `narrowed` train a torch module again"),
+    "smaller_layers": ("never", "channels of zeros stay; `narrowed` cuts them out of a torch module"),
 }
 VERSION = 1
 
@@ -60,13 +60,6 @@ def _pruned(found: list[Weight], options: Options) -> dict[str, NDArray[np.float
     if options.of == "channels":
         return {one.name: channels(one.values, one.axis, options.share) for one in found[:-1]}
     return {one.name: smallest(one.values, options.share) for one in found}
-
-
-def smallest(values: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """The array with this share of its entries, the smallest in absolute value, at zero; of equal ones the first go."""
-    made = values.copy().reshape(-1)
-    made[np.argsort(np.abs(made), kind="stable")[: int(share * made.size)]] = 0
-    return made.reshape(values.shape)
 
 
 def channels(values: NDArray[np.float32], axis: int, share: float) -> NDArray[np.float32]:

@@ -54,6 +54,11 @@ class Table:
         for at in range(place, place + 4 * length, 4):
             yield Table(self._data, at + _number(self._data, at, "<I"))
 
+    def table(self, field: int) -> Table | None:
+        """A table that the field points to; None where it is left out."""
+        place = self.place(field)
+        return Table(self._data, place + _number(self._data, place, "<I")) if place else None
+
     def _vector(self, field: int) -> tuple[int, int]:
         """Where the first entry of a list lies, and how many there are."""
         place = self.place(field)

@@ -1,0 +1,96 @@
+"""What a study says of attacks: who is to be feared, how far inputs may be changed, and whose leave there is."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from seatrial.contracts.attack import Knows
+from seatrial.contracts.candidate import PartRef, Ref
+from seatrial.contracts.record import Record, listed
+
+STANDARD: tuple[str, ...] = (
+    "fgsm",
+    "pgd",
+    "apgd",
+    "apgd_targeted",
+    "transferred",
+    "square",
+    "fmn",
+    "rays",
+)
+"""The set that a study gets that names no attacks, less what its attacker couldn't do."""
+
+
+class Threat(Record):
+    """Who attacks, what they know and can do. What they know chooses the attacks; the rest is printed with the results."""
+
+    who: str = Field(default="anybody who can send inputs", description="who attacks, in words")
+    wants: str = Field(default="a wrong answer to an input that people would see as unchanged", description="what for")
+    knows: Knows = Field(
+        default="weights",
+        description="what they have: the answer's class, its scores, the float original, or the deployed weights; each has what comes before it, too",
+    )
+
+
+class Changeable(Record):
+    """What an attacker can do to one column of the data."""
+
+    fixed: bool = Field(default=False, description="it can't be changed")
+    whole: bool | None = Field(
+        default=None, description="whole numbers only; where left out, so are columns of a table that are stored so"
+    )
+    range: tuple[float, float] | None = Field(
+        default=None,
+        description="the least and the most that it can be, as stored; what is found in the rows if left out",
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("`range` is the least and then the most, like `[0, 120]`")
+        return self
+
+
+class Leave(Record):
+    """The written leave of whoever owns a served model: without it nothing that answers over a network is attacked."""
+
+    owner: str = Field(min_length=1, description="who owns it, by name")
+    dated: datetime.date = Field(description="the day of the writing")
+    endpoint: str = Field(min_length=1, description="the address that may be attacked")
+    words: str = Field(min_length=20, description="what was written")
+    per_second: float = Field(default=10.0, gt=0, description="questions a second that it allows, at most")
+
+
+Budgets = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed)]
+
+
+class Security(Record):
+    """Whether somebody can make it answer wrongly by changing inputs a little: the same rows and attacks for every candidate.
+
+    Budgets are in shares of a feature's range: `linf: 0.1` lets every pixel change by a tenth of the way from black to white.
+    """
+
+    threat: Threat = Field(default=Threat(), description="who attacks, what they know and can do")
+    attacks: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(
+        default=tuple(PartRef(name=name) for name in STANDARD),
+        description="attacks; the standard set, less what the attacker couldn't do, if left out",
+    )
+    linf: Budgets = Field(default=(0.01, 0.03, 0.1), description="how far every feature may change, each")
+    l2: Budgets = Field(default=(), description="how far all features together may change: root of the sum of squares")
+    rows: int = Field(default=200, ge=20, description="evaluation rows that are attacked, drawn by chance")
+    columns: dict[str, Changeable] = Field(default={}, description="what can be done to a column, by its name")
+    one_hot: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="columns of 0 and 1 of which exactly one is 1, in a list each: `[[red, green, blue]]`"
+    )
+    authorisation: Leave | None = Field(
+        default=None, description="the owner's written leave to attack what answers over a network"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.linf or self.l2):
+            raise ValueError("say how far inputs may change: `linf` or `l2`")
+        return self

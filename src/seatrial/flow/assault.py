@@ -1,0 +1,211 @@
+"""Inside the worker: one attack on the open session, or a look at whether attacks mean anything against it.
+
+Beside the deployed artefact's session stands, where one was sent along, that of a form that has a gradient to lend.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial import catalog
+from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Aim
+from seatrial.contracts.candidate import PartRef
+from seatrial.contracts.messages import Order
+from seatrial.contracts.protocols import Loss, Session, Setting
+from seatrial.contracts.study import Output
+from seatrial.contracts.values import Values
+from seatrial.errors import ModelError, Unsupported
+from seatrial.flow import arrays
+from seatrial.flow.answering import stated
+from seatrial.flow.possible import Possible, Reach
+from seatrial.flow.target import Given, Watched
+
+Array = NDArray[Any]
+LENT_ROWS = 64
+"""Rows in one question to a lender."""
+NUDGE = 1e-4
+"""The small step, of the range, along which answers should change as the gradient says."""
+ALIKE = (0.5, 1.5)
+"""Between which ratios of the change that came to the change that was foretold a slope is real."""
+FAR, FAR_STEPS = 0.1, 20
+"""Steps of the look that has no budget: two whole ranges in all."""
+CERTAIN = 1 - 1e-7
+"""A largest probability from which on float32 has no room for doubt."""
+
+
+class Assault:
+    """Attacks on one session. Lenders are opened when they are first needed, and kept."""
+
+    def __init__(self) -> None:
+        self._lenders: dict[str, Session] = {}
+
+    def answer(self, order: Order, session: Session, setting: Setting) -> dict[str, Any]:
+        """What came of the attack that the order names, or of the look where it names none."""
+        settings = arrays.unpack(order.settings)
+        output, means = _scores_output(stated(order))
+        possible = Possible(
+            {name: arrays.load(ref) for name, ref in order.values.items()},
+            Reach(**settings["reach"]),
+            settings["norm"],
+            settings["budget"],
+        )
+        answer = answering(order, session, setting.batch, settings.get("per_second"))
+        lend = self._lend(order, session, setting, output, means)
+        labels = np.asarray(settings["labels"])
+        given = Given(settings["norm"], settings["budget"], order.seed, known=settings.get("known"))
+        if order.part is None:
+            return looked(possible, answer, lend, labels, given)
+        part = catalog.find("attacks", order.part.name, Path(order.base))
+        given = Given(given.norm, given.budget, given.seed, bool(settings["classes_only"]), given.known)
+        target = Watched(possible, answer, lend, labels, given)
+        began = time.process_time()
+        catalog.load(part).attack(target, target.aim(), catalog.options(part, order.part.options))
+        came = target.settle() | {"seconds": time.process_time() - began}
+        return {"came": arrays.pack(came, Path(order.folder))}
+
+    def close(self) -> None:
+        """Let the lenders go."""
+        for one in self._lenders.values():
+            one.close()
+        self._lenders.clear()
+
+    def _lend(self, order: Order, session: Session, setting: Setting, output: str, means: str) -> Any:
+        """A function that lends gradients; None where the order names nobody who could."""
+        lender = order.settings.get("lender")
+        if lender is None:
+            return None
+        from_ = session if lender == "own" else self._opened(lender, order, setting)
+
+        def lend(values: Values, kind: str, labels: Array) -> tuple[dict[str, Array], Array]:
+            pieces = []
+            for first in range(0, len(labels), LENT_ROWS):
+                part = {name: value[first : first + LENT_ROWS] for name, value in values.items()}
+                loss = Loss(output, kind, labels[first : first + LENT_ROWS], means=means)  # type: ignore[arg-type]
+                pieces.append(from_.gradient(part, loss))  # type: ignore[attr-defined]
+            gradient = {
+                name: np.nan_to_num(np.concatenate([one.gradient[name] for one in pieces]))
+                for name in pieces[0].gradient
+            }
+            return gradient, np.concatenate([one.loss for one in pieces])
+
+        return lend
+
+    def _opened(self, lender: Mapping[str, Any], order: Order, setting: Setting) -> Session:
+        artefact, ref = Artefact.model_validate(lender["artefact"]), PartRef.model_validate(lender["runtime"])
+        if artefact.hash not in self._lenders:
+            info = catalog.find("runtimes", ref.name, Path(order.base))
+            catalog.require(info)
+            part = catalog.load(info)
+            part.import_framework()
+            chosen = Setting(threads=setting.threads, batch=LENT_ROWS)
+            self._lenders[artefact.hash] = part.open(artefact, chosen, catalog.options(info, ref.options))
+        return self._lenders[artefact.hash]
+
+
+def answering(order: Order, session: Session, batch: int, per_second: float | None = None) -> Callable[[Values], Array]:
+    """The deployed artefact's scores of inputs, asked in its own batches; no more questions a second than allowed."""
+    task, outputs = catalog.load(catalog.find("tasks", order.settings["task"], Path(order.base))), stated(order)
+    name, means = _scores_output(outputs)
+    next_at = [0.0]
+
+    def asked(values: dict[str, Array]) -> Any:
+        if per_second:
+            time.sleep(max(0.0, next_at[0] - time.monotonic()))
+            next_at[0] = time.monotonic() + 1 / per_second
+        return session.predict(values)
+
+    def answer(values: Values) -> Array:
+        count = len(next(iter(values.values())))
+        pieces = [
+            np.asarray(asked({one: np.ascontiguousarray(of[at : at + batch]) for one, of in values.items()})[name])
+            for at in range(0, count, batch)
+        ]
+        raw = np.concatenate(pieces)
+        known = np.isfinite(raw.reshape(count, -1)).all(axis=1)
+        if not known.any():
+            return np.full((count, max(2, raw.reshape(count, -1).shape[1])), np.nan)
+        scores = np.asarray(task.answers({name: raw[known]}, outputs)["scores"], np.float64)
+        made = np.full((count, scores.shape[1]), np.nan)
+        made[known] = np.log(np.maximum(scores, 1e-300)) if means == "probabilities" else scores
+        return made
+
+    return answer
+
+
+def looked(possible: Possible, answer: Any, lend: Any, labels: Array, given: Given) -> dict[str, Any]:
+    """Signs that an attack would find nothing although something is there, on the rows that are right when clean."""
+    target = Watched(possible, answer, lend, labels, Given("linf", None, given.seed))
+    aim, everything = target.aim(), np.arange(possible.rows)
+    clean = possible.inputs(possible.land(aim.points, everything), everything)
+    one, other = answer(clean), answer(clean)
+    scale = max(1.0, float(np.nanmax(np.abs(one))))
+    seen: dict[str, Any] = {
+        "rows": int(target.right.sum()),
+        "all_rows": possible.rows,
+        "random": float(np.mean(np.nanmax(np.abs(one - other), axis=1, initial=0.0) > 1e-6 * scale)),
+        "certain": float(np.mean(_largest(one) >= CERTAIN)),
+        "lent": lend is not None,
+    }
+    rows = np.flatnonzero(target.right)
+    if lend is None or not len(rows):
+        return {"seen": seen}
+    try:
+        seen |= _felt(target, aim, possible, answer, lend, rows)
+    except Unsupported as error:
+        return {"seen": seen | {"lent": False, "why": error.what}}
+    return {"seen": seen}
+
+
+def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any, rows: Array) -> dict[str, Any]:
+    """What becomes of a small step along the lent gradient, and of as many large ones as it takes."""
+    points, labels = aim.points[rows], aim.labels[rows]
+    felt = target.slope(points, rows, "margin", labels)
+    way = np.sign(felt.gradient)
+    foretold = NUDGE * np.abs(felt.gradient.reshape(len(rows), -1).astype(np.float64)).sum(axis=1)
+    came = (_margin(_at(points + NUDGE * way, possible, answer, rows), labels) - _margin(_at(points - NUDGE * way, possible, answer, rows), labels)) / 2  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = came / foretold
+    real = (ratio >= ALIKE[0]) & (ratio <= ALIKE[1])
+    for _ in range(FAR_STEPS):
+        points = np.clip(points + FAR * np.sign(target.slope(points, rows, "margin", labels).gradient), 0, 1)
+    target.scores(points, rows)
+    plain, _ = lend(possible.inputs(possible.land(aim.points[rows], rows), rows), "cross_entropy", labels)
+    steep = np.abs(possible.slope(plain)).reshape(len(rows), -1).max(axis=1)
+    return {
+        "flat": float(np.mean(~real)),
+        "zero": float(np.mean(steep <= 1e-12)),
+        "unbroken": float(np.mean(target.smallest[rows] == np.inf)),
+    }
+
+
+def _at(points: Array, possible: Possible, answer: Any, rows: Array) -> Array:
+    return np.asarray(answer(possible.inputs(possible.land(points, rows), rows)))
+
+
+def _margin(scores: Array, labels: Array) -> Array:
+    """The largest other score less the label's."""
+    other = np.array(scores)
+    own = other[np.arange(len(other)), labels]
+    other[np.arange(len(other)), labels] = -np.inf
+    return np.asarray(other.max(axis=1) - own)
+
+
+def _largest(scores: Array) -> Array:
+    """The largest softmax probability of each row."""
+    powers = np.exp(scores - np.nanmax(scores, axis=1, keepdims=True))
+    return np.asarray(1 / powers.sum(axis=1))
+
+
+def _scores_output(outputs: Mapping[str, Output]) -> tuple[str, str]:
+    """The output that classes are chosen by, and whether it means logits or probabilities."""
+    for name, output in outputs.items():
+        if output.means in ("logits", "probabilities", "scores"):
+            return name, "probabilities" if output.means == "probabilities" else "logits"
+    raise ModelError("no output is stated as logits, probabilities or scores")

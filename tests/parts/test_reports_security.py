@@ -1,0 +1,85 @@
+"""The report's section on attacks: plain words first, curves with tables, doubts where they were raised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seatrial import catalog
+from seatrial.contracts.dossier import Dossier
+from seatrial.contracts.finding import Finding, Origin, State, missing
+from seatrial.parts.reports import _security
+from seatrial.parts.reports._view import view
+from seatrial.testing import dossiers
+
+STANDS = {0.01: 0.8, 0.03: 0.5, 0.1: 0.05}
+
+
+def attacked() -> Dossier:
+    """A sample whose candidates were attacked; the second stands worse, and its slopes are masked."""
+    sample = next(iter(dossiers.samples().values()))
+    failed = {one.candidate for one in sample.findings if one.what == "run" and one.value is None}
+    rates: dict[str, Any] = {"level": 0.95, "n": 200, "unit_of_replication": "rows"}
+    made = [
+        *sample.findings,
+        Finding(what="attack.threat", value="anybody, who wants <b>harm</b>; has the artefact", origin=Origin.DECLARED),
+    ]
+    for entry in sample.candidates:
+        if entry.id in failed:
+            continue
+        if "torch" in entry.label:
+            why = "it answers over a network"
+            made.append(missing("attack.accuracy", State.REFUSED, why, candidate=entry.id))
+            continue
+        lost = 0.0 if entry.reference else 0.2
+        for name in ("all", "pgd", "square"):
+            for budget, value in STANDS.items():
+                at = {"attack": name, "norm": "linf", "epsilon": budget}
+                mine = max(0.0, value - lost)
+                made.append(Finding(what="attack.accuracy", at=at, candidate=entry.id, value=mine, low=max(0.0, mine - 0.05), high=mine + 0.05, better="higher", **rates))  # fmt: skip
+                if lost:
+                    made.append(Finding(what="attack.accuracy.drop", at=at, candidate=entry.id, against=sample.reference().id, value=lost, low=lost - 0.05, high=lost + 0.05, better="lower", **rates))  # fmt: skip
+        made.append(Finding(what="attack.flag", at={"flag": "masked_gradient"}, candidate=entry.id, value=bool(lost), note="as seen"))  # fmt: skip
+    return sample.model_copy(update={"findings": tuple(made)})
+
+
+def test_the_section_tells_what_stood_and_what_casts_doubt():
+    shown = view(attacked())
+    found = _security.section(shown)
+    assert found is not None
+    assert found.columns == [("linf", budget) for budget in STANDS]
+    (curve,) = found.curves
+    assert [point.budget for point in curve.own] == list(STANDS)
+    assert [point.finding.number for point in curve.reference] == list(STANDS.values())
+    assert [point.y for point in curve.own] == sorted(point.y for point in curve.own), "it falls with the budget"
+    assert dict(curve.attacks).keys() == {"pgd", "square"}
+    worse = {row.label: [cell.worse for cell in cells if cell] for row, cells in found.lines}
+    assert all(all(cells) != row.entry.reference for row, cells in ((row, worse[row.label]) for row, _ in found.lines))
+    assert shown.reference not in [row for row, _ in found.doubts]
+    assert found.doubts
+
+
+def test_every_sign_has_its_words():
+    from seatrial.flow.doubts import SAID
+    from seatrial.parts.reports._words import words
+
+    flags = words()["security"]["flags"]
+    assert {*SAID, "no_gradient", "black_box_beats_white_box", "loss_does_not_rise"} == set(flags)
+
+
+@pytest.mark.parametrize("name", ["html", "terminal", "markdown"])
+def test_reports_show_it_and_escape_what_the_study_says(name: str):
+    part = catalog.find("reports", name)
+    text = catalog.load(part).render(attacked(), catalog.options(part))
+    if name == "html":
+        assert 'id="security"' in text
+        assert "<b>harm</b>" not in text
+        assert "60 of 100 answers stayed right whatever was tried" in text
+        assert "of the reference 80" in text
+        assert "hides it from naive attacks" in text
+    if name == "terminal":
+        assert "Right whatever was tried" in text
+        assert "hides it from naive attacks" in text
+    plain = next(iter(dossiers.samples().values()))
+    assert 'id="security"' not in catalog.load(part).render(plain, catalog.options(part))
