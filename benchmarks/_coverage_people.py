@@ -98,7 +98,8 @@ def _sets(shares: tuple[float, ...]) -> People:
 
 
 def numbers(law: str, quantiles: tuple[float, ...] = ()) -> Make:
-    """Predicted numbers whose errors follow a law: normal, `t5` (heavy tails), `skewed` (labels log-normal, errors by their size).
+    """Predicted numbers whose errors follow a law: normal, `t5` (heavy tails), `skewed` (labels log-normal,
+    errors by their size). No label is near 0.
 
     With `quantiles` these are what is predicted.
     """
@@ -109,12 +110,10 @@ def _numbers(law: str, quantiles: tuple[float, ...]) -> People:
     rng = np.random.default_rng(4)
     middle = 2.0 * _together(rng, ROWS)
     error = rng.standard_t(5, ROWS) if law == "t5" else rng.normal(size=ROWS)
-    label = middle + 0.5 * error + 5.0
+    label, middle = middle + 0.5 * error + 20.0, middle + 20.0
     if law == "skewed":
-        label = np.exp(0.3 * label)
-        middle = np.exp(0.3 * (middle + 5.0)) - 5.0
-    predicted = middle + 5.0 + 0.2 * rng.normal(size=ROWS)
-    reference = middle + 5.0 + 0.1 * rng.normal(size=ROWS)
+        label, middle = (np.exp(0.3 * (one - 15.0)) for one in (label, middle))
+    predicted, reference = (middle + spread * rng.normal(size=ROWS) for spread in (0.2, 0.1))
     if quantiles:
         from seatrial.numerics.distributions import normal_quantile
 

@@ -135,7 +135,7 @@ def main() -> None:
     given = asked.parse_args()
     if not given.table:
         with TABLE.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one run at a time writes the table
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time writes the table
             go_on(given.only, given.minutes, given.fresh, given.runs)
     table = read()
     print(markdown(table) if given.table else "\n".join(beyond(table)))

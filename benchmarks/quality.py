@@ -2,7 +2,6 @@
 
     all_metrics_1m    binary, 1,000,000 rows, 10 columns of 88 levels: all metrics with intervals, of all rows and of each level
     paired_1m_x_10    two models, 1,000,000 rows, 10 classes: all metrics of both, and the comparison
-    coverage          with `--coverage`: simulated coverage of the intervals, a table instead of the figures
 
 Each contender is a process of its own: the CPU time of its work without making the data (process_time), and its peak memory with
 the data in it (VmHWM). Beside ours: scikit-learn's six metrics without intervals, in the same run; fairlearn's metric frame and
@@ -160,11 +159,6 @@ def measured(python: Path | str, *arguments: str) -> dict[str, Any]:
 def main() -> None:
     if "--child" in sys.argv:
         print(json.dumps(CONTENDERS[sys.argv[-1]]()))
-        return
-    if "--coverage" in sys.argv:
-        from _coverage import table
-
-        print(table())
         return
     from _table import Figure, tell
 

@@ -102,7 +102,7 @@ def mean_by_group(
     """
     value, without, filled = _means(values, weights, groups)
     _, low, high = difference(value, 0.0, without, np.zeros(len(without)), filled, units, level, scale)
-    return _interval(value, low, high, filled, level)
+    return _interval(value, low, high, filled, level, ", with conservative room for changes not seen" if scale else "")
 
 
 def share_by_group(hits: ArrayLike, weights: ArrayLike, groups: ArrayLike, units: float, level: float) -> Interval:
@@ -124,11 +124,11 @@ def _means(values: ArrayLike, weights: ArrayLike, groups: ArrayLike) -> tuple[fl
     return float(total.sum() / mass.sum()), np.asarray(without), int((mass > 0).sum())
 
 
-def _interval(value: float, low: Floats, high: Floats, filled: int, level: float) -> Interval:
+def _interval(value: float, low: Floats, high: Floats, filled: int, level: float, more: str = "") -> Interval:
     if not math.isfinite(low):
         why = f"fewer than {FEWEST} independent rows or groups of rows give no bounds"
         return Interval(value, None, None, level, why)
-    return Interval(value, float(low), float(high), level, f"jackknife of {filled} groups")
+    return Interval(value, float(low), float(high), level, f"jackknife of {filled} groups{more}")
 
 
 def _unseen(value: Floats, replicates: Floats, filled: ArrayLike) -> Floats:

@@ -1,7 +1,8 @@
 """Mean absolute error as a share of the label: 0.1 is off by a tenth of the true number, on average.
 
 Only for labels that are far from 0 and have one sign: a label near 0 makes a small error a huge share. Rows whose label is 0 have
-none and are left out; the note says how many.
+none and are left out; the note says how many. With labels near 0 a few rows decide, and the interval covers far less than it says:
+.55 of a nominal .95 in a simulation of 60 labels two and a half deviations above 0.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from seatrial.parts.metrics._numbers import by_target
 ACCEPTS = {"task": ("regression",), "answers": ("values",)}
 GIVES = {"finding": ("mape",)}
 COUNTS = ("relative_error",)
+CANNOT = {"labels near 0": ("never", "a mean that few rows decide has no interval that holds: take `mae`")}
 VERSION = 1
 NONE = "there are no rows whose label isn't 0"
 
