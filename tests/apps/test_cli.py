@@ -50,6 +50,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "audit",
         "inspect",
         "data",
+        "sign",
+        "verify",
         "report",
         "capacity",
         "runs",

@@ -121,7 +121,7 @@ def fields(record: type[BaseModel]) -> list[dict[str, str]]:
 
 def _kind_of(file: Path) -> str:
     """The kind of part whose functions this file offers (defined, imported or assigned), told by their names; empty if there is none."""
-    from seatrial.contracts import audit, protocols, quality
+    from seatrial.contracts import attack, audit, protocols, quality
 
     if not file.is_file():
         return ""
@@ -133,7 +133,12 @@ def _kind_of(file: Path) -> str:
     here |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     asked = [
         (found.group(1), {name for name in vars(protocol) if not name.startswith("_")})
-        for protocol in (*vars(protocols).values(), *vars(quality).values(), *vars(audit).values())
+        for protocol in (
+            *vars(protocols).values(),
+            *vars(quality).values(),
+            *vars(audit).values(),
+            *vars(attack).values(),
+        )
         if (found := re.match(r"`parts/(\w+)`", getattr(protocol, "__doc__", None) or ""))
     ]
     fitting = [(len(names), kind) for kind, names in asked if names <= here]
