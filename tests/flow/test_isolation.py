@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from seatrial.contracts.messages import Order
 from seatrial.flow import isolation
 from seatrial.flow import study as flow
 from seatrial.flow.isolation import NONE, OPEN
+from seatrial.parts.executors import _own_folder
+from seatrial.parts.executors._own_folder import OwnFolder
 
 CODE = "from seatrial.flow.isolation import leave; import sys; sys.exit(bool(leave()))"
 ALLOWED = subprocess.run([sys.executable, "-c", CODE], check=False).returncode == 0
@@ -140,6 +143,30 @@ def test_a_worker_has_a_folder_of_its_own_that_goes_with_it(tmp_path, monkeypatc
     one, other = hello(tmp_path), hello(tmp_path)
     assert len({one["folder"], other["folder"], str(tmp_path)}) == 3
     assert not Path(one["folder"]).exists()
+
+
+def test_a_folder_whose_maker_was_killed_goes_when_the_next_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(_own_folder.tempfile, "tempdir", None)
+    make = "from seatrial.parts.executors._own_folder import OwnFolder; print(OwnFolder().path, flush=True); input()"
+    killed, beside = (
+        subprocess.Popen([sys.executable, "-c", make], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
+    left, held = (Path(one.stdout.readline().strip()) for one in (killed, beside))
+    killed.kill()
+    killed.communicate()
+    stranger = tmp_path / "seatrial-worker-of-another-kind"
+    stranger.mkdir()
+    OwnFolder().remove()
+    assert left.exists(), "a young folder may be one that is being made"
+    for one in (left, held, stranger):
+        os.utime(one, (0, 0))
+    new = OwnFolder()
+    assert set(tmp_path.iterdir()) == {held, stranger, Path(new.path)}
+    new.remove()
+    beside.communicate("")
+    assert not Path(new.path).exists()
 
 
 LITTERING = """

@@ -13,11 +13,9 @@ import contextlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +25,7 @@ from pydantic import Field
 from seatrial.contracts.messages import FOLDER, NETWORK, WORKER, Order, wants_memory
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
+from seatrial.parts.executors._own_folder import OwnFolder
 
 GIVES = {"machine": ("local",), "instances": ("many",)}
 CANNOT = {
@@ -63,8 +62,8 @@ class ProcessLink:
 
     def __init__(self, log: Path, memory: int | None, network: bool = True) -> None:
         self.log = log
-        self._folder = tempfile.mkdtemp(prefix="seatrial-worker-")
-        environment = _environment(self._folder) | ({} if network else {NETWORK: "none"})
+        self._folder = OwnFolder()
+        environment = _environment(self._folder.path) | ({} if network else {NETWORK: "none"})
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with _log(log) as file:
             self._begin = file.tell()
@@ -107,7 +106,7 @@ class ProcessLink:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     def _answer(self, line: bytes) -> dict[str, Any] | None:
         """An answer; None for a line that others printed before the worker took the pipe, which goes to the log."""
