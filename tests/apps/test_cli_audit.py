@@ -68,6 +68,14 @@ def test_a_clean_table_passes_and_wrong_words_are_told(tmp_path: Path, capsys: p
     assert main(["audit", str(file), "--only", "duplicatez"]) == 2
     assert "did you mean `duplicates`" in capsys.readouterr().err
     assert main(["audit", str(tmp_path / "no.csv")]) == 2
+    capsys.readouterr()
+    asked = ["audit", str(file), "--only", "duplicates", "--limit"]
+    assert main([*asked, "group=1kB"]) == 4
+    assert "limits: {group" in capsys.readouterr().err
+    assert main([*asked, "group=1GiB"]) == 0
+    capsys.readouterr()
+    assert main([*asked, "groop=1GiB"]) == 2
+    assert "did you mean `group`" in capsys.readouterr().err
 
 
 def test_a_study_tells_no_personal_data_either(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from seatrial.contracts.rows import EVALUATION, Role
 from seatrial.contracts.study import Data, Study
 from seatrial.errors import DataError
 from seatrial.flow._inputs import Array
+from seatrial.flow._limits import of_part
 from seatrial.flow._look import by_suffix
 from seatrial.flow._match import nearest
 from seatrial.flow._picks import DataSet, Pick
@@ -48,11 +49,22 @@ def of_study(study: Study, folder: Path, ignore: Sequence[str], key: bytes) -> d
     return tables
 
 
-def of_file(path: Path, role: str, columns: Mapping[str, str | None], ignore: Sequence[str], key: bytes) -> Table:
-    """The table in a file or folder; `columns` names those of `label`, `group`, `order`, `weight`. Raises `DataError`, `PartError`."""
+def of_file(
+    path: Path,
+    role: str,
+    columns: Mapping[str, str | None],
+    ignore: Sequence[str],
+    key: bytes,
+    limits: Mapping[str, str] | None = None,
+) -> Table:
+    """The table in a file or folder; `columns` names those of `label`, `group`, `order`, `weight`. Raises `DataError`, `PartError`.
+
+    `limits` stand in for those of its part. Raises `StudyError` for some that aren't there.
+    """
     part = by_suffix("datasets", path)
     named = {what: name for what, name in columns.items() if name}
-    data = Data.model_validate({"from": {part.name: {"path": path.name}}, **named})
+    asked = {what: made.model_dump(mode="json") for what, made in of_part(part, limits or {}).items()}
+    data = Data.model_validate({"from": {part.name: {"path": path.name} | asked}, **named})
     return of_data(role, role, DataSet(role, data, path.parent), ignore, key)
 
 

@@ -29,16 +29,17 @@ def audit_files(
     asked: Auditing,
     into: Path | None = None,
     watch: Callable[[str], None] = lambda name: None,
+    limits: Mapping[str, str] | None = None,
 ) -> Audited:
     """What is wrong with files, by the role of each: `{"rows": ...}`, or `{"train": ..., "evaluation": ...}`.
 
     `columns` names the `label`, `group`, `order` and `weight`. Rows to look at are written under `into`, `.seatrial/audits/NAME` beside the first
-    file if left out. Raises `DataError` for files that can't be read and columns that aren't there, `UnknownPart` for audits.
+    file if left out. `limits` are what a file may ask for. Raises `DataError` for files that can't be read and columns that aren't there, `UnknownPart` for audits.
     """
     first = next(iter(files.values()))
     folder, name = first.parent, "-".join(path.stem or path.name for path in files.values())
     key = secret(home(folder))
-    tables = {role: _tables.of_file(path, role, columns, asked.ignore, key) for role, path in files.items()}
+    tables = {role: _tables.of_file(path, role, columns, asked.ignore, key, limits) for role, path in files.items()}
     return _audited(name, tables, asked, folder, into, key, watch)
 
 

@@ -56,6 +56,12 @@ Models = Annotated[
     typer.Option("--models/--no-models", help="Whether audits run that fit a model to the data: they take longer."),
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Memory that one audit may hold beside the rows it reads.")]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", help="What a file may ask for, such as `group=16GiB`; may be repeated.", metavar="NAME=VALUE"
+    ),
+]
 Form = Annotated[
     str, typer.Option("--as", help="A report: `terminal`, `html`, `markdown` or `json`.", autocompletion=_reports)
 ]
@@ -77,6 +83,7 @@ def audit(
     without: Without = None,
     models: Models = True,
     memory: Memory = "1 GiB",
+    limit: Limit = None,
     form: Form = TEXT,
     out: Out = None,
     json: Json = False,
@@ -95,13 +102,15 @@ def audit(
         if not place.exists() and not any(mark in place.name for mark in "*?["):
             raise StudyError(f"there is no file {place}", next_step="check the path")
     if is_study(str(data)):
-        if test is not None or any(columns.values()):
-            raise StudyError("a study says itself which data and columns there are", next_step="leave the others out")
+        if test is not None or limit or any(columns.values()):
+            raise StudyError(
+                "a study says itself which data, columns and limits there are", next_step="leave the others out"
+            )
         usual = _asked({"memory": "1 GiB"})
         made = audit_of_study(data, None if asked == usual else asked, watch=_watch)
     else:
         files = {"rows": data} if test is None else {"train": data, "evaluation": test}
-        made = audit_files(files, columns, asked, watch=_watch)
+        made = audit_files(files, columns, asked, watch=_watch, limits=_out.pairs(limit))
     _tell(made, "json" if json else form, out)
     return CODES[outcome(made.findings)]
 
