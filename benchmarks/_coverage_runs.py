@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 from _coverage_held import Bounds, Held, Key, hash_of, held, of_finding, of_measure
@@ -96,7 +97,6 @@ class Simulated:
 
     def _counted(self, asked: list[Asked], batch: Batch, judged: Judged) -> Iterator[tuple[Key, Bounds]]:
         """Metrics of shared counts. The flow is kept from making findings of its measures, which would take most of the time."""
-        stated._told = lambda question, measure, judged, classes: [measure]
         other, one = None, replace(batch, reference=None)
         asked = [each for each in asked if self.scene.paired or not each.info.paired]
         if self.scene.paired:
@@ -104,7 +104,9 @@ class Simulated:
             reference = replace(batch, answers=batch.reference or {}, reference=None)
             other, one = count(theirs, _once(reference), judged, dealt=True), batch
         own = count(asked, _once(one), judged, dealt=self.scene.paired)
-        for info, found in stated.state(asked, _once(one), judged, own, other, (0.95,)):
+        with mock.patch.object(stated, "_told", lambda question, measure, judged, classes: [measure]):
+            made = list(stated.state(asked, _once(one), judged, own, other, (0.95,)))
+        for info, found in made:
             if isinstance(found, Finding):
                 raise RuntimeError(f"{info.name}: {found.note}")
             yield of_measure(info, found, skip=int(self.scene.groups == 1))
