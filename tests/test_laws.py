@@ -373,3 +373,8 @@ def test_files_and_functions_stay_small(module: Module) -> None:
             first = body[0].lineno if body else node.lineno
             lines = (node.end_lineno or node.lineno) - first + 1
             assert lines <= LONGEST_FUNCTION, f"{module.name}.{node.name} has {lines} lines"
+
+
+def test_each_test_file_has_a_name_of_its_own() -> None:
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names)), "pytest imports test files by name alone"
