@@ -341,3 +341,19 @@ def test_what_is_older_than_asked_is_purged_with_the_arrays(tmp_path, capsys):
     assert flow.run(file, only=["*b1"]).run.measured > 0, "what rested on them is measured again"
     assert main.main(["clean", "--older-than", "soon", "--yes", "--in", str(tmp_path)]) == 2
     assert keep.clean(home, keep=5, before=time.time() + 60).runs == 2
+
+
+def _structured(folder):
+    np.savez(folder / "rows.npz", x=np.zeros(3, [("a", "<f4"), ("b", "<i8")]))
+    return folder / "rows.npz"
+
+
+def _words_in_lists(folder):
+    pl.DataFrame({"x": [["a", "b"], ["c", "d"]]}).write_ipc(folder / "rows.arrow")
+    return folder / "rows.arrow"
+
+
+@pytest.mark.parametrize("make", [_structured, _words_in_lists])
+def test_a_column_that_no_table_here_can_hold_is_refused_in_words(tmp_path, make):
+    with pytest.raises(DataError, match="`x`"):
+        contents.content(contents.of_file(make(tmp_path)))

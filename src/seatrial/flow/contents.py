@@ -23,6 +23,7 @@ from seatrial.flow._match import nearest
 from seatrial.flow._pieces import as_piece
 from seatrial.numerics.content import Cells, Content, as_keys, cells, row_digests
 
+NUMBERS = "biuf"
 CHUNK_ROWS = 65_536
 CHUNK_CELLS = 2**21
 MOST_ROWS_TOLD = 1_000
@@ -41,11 +42,22 @@ class Source:
         wanted = list(names) or list(self.columns)
         rows = max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(1, len(wanted))))
         offered = getattr(self._part, "pieces", None)
-        if offered is not None:
-            yield from offered(self._options, self._folder, wanted, rows)
-            return
-        for chunk in self._part.chunks(self._options, self._folder, wanted, rows):
-            yield {name: as_piece(values) for name, values in chunk.items()}
+        chunks = (offered or self._part.chunks)(self._options, self._folder, wanted, rows)
+        for chunk in chunks:
+            read = chunk if offered else {name: as_piece(values) for name, values in chunk.items()}
+            self._check(read)
+            yield read
+
+    def _check(self, read: Mapping[str, Piece]) -> None:
+        """Raises `DataError` for a column that is none of what a table here can hold."""
+        for name, piece in read.items():
+            rows = piece.values if piece.kind == "tensor" and piece.values.dtype == object else [piece.values]
+            if not all(_is_numeric(row) for row in rows):
+                raise DataError(
+                    f"the column `{name}` holds neither numbers, words, times nor lists of numbers",
+                    where=self.name,
+                    next_step="leave it out when the file is written, or write its parts as columns of their own",
+                )
 
     def only(self, names: Sequence[str]) -> Source:
         """The same rows with these columns alone. Raises `StudyError` for one that isn't there."""
@@ -55,6 +67,13 @@ class Source:
         made = Source(self._part, self._options, self._folder, self.name)
         made.columns = {name: self.columns[name] for name in names}
         return made
+
+
+def _is_numeric(values: Any) -> bool:
+    try:
+        return np.asarray(values).dtype.kind in NUMBERS
+    except ValueError:  # lists of unequal length within a cell
+        return False
 
 
 def of_file(path: Path, limits: Mapping[str, str] | None = None) -> Source:
