@@ -303,5 +303,11 @@ def _cast(series: pl.Series, kind: str, form: Form) -> pl.Series:
 
 def _piece(series: pl.Series, kind: str, form: Form) -> Piece:
     """A column for audits: empty cells are holes."""
+    import polars as pl
+
+    if kind in ("integers", "numbers") and not form.nulls and form.decimal == ".":
+        made = series.cast(pl.Int64 if kind == "integers" else pl.Float64, strict=False)
+        if made.null_count() == 0:
+            return _pieces.plain(made)  # nothing to strip and no hole, as in most columns
     bare = _stripped(series, form)
     return _pieces.plain(bare if kind == "text" else _cast(bare, kind, form))

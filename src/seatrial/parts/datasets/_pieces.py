@@ -66,6 +66,8 @@ def _holes(series: pl.Series) -> Any:
 
 
 def _numbers(series: pl.Series) -> Piece:
+    if series.null_count() == 0 and not series.dtype.is_float():
+        return Piece("number", np.ascontiguousarray(series.to_numpy()))
     missing = series.is_null()
     if series.dtype.is_float():
         missing = missing | series.is_nan().fill_null(value=False)
