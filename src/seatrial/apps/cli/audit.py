@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seatrial.apps.cli import _out
+from seatrial.apps.cli.data import Limit
 from seatrial.apps.cli.kept import _reports
 from seatrial.errors import StudyError
 
@@ -56,12 +57,6 @@ Models = Annotated[
     typer.Option("--models/--no-models", help="Whether audits run that fit a model to the data: they take longer."),
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Memory that one audit may hold beside the rows it reads.")]
-Limit = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--limit", help="What a file may ask for, such as `group=16GiB`; may be repeated.", metavar="NAME=VALUE"
-    ),
-]
 Form = Annotated[
     str, typer.Option("--as", help="A report: `terminal`, `html`, `markdown` or `json`.", autocompletion=_reports)
 ]

@@ -3,11 +3,50 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any, Self
 
+from pydantic import Field, model_validator
+
+from seatrial.contracts.artefact import Artefact, Lineage, Signature
+from seatrial.contracts.part import PartOptions
 from seatrial.errors import ModelError
+from seatrial.parts.subjects._files import found, sha256
+
+
+class Function(PartOptions):
+    """Which function, and what it is called with besides the inputs."""
+
+    function: str = Field(description="the function: `file.py:function` or `package.module:function`")
+    arguments: dict[str, Any] = Field(default={}, description="further keyword arguments, the same in every call")
+
+    @model_validator(mode="after")
+    def _a_function(self) -> Self:
+        place, _, name = self.function.rpartition(":")
+        if not place or not name.isidentifier():
+            raise ValueError(f"`{self.function}` is no `file.py:function` or `package.module:function`")
+        return self
+
+
+def described(format: str, options: Function, folder: Path, others: dict[str, Path]) -> Artefact:
+    """The function as an artefact, with the `others` of its files by role. Raises `ModelError`. Imports and runs nothing of the user's."""
+    place, _, function = options.function.rpartition(":")
+    code = found(folder, place) if place.endswith(".py") else source(place, folder)
+    defined(code, function)
+    files = {"code": code, **others}
+    name = code.name if place.endswith(".py") else place
+    arguments = f" {json.dumps(options.arguments, sort_keys=True)}" if options.arguments else ""
+    return Artefact(
+        format=format,
+        files={role: str(file) for role, file in files.items()},
+        hashes={role: sha256(file) for role, file in files.items()},
+        signature=Signature(inputs=(), outputs=()),
+        lineage=Lineage(recipe="given", options={"folder": str(folder.resolve())}),
+        entry=f"{name}:{function}{arguments}",
+    )
 
 
 def source(module: str, folder: Path) -> Path:

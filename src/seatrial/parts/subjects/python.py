@@ -9,21 +9,19 @@ axis is rows, and returns an array, or a dict of arrays by the name of the outpu
 The arrays can't be written to, because the same rows are sent again and again: copy what you want to change. What stands at the
 top of the file runs once, when the model is opened: load your model there. It all runs in the worker that measures and nowhere
 else; reading a study looks only whether the file is there and defines that name. Files that the function loads are named under
-`files`: they then belong to the identity of the model and to its size.
+`files`: they then belong to the identity of the model and to its size. A worker runs in a folder of its own, so the function finds
+them by `Path(__file__).parent`, not by where `seatrial` was started.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from seatrial.contracts.artefact import Artefact, Lineage, Signature
-from seatrial.contracts.part import PartOptions
-from seatrial.parts.subjects._files import found, sha256
-from seatrial.parts.subjects._functions import defined, source
+from seatrial.contracts.artefact import Artefact
+from seatrial.parts.subjects._files import found
+from seatrial.parts.subjects._functions import Function, described
 
 GIVES = {"format": ("python",)}
 CANNOT = {
@@ -35,34 +33,12 @@ CANNOT = {
 }
 
 
-class Options(PartOptions):
+class Options(Function):
     """Which function, and which files it loads."""
 
-    function: str = Field(description="the function: `file.py:function` or `package.module:function`")
-    arguments: dict[str, Any] = Field(default={}, description="further keyword arguments, the same in every call")
     files: tuple[str, ...] = Field(default=(), description="files that it loads, from the study file's folder")
-
-    @model_validator(mode="after")
-    def _a_function(self) -> Self:
-        place, _, name = self.function.rpartition(":")
-        if not place or not name.isidentifier():
-            raise ValueError(f"`{self.function}` is no `file.py:function` or `package.module:function`")
-        return self
 
 
 def read(options: Options, folder: Path) -> Artefact:
     """Find the files and describe them. Raises `ModelError`. Imports and runs nothing of the user's."""
-    place, _, function = options.function.rpartition(":")
-    code = found(folder, place) if place.endswith(".py") else source(place, folder)
-    defined(code, function)
-    files = {"code": code} | {f"file:{name}": found(folder, name) for name in options.files}
-    name = code.name if place.endswith(".py") else place
-    arguments = f" {json.dumps(options.arguments, sort_keys=True)}" if options.arguments else ""
-    return Artefact(
-        format="python",
-        files={role: str(file) for role, file in files.items()},
-        hashes={role: sha256(file) for role, file in files.items()},
-        signature=Signature(inputs=(), outputs=()),
-        lineage=Lineage(recipe="given", options={"folder": str(folder.resolve())}),
-        entry=f"{name}:{function}{arguments}",
-    )
+    return described("python", options, folder, {f"file:{name}": found(folder, name) for name in options.files})
