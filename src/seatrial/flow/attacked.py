@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from seatrial.contracts.attack import SLACK
 from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.securing import Security
+from seatrial.flow._bounded import bounded
 from seatrial.flow._sampling import Sampling
 from seatrial.flow.besieged import LOOK, Siege, Step
 from seatrial.flow.counted import Judged
@@ -101,13 +102,13 @@ def _curves(came: Came, other: Came | None, siege: Siege, sampling: Sampling, le
             for name, members in sets.items():
                 at = {"attack": name, "norm": norm, "epsilon": budget}
                 stands = came.far(members, norm) > budget + SLACK
-                yield _finding(ACCURACY, at, _share(stands, siege, sampling, level), len(stands), "higher")
+                yield bounded(ACCURACY, _share(stands, siege, sampling, level), len(stands), "higher", at=at)
                 both = [one for one in members if other is not None and one in other.names(norm)]
                 if other is not None and both:
                     own, theirs = (side.far(both, norm) > budget + SLACK for side in (came, other))
                     note = "" if len(both) == len(members) else f"by the attacks that both were put through: {', '.join(both)}"  # fmt: skip
                     drop = _drop(theirs, own, siege, sampling, level)
-                    yield _finding(f"{ACCURACY}.drop", at, drop, len(own), "lower", "reference", note)
+                    yield bounded(f"{ACCURACY}.drop", drop, len(own), "lower", at=at, against="reference", note=note)
         yield _median(union[union > 0], norm, level, sampling.plain)
 
 
@@ -134,7 +135,7 @@ def _median(changes: NDArray[np.float64], norm: str, level: float, plain: bool) 
     interval = median_interval(changes, level)
     if not plain:
         interval = interval._replace(low=None, high=None, method="median of rows that count alike; no bounds, as rows are weighted or come in clusters")  # fmt: skip
-    return _finding("attack.smallest", at, interval, len(changes), "higher")
+    return bounded("attack.smallest", interval, len(changes), "higher", at=at)
 
 
 def threat(security: Security, sieges: Sequence[Siege]) -> Finding:
@@ -174,28 +175,3 @@ def _failed(came: Came) -> Iterator[Finding]:
     for step, body in came.failed:
         at = {"attack": step.name, "norm": step.norm} | ({} if step.budget is None else {"epsilon": step.budget})
         yield missing(ACCURACY, State(body["state"]), str(body["failed"]), at=at, better="higher")
-
-
-def _finding(
-    what: str,
-    at: Mapping[str, Any],
-    interval: Interval,
-    n: int,
-    better: Any,
-    against: str | None = None,
-    note: str = "",
-) -> Finding:
-    return Finding(
-        what=what,
-        at=dict(at),
-        against=against,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        level=interval.level,
-        better=better,
-        n=n,
-        unit_of_replication="rows",
-        method=interval.method,
-        note=note,
-    )

@@ -8,7 +8,7 @@ explanations.agreement                             rank correlation of what hidi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,13 @@ from seatrial.contracts.messages import ArrayRef, Order
 from seatrial.contracts.study import Model
 from seatrial.errors import SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays
+from seatrial.flow._bounded import bounded
 from seatrial.flow._sampling import Sampling
 from seatrial.flow.changed import CLEAN, HIDDEN, Change
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import session_order
 from seatrial.flow.keep import CHANGED
 from seatrial.flow.trial import Trial, Voyage, now
-from seatrial.numerics.interval import Interval
 from seatrial.numerics.losses import Moments, mean_interval
 from seatrial.numerics.paired import tango
 from seatrial.numerics.proportions import proportion
@@ -180,13 +180,13 @@ def _at_one_severity(change: Change, known: list[Flags], sampling: Sampling, lev
     right = proportion(int(known[0].sum()), n, level)
     if not sampling.plain:
         right = share_by_group(known[0], *sampling.of(change.rows), level)
-    yield _finding("corrupted.accuracy", at, right, n, "higher")
+    yield bounded("corrupted.accuracy", right, n, "higher", at=at)
     if len(known) == 2:
         lost, gained = known[1] & ~known[0], known[0] & ~known[1]
         drop = tango(int(lost.sum()), int(gained.sum()), n, level)
         if not sampling.plain:
             drop = mean_by_group(lost.astype(np.float64) - gained, *sampling.of(change.rows), level, scale=1.0)
-        yield _finding("corrupted.accuracy.drop", at, drop, n, "lower", "reference")
+        yield bounded("corrupted.accuracy.drop", drop, n, "lower", at=at, against="reference")
 
 
 def _falls_faster(
@@ -199,7 +199,9 @@ def _falls_faster(
     else:
         falls = (clean[0] - own.mean(axis=0)) - (clean[1] - other.mean(axis=0))
         interval = mean_by_group(falls, *sampling.of(rows), level, scale=1.0)
-    return _finding("corrupted.extra_drop", {"corruption": name}, interval, len(clean[0]), "lower", "reference")
+    return bounded(
+        "corrupted.extra_drop", interval, len(clean[0]), "lower", at={"corruption": name}, against="reference"
+    )
 
 
 # --- explanations -----------------------------------------------------------------------------------------------------------
@@ -231,8 +233,8 @@ def _explained(
         if not sampling.plain:
             interval = mean_by_group(known, *sampling.of(change.rows[usable]), level)
         method = f"mean rank correlation (Spearman) over {parts} hidden parts; {interval.method}"
-        bounded = interval._replace(high=None if interval.high is None else min(1.0, interval.high), method=method)
-        yield _finding("explanations.agreement", {}, bounded, len(known), "higher", "reference")
+        held = interval._replace(high=None if interval.high is None else min(1.0, interval.high), method=method)
+        yield bounded("explanations.agreement", held, len(known), "higher", against="reference")
 
 
 def _attributions(scores: NDArray[np.float64], parts: int, watched: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -240,21 +242,3 @@ def _attributions(scores: NDArray[np.float64], parts: int, watched: NDArray[np.i
     shaped = scores.reshape(len(watched), parts + 1, -1)
     of_answer = np.take_along_axis(shaped, watched[:, None, None], axis=2)[:, :, 0]
     return np.asarray(of_answer[:, :1] - of_answer[:, 1:])
-
-
-def _finding(
-    what: str, at: Mapping[str, Any], interval: Interval, n: int, better: Any, against: str | None = None
-) -> Finding:
-    return Finding(
-        what=what,
-        at=dict(at),
-        against=against,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        level=interval.level,
-        better=better,
-        n=n,
-        unit_of_replication="rows",
-        method=interval.method,
-    )

@@ -24,6 +24,7 @@ from typing import Any
 
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.training import Learning
+from seatrial.flow._bounded import bounded
 from seatrial.flow.rounds import LEAST_CLEAN
 from seatrial.flow.trained import Body, Trained
 from seatrial.flow.training_through import quality, target_findings
@@ -133,18 +134,8 @@ def _first_steps(one: Trained, level: float) -> Finding:
     begun = {name.partition("/")[0]: body["first_step_s"] for name, body in one.rounds.items()}
     times = [*begun.values(), *(body["steps"][0] for body in one.runs.values())]
     interval = paired_ratio(times, [1.0] * len(times), level)
-    return Finding(
-        what="training.first_step",
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        level=level,
-        unit="s",
-        better="lower",
-        n=len(times),
-        unit_of_replication="workers",
-        method=f"geometric mean over {len(times)} fresh workers, t interval on logarithms; what is compiled is in it",
-    )
+    how = f"geometric mean over {len(times)} fresh workers, t interval on logarithms; what is compiled is in it"
+    return bounded("training.first_step", interval, len(times), "lower", "workers", unit="s", method=how)
 
 
 def _ratio(
@@ -215,17 +206,4 @@ def _found(
     better: Any,
     against: str | None = None,
 ) -> Finding:
-    return Finding(
-        what=what,
-        against=against,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        level=interval.level,
-        unit=unit,
-        better=better,
-        n=len(bodies),
-        unit_of_replication="rounds",
-        method=interval.method,
-        **mark,
-    )
+    return bounded(what, interval, len(bodies), better, "rounds", against=against, unit=unit, **mark)

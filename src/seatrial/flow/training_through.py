@@ -9,6 +9,7 @@ from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.glossary import term
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.training import Learning, Target
+from seatrial.flow._bounded import bounded
 from seatrial.flow.trained import Body, Trained
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.means import mean
@@ -43,18 +44,7 @@ def quality(
 
 
 def _over_seeds(what: str, interval: Interval, at: dict[str, Scalar], better: Any, how: str, n: int) -> Finding:
-    return Finding(
-        what=what,
-        at=at,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        level=interval.level,
-        better=better,
-        n=n,
-        unit_of_replication="seeds",
-        method=f"{interval.method}; {how}",
-    )
+    return bounded(what, interval, n, better, "seeds", at=at, method=f"{interval.method}; {how}")
 
 
 def _last(body: Body) -> dict[str, float]:
