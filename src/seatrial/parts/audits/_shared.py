@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,30 @@ def result(
     called = "-".join([name, *(str(value) for key, value in at.items() if key != "table")])
     file = ground.keep_rows(called, table, rows.found) if rows is not None and rows.found else ""
     yield from told(name, count, n, severity, method, bounds=bounds, level=ground.level, at=at, rows=file, **given)
+
+
+def by_column(
+    what: str,
+    key: str,
+    counts: Counter[tuple[str, str]],
+    table: Table,
+    cells: int,
+    severity: Severity,
+    means: Mapping[str, str],
+) -> Iterator[Finding]:
+    """Cells of each column and kind, the most first; `key` is what a kind is called in `at`, `means` how it is told."""
+    for (name, kind), count in counts.most_common(MOST_COLUMNS):
+        yield Finding(
+            what=what,
+            at={"table": table.name, "column": name, key: kind},
+            value=count,
+            unit="cells",
+            better="lower",
+            n=cells,
+            unit_of_replication="cells",
+            severity=severity,
+            method=means[kind],
+        )
 
 
 def grade(value: float, minor: float, serious: float) -> Severity:

@@ -18,7 +18,7 @@ import numpy as np
 
 from seatrial.contracts.audit import Chunk, Ground, Table
 from seatrial.contracts.finding import Finding, Severity
-from seatrial.parts.audits._shared import MOST_COLUMNS, Rows, grade, result
+from seatrial.parts.audits._shared import Rows, by_column, grade, result
 
 ACCEPTS = {"tables": ("one",)}
 CANNOT = {
@@ -71,18 +71,9 @@ class _Look:
         yield from result(
             "encoding_faults", self.bad, self.cells, severity, method, self.table, self.ground, self.found, unit="cells"
         )
-        for (name, kind), count in self.count.most_common(MOST_COLUMNS):
-            yield Finding(
-                what="audit.encoding_faults.kind",
-                at={"table": self.table.name, "column": name, "kind": kind},
-                value=count,
-                unit="cells",
-                better="lower",
-                n=self.cells,
-                unit_of_replication="cells",
-                severity=Severity.MINOR,
-                method=_MEANS[kind],
-            )
+        yield from by_column(
+            "audit.encoding_faults.kind", "kind", self.count, self.table, self.cells, Severity.MINOR, _MEANS
+        )
 
 
 _MEANS = {

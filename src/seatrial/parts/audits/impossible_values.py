@@ -20,7 +20,7 @@ from pydantic import Field
 from seatrial.contracts.audit import Chunk, Ground, Piece, Table
 from seatrial.contracts.finding import Finding, Severity
 from seatrial.contracts.part import PartOptions
-from seatrial.parts.audits._shared import MOST_COLUMNS, Rows, grade, result
+from seatrial.parts.audits._shared import Rows, by_column, grade, result
 
 ACCEPTS = {"tables": ("one",)}
 KNOWN: dict[str, tuple[float, float]] = {
@@ -127,18 +127,9 @@ class _Look:
         yield from result(
             "impossible_values", bad, self.cells, severity, method, self.table, self.ground, self.found, unit="cells"
         )
-        for (name, why), count in self.count.most_common(MOST_COLUMNS):
-            yield Finding(
-                what="audit.impossible_values.column",
-                at={"table": self.table.name, "column": name, "why": why},
-                value=count,
-                unit="cells",
-                better="lower",
-                n=self.cells,
-                unit_of_replication="cells",
-                severity=Severity.MINOR,
-                method=_MEANS[why],
-            )
+        yield from by_column(
+            "audit.impossible_values.column", "why", self.count, self.table, self.cells, Severity.MINOR, _MEANS
+        )
 
 
 _MEANS = {

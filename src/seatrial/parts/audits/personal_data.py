@@ -20,7 +20,7 @@ from seatrial.contracts.audit import Chunk, Ground, Piece, Table
 from seatrial.contracts.finding import Finding, Severity
 from seatrial.numerics.checksums import NATIONAL, card, codice_fiscale, digits, dni, iban, nir
 from seatrial.numerics.distributions import binomial_cdf
-from seatrial.parts.audits._shared import MOST_COLUMNS, Rows, result
+from seatrial.parts.audits._shared import Rows, by_column, result
 
 ACCEPTS = {"tables": ("one",)}
 CANNOT = {
@@ -132,18 +132,15 @@ class _Look:
             self.found,
             unit="cells",
         )
-        for (name, kind), count in self.count.most_common(MOST_COLUMNS):
-            yield Finding(
-                what="audit.personal_data.kind",
-                at={"table": self.table.name, "column": name, "kind": kind},
-                value=count,
-                unit="cells",
-                better="lower",
-                n=self.cells,
-                unit_of_replication="cells",
-                severity=Severity.SERIOUS,
-                method=method,
-            )
+        yield from by_column(
+            "audit.personal_data.kind",
+            "kind",
+            self.count,
+            self.table,
+            self.cells,
+            Severity.SERIOUS,
+            {kind: method for _, kind in self.count},
+        )
 
 
 _CHANCE: dict[str, tuple[tuple[int, ...], float]] = {kind: ((length,), chance) for kind, (_, length, chance) in NATIONAL.items()} | {"card": (tuple(range(13, 20)), 0.06)}  # fmt: skip
