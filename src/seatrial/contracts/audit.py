@@ -169,7 +169,7 @@ class Ground:
 
 
 def _no_hash() -> Any:
-    raise NotImplementedError("whoever makes a ground without `hash_rows` hands out no hashes")
+    raise RuntimeError("whoever makes a ground without `hash_rows` hands out no hashes")
 
 
 # --- what an audit offers ------------------------------------------------------------------------------------------------

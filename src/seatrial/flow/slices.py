@@ -7,6 +7,7 @@ chunk of rows, the values of a column (at most `MOST_VALUES`) and `SAMPLE` numbe
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +157,7 @@ def _only_picture(study: Study) -> str:
 
 
 @dataclass
-class _One:
+class _One(ABC):
     """One partition under way: sees all rows once, settles on its cells, then says each row's cell."""
 
     name: str
@@ -170,15 +171,15 @@ class _One:
         """What is said of a slice without any row."""
         return "" if self.held else f"`{self.name}`: no row that judges is in it"
 
-    def see(self, chunk: Mapping[str, Array]) -> None:
+    def see(self, chunk: Mapping[str, Array]) -> None:  # noqa: B027 - some need to see nothing
         """Take note of some rows."""
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027 - some know their cells beforehand
         """Fix the cells."""
 
+    @abstractmethod
     def code(self, chunk: Mapping[str, Array]) -> NDArray[np.int64]:
         """The cell of each row, -1 for none."""
-        raise NotImplementedError
 
 
 class _Where(_One):
