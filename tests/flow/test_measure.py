@@ -45,6 +45,11 @@ UNINTERRUPTIBLE = (
     "libc.pthread_sigmask(2, signals, None); libc.sleep(1000000)"
 )
 """Sleeps in C with the interpreter's lock held and every signal blocked: nothing but SIGKILL ends it."""
+LEAK = (
+    "now = time.monotonic(); pause, self.last = now - getattr(self, 'last', now), now; "
+    "self.__dict__.setdefault('hoard', []).append(b'x' * 4_000_000 if pause > 0.1 else b'')"
+)
+"""Keeps 4 MB whenever others had their turn: as much in every round, however many calls a busy machine lets through."""
 SURVIVES = "- {runtime: onnxruntime, batch: 8}"
 
 
@@ -120,8 +125,7 @@ def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
 
 
 def test_a_leak_is_told_and_a_healthy_candidate_has_none(tmp_path):
-    leak = "self.__dict__.setdefault('hoard', []).append(bytes(2000))"
-    file = planted(tmp_path, {"leak": leak, "healthy": "0"}, "rounds: 5")
+    file = planted(tmp_path, {"leak": LEAK, "healthy": "0"}, "rounds: 8")
     file.write_text(file.read_text().replace("meters: [throughput, size]", "meters: [throughput, memory]"))
     dossier = flow.run(file)
     growth = {f.candidate.split("/", 2)[2]: f for f in dossier.findings if f.what == "memory.growth"}

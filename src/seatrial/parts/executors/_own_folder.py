@@ -11,26 +11,29 @@ import time
 from pathlib import Path
 
 PREFIX = "seatrial-worker-"
-HELD = ".held"
+HELD, WITHIN = "held", "work"
 NEW_S = 60.0
 """A folder younger than this may not be held yet by whoever makes it."""
 
 
 class OwnFolder:
-    """A new folder among temporary files at `path`, held by this process until `remove()`.
+    """A new empty folder among temporary files at `path`, held by this process until `remove()`.
 
-    Whoever makes one removes those whose makers are gone: the system lets go of what a killed process held.
+    Whoever makes one removes those whose makers are gone: the system lets go of what a killed process held. What says that it is held lies
+    beside `path`, in a folder around both.
     """
 
     def __init__(self) -> None:
         _sweep(Path(tempfile.gettempdir()))
-        self.path = tempfile.mkdtemp(prefix=PREFIX)
-        self._held = os.open(Path(self.path) / HELD, os.O_CREAT | os.O_RDWR, 0o600)
+        self._around = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._held = os.open(self._around / HELD, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._held, fcntl.LOCK_EX)
+        (self._around / WITHIN).mkdir()
+        self.path = str(self._around / WITHIN)
 
     def remove(self) -> None:
         """Remove it with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self._around, ignore_errors=True)
         os.close(self._held)
 
 
