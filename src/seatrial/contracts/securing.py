@@ -20,6 +20,7 @@ STANDARD: tuple[str, ...] = (
     "square",
     "fmn",
     "rays",
+    "hop_skip_jump",
 )
 """The set that a study gets that names no attacks, less what its attacker couldn't do."""
 
