@@ -191,8 +191,9 @@ def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any,
     for _ in range(FAR_STEPS):
         points = np.clip(points + FAR * np.sign(target.slope(points, rows, "margin", labels).gradient), 0, 1)
     target.scores(points, rows)
-    plain, _ = lend(possible.inputs(possible.land(aim.points[rows], rows), rows), "cross_entropy", labels)
-    steep = np.abs(possible.slope(plain)).reshape(len(rows), -1).max(axis=1)
+    landed = possible.land(aim.points[rows], rows)
+    plain, _ = lend(possible.inputs(landed, rows), "cross_entropy", labels)
+    steep = np.abs(possible.slope(plain, landed)).reshape(len(rows), -1).max(axis=1)
     return {
         "flat": float(np.mean(~real)),
         "zero": float(np.mean(steep <= 1e-12)),

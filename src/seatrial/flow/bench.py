@@ -22,6 +22,7 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
@@ -103,6 +104,7 @@ class Bench:
             outputs=stated(order),
             wanted=order.settings.get("wanted"),
             base=Path(order.base),
+            space=Space(**arrays.unpack(order.settings["space"])) if "space" in order.settings else None,
         )
         return _made(part.make, order.artefact, making, options)
 

@@ -26,6 +26,7 @@ from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.attacked import threat
 from seatrial.flow.audit import audit_study
+from seatrial.flow.audit_kept import Kept
 from seatrial.flow.backdoors import search
 from seatrial.flow.besieged import siege
 from seatrial.flow.changed import changes
@@ -84,10 +85,12 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
+        audited = Kept(keeper, fresh)
         told, marks = audit_study(
-            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
+            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name), audited
         )
         voyage.findings.extend(told)
+        voyage.measured, voyage.reused = voyage.measured + audited.measured, voyage.reused + audited.reused
         data = _rows(voyage)
         judged = _judged(voyage, data, prepare_doubts(marks, keeper.arrays))
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
