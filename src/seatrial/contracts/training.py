@@ -206,5 +206,20 @@ class Job:
 
 STEP_KEYS = ("loss", "rows", "tokens", "padded")
 """What a trainer says of a step: its loss, the rows of this worker, and of text the tokens without and with padding."""
+RIGHT, ASIDE = "accuracy", "aside."
+"""What a trainer calls the share of rows that are right, and what stands before measures of rows aside."""
 
-__all__ = ["STEP_KEYS", "Job", "Learning", "PartRef", "Target", "TrainerRef", "Waited", "Way", "WayReference", "Ways"]
+__all__ = [
+    "ASIDE",
+    "RIGHT",
+    "STEP_KEYS",
+    "Job",
+    "Learning",
+    "PartRef",
+    "Target",
+    "TrainerRef",
+    "Waited",
+    "Way",
+    "WayReference",
+    "Ways",
+]

@@ -23,7 +23,7 @@ from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.poisoning import Twins
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Study, classes_of
-from seatrial.contracts.training import Learning, Way, Ways
+from seatrial.contracts.training import ASIDE, RIGHT, Learning, Way, Ways
 from seatrial.errors import DataError, SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays
 from seatrial.flow._bounded import bounded
@@ -157,19 +157,19 @@ def _trained(
 
 def _stated(told: Told, twins: Sequence[Twin], asked: Twins, level: float) -> Iterator[Finding]:
     clean = told.get((str(twins[0].ref), 0.0), {})
-    right = {seed: one["accuracy"] for seed, one in clean.items() if "accuracy" in one}
+    right = {seed: one[RIGHT] for seed, one in clean.items() if RIGHT in one}
     if not right:
-        why = "no clean model was trained to its end, or the trainer doesn't tell `accuracy`"
+        why = "no clean model was trained to its end, or the trainer doesn't tell how many are right"
         yield missing(DROP, State.UNSUPPORTED, why, better="lower", measured_at=now())
         return
     how = f"after {asked.epochs} passes, on the rows that judge"
     yield _over(ACCURACY, [*right.values()], {"share": 0.0}, level, "higher", how)
     for twin in twins:
         mine = told.get((str(twin.ref), twin.share), {})
-        lost = [right[seed] - one["accuracy"] for seed, one in mine.items() if seed in right and "accuracy" in one]
+        lost = [right[seed] - one[RIGHT] for seed, one in mine.items() if seed in right and RIGHT in one]
         if lost and twin.share:
             yield _over(DROP, lost, twin.at, level, "lower", f"clean less poisoned, the same seeds in pairs; {how}")
-        fell = [one["aside.accuracy"] for one in mine.values() if "aside.accuracy" in one]
+        fell = [one[ASIDE + RIGHT] for one in mine.values() if ASIDE + RIGHT in one]
         if fell:
             found = _over(SUCCESS, fell, twin.at, level, "lower", f"rows of other classes that judge, with the trigger; after {asked.epochs} passes")  # fmt: skip
             yield found.model_copy(update={"low": _inside(found.low), "high": _inside(found.high)})

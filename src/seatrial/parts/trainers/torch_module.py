@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.training import Job
+from seatrial.contracts.training import ASIDE, Job
 from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.trainers._code import check_name, file_of, imported
@@ -145,7 +145,7 @@ class _Trained:
             return {}
         aside = self._quality_on(self._job.aside_inputs, self._job.aside_labels)
         told = self._quality_on(self._job.judge_inputs, self._job.judge_labels)
-        return told | {f"aside.{name}": value for name, value in aside.items()}
+        return told | {ASIDE + name: value for name, value in aside.items()}
 
     def _quality_on(self, values: Values, truth: Any) -> dict[str, float]:
         import torch
