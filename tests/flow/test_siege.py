@@ -156,7 +156,7 @@ def siege_of(model: Linear, lend: Any, names: tuple[str, ...], budget: float) ->
         target._lend = lend if gives else None
         catalog.load(part).attack(target, target.aim(), catalog.options(part))
         came = target.settle()
-        step = Step(PartRef(name=name), "linf", budget, 1, gives, "")
+        step = Step(PartRef(name=name), "linf", budget, 1, gives)
         made[name, "linf"] = [(step, {"came": came})]
         steps.append(step)
     siege = Siege(np.arange(len(model.labels)), {}, model.labels, {}, tuple(steps), {"linf": (budget,), "l2": ()})

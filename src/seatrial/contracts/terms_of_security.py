@@ -11,7 +11,8 @@ SECURITY: dict[str, Term] = {
     "attack.accuracy": Term(
         "Accuracy under attack",
         "Share of the attacked rows that stayed right whatever was tried within the budget; `all` is every attack together, row by "
-        "row. A budget of 0.03 lets every feature change by 3 % of its range (Linf). It is what these attacks left standing: a "
+        "row. A budget of 0.03 lets every feature change by 3 % of its range (Linf); one of 2 words lets two words of a text be edited. It "
+        "is what these attacks left standing: a "
         "better attack can only lower it.",
         "",
         "higher",
@@ -29,7 +30,8 @@ SECURITY: dict[str, Term] = {
     ),
     "attack.smallest": Term(
         "Smallest change that fools",
-        "The median, over rows that were right, of the smallest change that made the answer wrong, as a share of each feature's range.",
+        "The median, over rows that were right, of the smallest change that made the answer wrong, as a share of each feature's range; of text "
+        "a number of edits, or their share.",
         "",
         "higher",
         short="smallest",

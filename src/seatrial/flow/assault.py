@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
-from seatrial.contracts.attack import Aim
+from seatrial.contracts.attack import NUMBERS, Aim
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.messages import Order
 from seatrial.contracts.protocols import Loss, Session, Setting
@@ -25,7 +25,8 @@ from seatrial.errors import ModelError, Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.answering import stated
 from seatrial.flow.possible import Possible, Reach
-from seatrial.flow.target import Given, Watched
+from seatrial.flow.target import Given, Ground, Watched
+from seatrial.flow.wording import Wording
 
 Array = NDArray[Any]
 LENT_ROWS = 64
@@ -50,12 +51,7 @@ class Assault:
         """What came of the attack that the order names, or of the look where it names none."""
         settings = arrays.unpack(order.settings)
         output, means = _scores_output(stated(order))
-        possible = Possible(
-            {name: arrays.load(ref) for name, ref in order.values.items()},
-            Reach(**settings["reach"]),
-            settings["norm"],
-            settings["budget"],
-        )
+        possible = _ground({name: arrays.load(ref) for name, ref in order.values.items()}, settings)
         answer = answering(order, session, setting.batch, settings.get("per_second"))
         lend = self._lend(order, session, setting, output, means)
         labels = np.asarray(settings["labels"])
@@ -109,6 +105,12 @@ class Assault:
         return self._lenders[artefact.hash]
 
 
+def _ground(values: Values, settings: Mapping[str, Any]) -> Ground:
+    if settings["norm"] in NUMBERS:
+        return Possible(values, Reach(**settings["reach"]), settings["norm"], settings["budget"])
+    return Wording(values, settings["text"], settings["norm"])
+
+
 def answering(order: Order, session: Session, batch: int, per_second: float | None = None) -> Callable[[Values], Array]:
     """The deployed artefact's scores of inputs, asked in its own batches; no more questions a second than allowed."""
     task, outputs = catalog.load(catalog.find("tasks", order.settings["task"], Path(order.base))), stated(order)
@@ -139,9 +141,9 @@ def answering(order: Order, session: Session, batch: int, per_second: float | No
     return answer
 
 
-def looked(possible: Possible, answer: Any, lend: Any, labels: Array, given: Given) -> dict[str, Any]:
+def looked(possible: Ground, answer: Any, lend: Any, labels: Array, given: Given) -> dict[str, Any]:
     """Signs that an attack would find nothing although something is there, on the rows that are right when clean."""
-    target = Watched(possible, answer, lend, labels, Given("linf", None, given.seed))
+    target = Watched(possible, answer, lend, labels, Given(given.norm, None, given.seed))
     aim, everything = target.aim(), np.arange(possible.rows)
     clean = possible.inputs(possible.land(aim.points, everything), everything)
     one, other = answer(clean), answer(clean)
@@ -163,7 +165,7 @@ def looked(possible: Possible, answer: Any, lend: Any, labels: Array, given: Giv
     return {"seen": seen}
 
 
-def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any, rows: Array) -> dict[str, Any]:
+def _felt(target: Watched, aim: Aim, possible: Ground, answer: Any, lend: Any, rows: Array) -> dict[str, Any]:
     """What becomes of a small step along the lent gradient, and of as many large ones as it takes."""
     points, labels = aim.points[rows], aim.labels[rows]
     felt = target.slope(points, rows, "margin", labels)
@@ -186,7 +188,7 @@ def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any,
     }
 
 
-def _at(points: Array, possible: Possible, answer: Any, rows: Array) -> Array:
+def _at(points: Array, possible: Ground, answer: Any, rows: Array) -> Array:
     return np.asarray(answer(possible.inputs(possible.land(points, rows), rows)))
 
 

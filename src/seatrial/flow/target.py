@@ -5,9 +5,9 @@ A hit counts when the deployed artefact itself answered wrongly, and once more w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from seatrial.contracts.attack import SLACK, Aim, Felt, Norm
 from seatrial.contracts.values import Values
 from seatrial.errors import Unsupported
-from seatrial.flow.possible import Possible
 
 Array = NDArray[Any]
 Answer = Callable[[Values], Array]
@@ -24,6 +23,39 @@ Lend = Callable[[Values, str, Array], tuple[Values, Array]]
 """Inputs, a loss and labels to a gradient by the inputs and the loss of each row."""
 LATE = 0.75
 """After which share of the questions a hit is late: many late hits say that more patience would find more."""
+
+
+class Ground(Protocol):
+    """Clean rows, and what can be made of them: numbers (`Possible`) or text (`Wording`)."""
+
+    rows: int
+    picture: str
+
+    @property
+    def clean(self) -> Array:
+        """The clean rows, as points."""
+        ...
+
+    @property
+    def free(self) -> Array:
+        """What may change of a row."""
+        ...
+
+    def land(self, points: Array, rows: Array) -> Array:
+        """The possible points nearest to these."""
+        ...
+
+    def far(self, landed: Array, rows: Array) -> NDArray[np.float64]:
+        """How far landed points are from the clean ones."""
+        ...
+
+    def inputs(self, landed: Array, rows: Array) -> dict[str, Array]:
+        """What the model is given for landed points."""
+        ...
+
+    def slope(self, gradient: Mapping[str, Array], landed: Array) -> Array:
+        """A gradient by the inputs as one by the points."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +72,7 @@ class Given:
 class Watched:
     """The target that an attack is given: `contracts/attack.py`, `Target`."""
 
-    def __init__(self, possible: Possible, answer: Answer, lend: Lend | None, labels: Array, given: Given) -> None:
+    def __init__(self, possible: Ground, answer: Answer, lend: Lend | None, labels: Array, given: Given) -> None:
         self._possible, self._answer, self._lend, self._given = possible, answer, lend, given
         self._labels, count = labels, possible.rows
         everything = np.arange(count)
@@ -117,11 +149,11 @@ class Watched:
         """The deployed artefact's scores at landed points; what is wrong within the budget is noted."""
         found = self._answer(self._possible.inputs(landed, rows))
         self.queries[rows] += 1
-        far = self._possible.far(landed, rows)
+        wrong, far = ~self._is_right(found, rows), np.full(len(rows), np.inf)
+        if wrong.any():
+            far[wrong] = self._possible.far(landed[wrong], rows[wrong])
         most = np.inf if self._given.budget is None else self._given.budget + SLACK
-        hit: NDArray[np.bool_] = np.logical_and.reduce(
-            [~self._is_right(found, rows), far <= most, far < self.smallest[rows]]
-        )
+        hit: NDArray[np.bool_] = wrong & (far <= most) & (far < self.smallest[rows])
         places = rows[hit]
         self.smallest[places], self._best[places] = far[hit], landed[hit]
         self._hit_at[places] = np.where(self._new[places], self._hit_at[places], self.queries[places])
