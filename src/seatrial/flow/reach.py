@@ -31,8 +31,7 @@ SAMPLE = 512
 def reach(study: Study, folder: Path, model: Model, inputs: Mapping[str, ArrayRef]) -> dict[str, Any]:
     """The fields of a `Reach` (flow/possible.py) for this model. Raises `DataError` for columns that don't fit, `Unsupported`
     where no input is of numbers that can change a little."""
-    asked = study.measure.security
-    assert asked is not None
+    asked = study.measure.security or Security()
     moved = {name: one for name, one in model.inputs.items() if _moves(one)}
     if not moved:
         raise Unsupported("no input is of fractions (float32), so there is nothing that can be changed a little")
