@@ -37,8 +37,9 @@ class Asked:
         """A lent gradient at the possible points nearest to these."""
         if self._lend is None:
             raise Unsupported("no form of the model has a gradient to lend", next_step="pip install 'seatrial[torch]'")
-        gradient, loss = self._lend(self._inputs(points, self._look[rows]), "cross_entropy", wanted)
-        return Pull(self._possible.slope(gradient), np.asarray(loss))
+        landed = self._possible.land(points, self._look[rows])
+        gradient, loss = self._lend(self._possible.inputs(landed, self._look[rows]), "cross_entropy", wanted)
+        return Pull(self._possible.slope(gradient, landed), np.asarray(loss))
 
     def tried(self, found: Triggers) -> dict[str, Any]:
         """By class: the trigger's size as a share of the input, and of how many unseen rows of other answers it carried how many over."""
