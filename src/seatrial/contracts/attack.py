@@ -87,7 +87,8 @@ class Attack(Protocol):
 
     `ACCEPTS = {"norm": ("linf", "l2"), "knows": ("weights",)}`: the norms it can measure by (of numbers, or of text), and who can do it; `GIVES = {"budget":
     ("given",)}`, or `("smallest",)` where it looks for the smallest change. `GIVES = {"gradient": ("own",)}` where it asks for the gradient
-    of the deployed artefact, `("reference",)` for the float reference's; without it it gets none.
+    of the deployed artefact, `("reference",)` for the float reference's; without it it gets none. `GIVES = {"nested": ("yes",)}`: what it leaves standing within a
+    budget it needn't try within a smaller one.
     """
 
     def attack(self, target: Target, aim: Aim, options: Any) -> None:

@@ -29,13 +29,17 @@ LOOK = "look"
 
 @dataclass(frozen=True)
 class Step:
-    """One attack by one norm at one budget; without a budget it looks for the smallest change. `lends` is whose gradient it asks for."""
+    """One attack by one norm at one budget; without a budget it looks for the smallest change. `lends` is whose gradient it asks for.
+
+    What a `nested` attack leaves standing within a budget it isn't tried on within a smaller one.
+    """
 
     ref: PartRef
     norm: Norm
     budget: float | None
     version: int
     lends: str
+    nested: bool = False
 
     @property
     def name(self) -> str:
@@ -118,7 +122,7 @@ def _grounds(study: Study, folder: Path, model_name: str, inputs: Mapping[str, A
 def _steps(
     study: Study, folder: Path, budgets: Mapping[Norm, tuple[float, ...]]
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    """Every attack that this attacker could do at each budget, small ones first; and the names of those that they couldn't."""
+    """Every attack that this attacker could do at each budget, large ones first; and the names of those that they couldn't."""
     asked = study.measure.security
     assert asked is not None
     made: list[Step] = []
@@ -137,9 +141,9 @@ def _steps(
 
 
 def _tries(info: PartInfo, budgets: tuple[float, ...]) -> list[float | None]:
-    return [None] if "smallest" in info.gives.get("budget", ()) else [*sorted(budgets)]
+    return [None] if "smallest" in info.gives.get("budget", ()) else [*sorted(budgets, reverse=True)]
 
 
 def _step(ref: PartRef, info: PartInfo, norm: Norm, budget: float | None) -> Step:
     lends = next(iter(info.gives.get("gradient", ())), "")
-    return Step(ref, norm, budget, info.version, lends)
+    return Step(ref, norm, budget, info.version, lends, "nested" in info.gives)

@@ -69,7 +69,7 @@ class Linear:
         self.far = self._far()
         self.budget = float(min(0.25, 2 * np.quantile(self.far, 0.6)))
 
-    def scores(self, values: Any) -> Any:
+    def scores(self, values: Any, rows: Any = None) -> Any:
         """Logits, rows x classes."""
         flat = values["x"].reshape(len(values["x"]), -1).astype(np.float64)
         return flat @ self.weights + self.bias
@@ -114,7 +114,7 @@ class Wordy:
         most = np.array([allowed(text, norm, self.budget) for text in self.texts])
         self.easy = self._falls() & (most >= 2)
 
-    def scores(self, values: Any) -> Any:
+    def scores(self, values: Any, rows: Any = None) -> Any:
         """Logits, rows x classes: the sum over the words that it knows."""
         return np.array([sum((self.weights.get(word, np.zeros(CLASSES)) for word in text.split()), np.zeros(CLASSES)) for text in values["text"].tolist()])  # fmt: skip
 

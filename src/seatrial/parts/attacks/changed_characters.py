@@ -19,7 +19,7 @@ from seatrial.numerics.letters import NEIGHBOURS, TWINS
 from seatrial.parts.attacks._greedy import search
 
 ACCEPTS = {"norm": ("characters", "character_share"), "knows": ("classes", "scores", "original", "weights")}
-GIVES = {"budget": ("given",)}
+GIVES = {"budget": ("given",), "nested": ("yes",)}
 CANNOT = {
     "meaning": ("not yet ours", "whether people would still read the same isn't judged: look at examples"),
     "tokens": ("not yet ours", "models that take numbers of tokens in place of text"),

@@ -17,7 +17,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.parts.attacks._greedy import search
 
 ACCEPTS = {"norm": ("words", "word_share"), "knows": ("classes", "scores", "original", "weights")}
-GIVES = {"budget": ("given",)}
+GIVES = {"budget": ("given",), "nested": ("yes",)}
 CANNOT = {
     "meaning": ("not yet ours", "whether people would still read the same isn't judged: look at examples"),
     "synonyms": ("never", "a list of synonyms fits one language and one trade: say your own in `substitutes`"),
