@@ -38,7 +38,8 @@ class Asked:
         if self._lend is None:
             raise Unsupported("no form of the model has a gradient to lend", next_step="pip install 'seatrial[torch]'")
         landed = self._possible.land(points, self._look[rows])
-        gradient, loss = self._lend(self._possible.inputs(landed, self._look[rows]), "cross_entropy", wanted)
+        inputs = self._possible.inputs(landed, self._look[rows])
+        gradient, loss = self._lend(inputs, "cross_entropy", wanted)
         return Pull(self._possible.slope(gradient, landed), np.asarray(loss))
 
     def tried(self, found: Triggers) -> dict[str, Any]:
