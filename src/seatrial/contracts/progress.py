@@ -19,6 +19,7 @@ Stage = Literal[
     "predict",
     "round",
     "attack",
+    "privacy",
     "quality",
     "decide",
     "publish",

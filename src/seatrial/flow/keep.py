@@ -26,7 +26,7 @@ from seatrial.flow import arrays
 
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
 ARTEFACT, FORM, STEP, RUN, SHORT_ROUND = "artefact", "form", "step", "run", "short_round"
-TRAINING, ATTACKED = "training", "attacked"
+TRAINING, ATTACKED, SHADOWS, PRIVACY = "training", "attacked", "shadows", "privacy"
 ABANDONED_S = 3600.0
 ARRAYS = "arrays"
 
