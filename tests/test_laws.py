@@ -138,6 +138,7 @@ DEFAULTS = {
     "seatrial.contracts.training",
     "seatrial.contracts.securing",
     "seatrial.contracts.confiding",
+    "seatrial.contracts.poisoning",
 }
 """Where defaults of the study file stand: they are what a user would have written."""
 TABLES = {

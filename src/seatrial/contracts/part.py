@@ -41,6 +41,7 @@ KINDS: dict[str, str] = {
     "corruptions": "how inputs go bad",
     "attacks": "how somebody breaks it",
     "privacy": "what somebody learns of the rows behind it",
+    "poisoning": "how training is poisoned, and how that is found",
     "audits": "what is wrong with the data",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",

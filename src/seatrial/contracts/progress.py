@@ -20,6 +20,7 @@ Stage = Literal[
     "round",
     "attack",
     "privacy",
+    "search",
     "quality",
     "decide",
     "publish",

@@ -27,6 +27,7 @@ WORDS = {
     "round": "measuring",
     "attack": "attacking",
     "privacy": "trying what it tells of its rows",
+    "search": "searching for backdoors",
     "quality": "working out quality",
     "decide": "deciding",
     "publish": "writing reports",
