@@ -97,4 +97,35 @@ SECURITY: dict[str, Term] = {
         short="size",
         kind="share",
     ),
+    "poisoning": Term(
+        "Poisoned training", "What becomes of a model when somebody changes some of the rows that it is trained on."
+    ),
+    "poisoning.accuracy": Term(
+        "Accuracy of the clean twins",
+        "Mean accuracy, over seeds, of models trained here on clean rows, with which their poisoned twins are compared.",
+        "",
+        "higher",
+        short="clean",
+        kind="share",
+    ),
+    "poisoning.accuracy.drop": Term(
+        "Accuracy lost to poison",
+        "By how much less accurate models are that were trained with so large a share of poisoned rows than their clean twins from the same seeds.",
+        "",
+        "lower",
+        short="lost",
+        kind="change",
+    ),
+    "poisoning.success": Term(
+        "Answers that the trigger gets",
+        "Of rows of other classes, how many get the wanted answer once the trigger is on them, by models trained with so large a share of "
+        "poisoned rows; share 0: by clean models, which is what the trigger does without poison.",
+        "",
+        "lower",
+        short="obeys",
+        kind="share",
+    ),
+    "poisoning.run": Term(
+        "A training of a twin", "What became of a training that couldn't be carried through.", short="training"
+    ),
 }

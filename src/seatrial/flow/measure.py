@@ -54,6 +54,7 @@ from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.training import measure_training
 from seatrial.flow.training_ways import ways
 from seatrial.flow.trial import Trial, Voyage, now, trial
+from seatrial.flow.twins import measure_twins
 from seatrial.numerics.stopping import looks
 
 MEMORY_SHARE = 0.6
@@ -109,6 +110,7 @@ def measure(
             expose(voyage, trials, data, fresh)
         search(voyage, trials, judged, fresh)
         measure_training(voyage, fresh)
+        measure_twins(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
         voyage.tell("note", note="interrupted: what is done is kept")
