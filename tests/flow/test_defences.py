@@ -101,3 +101,92 @@ def test_adversarial_training_makes_it_harder_to_fool_by_the_attacks_that_there_
         assert robust[name].value > robust["as_is"].value + 0.3
         assert clean[name].value > 0.85
     assert clean["as_is"].value > 0.93
+
+
+ROUNDING = """
+
+class Rounding(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = net()
+
+    def forward(self, x):
+        return self.inner(torch.round((x + 5) / 10 * 15) / 15 * 10 - 5)
+
+
+def rounding():
+    return Rounding()
+"""
+
+
+def test_a_filter_fools_who_trusts_its_slope_and_not_who_passes_it_through(tmp_path: Path) -> None:
+    """The same filter twice: inside the module, whose own slope is 0 everywhere, and as a step before it, which attacks know."""
+    from safetensors.torch import save_file
+
+    candidates = (
+        "  - {model: many, runtime: torch, variant: as_is, batch: 64}\n"
+        "  - {model: many, runtime: onnxruntime, variant: {preprocessing: {bits: 4}}, batch: 64}\n"
+        "  - {model: hidden, runtime: torch, variant: as_is, batch: 64}"
+    )
+    attacks = "[fgsm, {pgd: {steps: 10, restarts: 1}}]"
+    security = f"{{linf: 0.08, rows: 100, attacks: {attacks}, columns: {{x: {{range: [-5, 5]}}}}}}"
+    file = defended(tmp_path, candidates, security)
+    weights = {f"inner.{name}": one for name, one in plain(*rows()).state_dict().items()}
+    save_file(weights, str(tmp_path / "hidden.safetensors"))
+    (tmp_path / "net.py").write_text(CODE + ROUNDING)
+    text = file.read_text()
+    start, end = text.index("  many:\n"), text.index("data:\n")
+    hidden = (
+        text[start:end]
+        .replace("many:", "hidden:")
+        .replace("net.py:net", "net.py:rounding")
+        .replace("net.safe", "hidden.safe")
+    )
+    text = text[:end] + hidden + text[end:]
+    text = text.replace("reference: {variant", "reference: {model: many, runtime: torch, variant")
+    file.write_text(text)
+    dossier = seatrial.run(file)
+    found: dict[tuple[str, str], dict[Any, Any]] = {}
+    for one in dossier.candidates:
+        key = f"{one.candidate.model} {one.candidate.runtime}", one.candidate.variant.name
+        found[key] = {
+            (finding.what, *finding.at.values()): finding for finding in dossier.findings if finding.candidate == one.id
+        }
+    naive = found["hidden torch", "as_is"]
+    clean = naive["accuracy",].value
+    assert naive["attack.accuracy", "pgd(restarts=1, steps=10)", 0.08, "linf"].value > clean - 0.05, (
+        "zero slopes lead nowhere"
+    )
+    assert naive["attack.flag", "zero_gradient"].value is True
+    adaptive = found["many onnxruntime", "preprocessing"]
+    assert abs(adaptive["accuracy",].value - clean) < 0.005, "it is the same filter"
+    assert adaptive["attack.accuracy", "all", 0.08, "linf"].value < 0.3
+    assert adaptive["attack.flag", "masked_gradient"].value is True
+    assert adaptive["attack.flag", "zero_gradient"].value is False
+    assert found["many torch", "as_is"]["attack.flag", "masked_gradient"].value is False
+    entry = next(one for one in dossier.candidates if one.candidate.variant.name == "preprocessing")
+    (step,) = dossier.artefacts[entry.artefact].before
+    assert (step.name, step.options["low"], step.options["span"]) == ("preprocessing", {"x": [-5.0]}, {"x": [10.0]})
+
+
+def test_a_vote_is_certified_and_no_attack_gets_within_the_radius(tmp_path: Path) -> None:
+    smoothed = "smoothed: {sigma: 0.1, copies: 16, chosen: 30, certified: 200, alpha: 0.001}"
+    candidates = f"  - {{runtime: torch, variant: [as_is, {{{smoothed}}}], batch: 64}}"
+    security = "{linf: [], l2: [0.04, 0.3], rows: 60, attacks: [{pgd: {steps: 5, restarts: 1}}], columns: {x: {range: [-5, 5]}}}"
+    file = defended(tmp_path, candidates, security)
+    dossier = seatrial.run(file)
+    certified = {at: told(dossier, "certified.accuracy", epsilon=at) for at in (0.04, 0.3)}
+    assert [len(one) for one in certified.values()] == [1, 1], "only what votes is certified"
+    (near,), (far,) = (one.values() for one in certified.values())
+    (name,) = certified[0.04]
+    stands = {at: told(dossier, "attack.accuracy", attack="all", epsilon=at)[name].value for at in (0.04, 0.3)}
+    assert 0.3 < near.value <= stands[0.04]
+    assert far.value <= stands[0.3]
+    assert near.low < near.value < near.high
+    (radius,), (close,) = (told(dossier, f"certified.{what}").values() for what in ("radius", "abstained"))
+    assert 0.02 < radius.value <= 0.1 * 2.5
+    assert "200 copies" in radius.note
+    assert 0 <= close.value < 0.4
+    again = seatrial.run(file)
+    assert again.run.measured == 0
+    assert {one.key: one.value for one in again.findings if one.what.startswith("certified")} == {one.key: one.value for one in dossier.findings if one.what.startswith("certified")}  # fmt: skip

@@ -20,7 +20,7 @@ from seatrial.contracts.attack import Space
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Making, Setting, Training
 from seatrial.errors import PartError, Unsupported
-from seatrial.testing import _after, _by_format, _models, _skops, _student
+from seatrial.testing import _after, _before, _by_format, _models, _skops, _student
 from seatrial.testing._models import Sample
 
 NEARLY = 0.15
@@ -34,6 +34,9 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
         return
     if "after" in part.gives.get("step", ()):
         _after.exam(part)
+        return
+    if "before" in part.gives.get("step", ()):
+        _before.exam(part)
         return
     module, options = catalog.load(part), catalog.options(part)
     with tempfile.TemporaryDirectory() as name:
