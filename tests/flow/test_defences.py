@@ -8,14 +8,19 @@ each turns around; one that is trained against it has only the one.
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import seatrial
+from seatrial import catalog
+from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
+from seatrial.contracts.verdict import Outcome
+from seatrial.flow.promise import promises
 
 torch = pytest.importorskip("torch")
 
@@ -190,3 +195,46 @@ def test_a_vote_is_certified_and_no_attack_gets_within_the_radius(tmp_path: Path
     again = seatrial.run(file)
     assert again.run.measured == 0
     assert {one.key: one.value for one in again.findings if one.what.startswith("certified")} == {one.key: one.value for one in dossier.findings if one.what.startswith("certified")}  # fmt: skip
+
+
+def test_private_training_says_what_it_promises_and_can_be_required(tmp_path: Path) -> None:
+    pytest.importorskip("opacus")
+    private = "{private_training: {epsilon: 4, epochs: 6, batch: 100}}"
+    candidates = f"  - {{runtime: torch, variant: [as_is, {private}], batch: 64}}"
+    file = defended(tmp_path, candidates, "{}")
+    file.write_text(
+        file.read_text().replace("  security: {}\n", "")
+        + "require:\n  - at_most: {what: privacy.epsilon, bound: 4}\n  - at_least: {what: accuracy, bound: 0.8}\n"
+    )
+    dossier = seatrial.run(file)
+    (epsilon,), (delta,) = (told(dossier, f"privacy.{what}").values() for what in ("epsilon", "delta"))
+    assert 3 < epsilon.value <= 4
+    assert "Renyi" in epsilon.method
+    rows_used = int(epsilon.note.split("among ")[1])
+    assert delta.value == pytest.approx(1 / (10 * rows_used))
+    (passed,) = [one for one in dossier.verdict.candidates if one.outcome is Outcome.PASS]
+    assert passed.candidate == epsilon.candidate
+    line = dossier.artefacts[next(one.artefact for one in dossier.candidates if one.id == epsilon.candidate)].lineage
+    assert line.found["privacy"]["epsilon"] == epsilon.value
+
+
+def test_a_promise_outlives_what_doesnt_look_at_the_rows_again() -> None:
+    told = {"epsilon": 3.9, "delta": 1e-4, "steps": 5, "share": 0.1, "noise": 1.0, "checked": 4.4, "start": "anew"}
+    private = Lineage(recipe="private_training", found={"privacy": told, "rows": 900})
+
+    def promised(*lines: Lineage) -> list[Finding]:
+        last = lines[-1].model_copy(update={"earlier": lines[:-1]})
+        signature = Signature(inputs=(), outputs=())
+        artefact = Artefact(format="onnx", files={}, hashes={}, signature=signature, lineage=last)
+        voyage: Any = SimpleNamespace(find=catalog.find)
+        return list(promises(voyage, artefact, "one"))
+
+    assert [one.value for one in promised(private)] == [3.9, 1e-4]
+    assert [one.value for one in promised(private, Lineage(recipe="int8_static"))] == [3.9, 1e-4]
+    assert promised(Lineage(recipe="distilled")) == []
+    for lines in ((private, Lineage(recipe="narrowed")), (Lineage(recipe="distilled"), private), (private, private.model_copy(update={"seed": 1}))):  # fmt: skip
+        (lost,) = promised(*lines)
+        assert lost.value is None
+        assert "learnt from the rows" in lost.note
+    begun = private.model_copy(update={"found": {"privacy": told | {"start": "weights"}, "rows": 900}})
+    assert "never saw these rows" in promised(begun)[0].note

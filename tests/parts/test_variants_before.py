@@ -6,8 +6,10 @@ import io
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from scipy import ndimage, stats
 
 from seatrial import catalog
@@ -187,3 +189,27 @@ def test_without_scores_there_is_nothing_to_vote_on(tmp_path: Path) -> None:
     making = Making(tmp_path, 3, space=space, outputs={"value": Output(means="values")})
     with pytest.raises(Unsupported, match="no output"):
         catalog.load(part).make(_models.samples("onnx", tmp_path)[0].artefact, making, catalog.options(part))
+
+
+# --- rounding after the model ------------------------------------------------------------------------------------------------
+
+
+@given(hypothesis.strategies.integers(0, 2**32 - 1), hypothesis.strategies.integers(0, 4), hypothesis.strategies.booleans())  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_rounded_answers_have_few_digits_and_the_class_stays_unless_they_tie(
+    seed: int, digits: int, sure: bool
+) -> None:
+    module = catalog.load(catalog.find("variants", "output_rounding"))
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(50, 4)) * (5 if sure else 0.3)
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    found = module.apply({"digits": digits}, {"scores": scores, "probabilities": probabilities}, {})
+    told = found["probabilities"]
+    assert np.array_equal(found["scores"], told)
+    assert np.allclose(told * 10**digits, np.rint(told * 10**digits))
+    assert np.abs(told - probabilities).max() <= 0.5 * 10.0**-digits + 1e-12
+    ordered = np.sort(told, axis=1)
+    tied = ordered[:, -1] == ordered[:, -2]
+    same = told.argmax(axis=1) == probabilities.argmax(axis=1)
+    assert same[~tied].all()
+    assert found.keys() == {"scores", "probabilities"}

@@ -82,6 +82,22 @@ SECURITY: dict[str, Term] = {
         short="too close",
         kind="share",
     ),
+    "privacy": Term("Privacy", "What the model shows of the rows that it was trained with."),
+    "privacy.epsilon": Term(
+        "Privacy promised (epsilon)",
+        "Whatever one training row is, nothing about the model is more than e^epsilon times as likely with it as without it, but for a chance "
+        "of delta (differential privacy). 1 is strong, 8 weak but not nothing. It speaks of rows: of somebody with several it promises less.",
+        "",
+        "lower",
+        short="epsilon",
+    ),
+    "privacy.delta": Term(
+        "Chance that the privacy promised fails (delta)",
+        "How likely it may be that a training row shows by more than epsilon says; it should be well below one over the number of rows.",
+        "",
+        "lower",
+        short="delta",
+    ),
     "attack.threat": Term(
         "Who is to be feared",
         "Who attacks, what they want and what they know, as the study states it. It chooses the attacks.",

@@ -13,7 +13,7 @@ from seatrial.parts.reports._view import Row, View
 from seatrial.parts.reports._words import clean, words
 
 ACCURACY, DROP, FLAG, THREAT, UNION = "attack.accuracy", "attack.accuracy.drop", "attack.flag", "attack.threat", "all"
-PROVED = "certified."
+PROVED = ("certified.", "privacy.epsilon", "privacy.delta")
 LEFT, WIDE = 18.0, 76.0
 """Where the first budget stands in the picture, and how wide all budgets are, in per cent."""
 NORMS = {
