@@ -12,6 +12,7 @@
 | `predict` | answers these rows                                               | outputs as array references |
 | `attack`  | lets an attack try the open session, or looks whether attacks mean anything | the smallest change that fooled each row, counts |
 | `certify` | counts the classes that noisy copies of rows are given           | counts by row and class |
+| `search`  | looks for a backdoor in the open session                         | for each class the smallest trigger, and how many rows it carries over |
 | `facts`   | says what really runs; last, because finding out may cost memory | device, precision, details |
 | `train`   | begins a training, times some of its steps, or carries one through | step times, waits, what the trainer told |
 | `close`   | ends                                                             | |
@@ -41,6 +42,7 @@ OrderName = Literal[
     "predict",
     "attack",
     "certify",
+    "search",
     "facts",
     "train",
     "close",

@@ -103,4 +103,39 @@ SECURITY: dict[str, Term] = {
         "Who attacks, what they want and what they know, as the study states it. It chooses the attacks.",
         short="threat",
     ),
+    "backdoor": Term(
+        "Backdoors", "Whether a small pattern makes the model answer one class whatever else it is shown: a trigger."
+    ),
+    "backdoor.found": Term(
+        "Classes with a suspected backdoor",
+        "Classes to which an unusually small pattern carries rows of all other classes, tried on rows that the search hasn't seen. 0 says "
+        "that no trigger of the kinds that were looked for was found, not that there is none.",
+        "classes",
+        "lower",
+        short="backdoors",
+    ),
+    "backdoor.index": Term(
+        "How unusually small a trigger is",
+        "How many deviations (from the median absolute deviation) the smallest trigger of a class lies below the median of all classes. "
+        "Above 2, and at most two fifths of the median in size, it is suspected. Clean models have such an index now and then.",
+        "",
+        "lower",
+        short="index",
+    ),
+    "backdoor.flips": Term(
+        "Rows that a trigger carries over",
+        "Of unseen rows that are answered otherwise, the share that the deployed artefact gives to the class once the trigger is on them.",
+        "",
+        "lower",
+        short="carried over",
+        kind="share",
+    ),
+    "backdoor.size": Term(
+        "Size of the smallest trigger",
+        "How much of the input the smallest pattern covers that carries rows to the class. Every class has one: a large one is nothing unusual.",
+        "",
+        "higher",
+        short="size",
+        kind="share",
+    ),
 }

@@ -251,11 +251,18 @@ class Bench:
         return {"outputs": outputs, "alone": differs}
 
     def _attack(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().answer(order, self._open_session(), self._setting)
+        return content
+
+    def _search(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().search(order, self._open_session(), self._setting)
+        return content
+
+    def _assailant(self) -> Any:
         from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
 
         self._assault = self._assault or Assault()
-        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
-        return content
+        return self._assault
 
     def _certify(self, order: Order) -> dict[str, Any]:
         from seatrial.flow.voting import votes

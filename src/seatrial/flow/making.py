@@ -108,7 +108,7 @@ class Maker:
         rows_hash = "+".join(one.rows_hash for one in (calibration, train) if one) or None
         own = getattr(catalog.load(info), "files", None)
         read = own(catalog.options(info, link.options), self._voyage.folder) if own else {}
-        made_of = [base.hash, wanted, str(link), _code(info), read]
+        made_of = [base.hash, wanted, str(link), catalog.code(info), read]
         try:
             ranges = self._ranges(planned, info, train or calibration or rows.evaluation)
         except Unsupported as error:
@@ -177,7 +177,15 @@ class Maker:
         info = self._voyage.find("conversions", conversion.name)
         seed = self._voyage.plan.study.measure.seed
         versions = {package: self._voyage.version(package) for package in info.needs}
-        identity = [base.hash, base.signature.model_dump(), str(conversion), _code(info), info.version, versions, seed]
+        identity = [
+            base.hash,
+            base.signature.model_dump(),
+            str(conversion),
+            catalog.code(info),
+            info.version,
+            versions,
+            seed,
+        ]
         key = digest(["conversion", *identity])
         order = Order(order="convert", part=conversion, artefact=base, values=dict(examples or {}), seed=seed)
         return self._once(key, lambda: self._ordered(order, key, of, base if later else None))
@@ -307,11 +315,6 @@ def _signed(artefact: Artefact, stated: Model) -> Artefact:
     inputs = tuple(TensorSpec(name=name, kind=one.kind, dtype=one.dtype) for name, one in stated.inputs.items())
     outputs = tuple(TensorSpec(name=name) for name in stated.outputs)
     return artefact.model_copy(update={"signature": Signature(inputs=inputs, outputs=outputs)})
-
-
-def _code(part: PartInfo) -> str:
-    """What tells a local part from its own earlier self, which has the same name and version."""
-    return _hash(Path(part.path)) if part.source == "local file" else ""
 
 
 def _hash(file: Path) -> str:
