@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_robust import study as changed_study
 
 import seatrial
 from seatrial import catalog
@@ -238,3 +239,16 @@ def test_a_promise_outlives_what_doesnt_look_at_the_rows_again() -> None:
         assert "learnt from the rows" in lost.note
     begun = private.model_copy(update={"found": {"privacy": told | {"start": "weights"}, "rows": 900}})
     assert "never saw these rows" in promised(begun)[0].note
+
+
+def test_rounded_answers_need_no_rows_to_calibrate_with(tmp_path: Path) -> None:
+    file = changed_study(tmp_path, "metrics: [accuracy, calibration_error]", "[as_is, {output_rounding: {digits: 1}}]")
+    text = file.read_text().replace(", roles: {draw: {calibrate: 0.4, confirm: 0.6}}", ", roles: confirm")
+    file.write_text(text)
+    dossier = seatrial.run(file)
+    accuracy = {name: one.value for name, one in told(dossier, "accuracy").items()}
+    assert len(accuracy) == 2
+    assert abs(np.subtract(*accuracy.values())) < 0.03, "rows between the two classes tie, and no others change"
+    entry = next(one for one in dossier.candidates if "output_rounding" in one.candidate.variant.name)
+    (step,) = dossier.artefacts[entry.artefact].after
+    assert step.options == {"digits": 1}
