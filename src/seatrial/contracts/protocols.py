@@ -156,6 +156,16 @@ class Variant(Protocol):
         ...
 
 
+class Beforehand(Protocol):
+    """`parts/variants`: one that is a step before the model and changes no file: `GIVES = {"step": ("before",)}`; its `make` adds the step."""
+
+    def around(self, session: Session, given: Mapping[str, Any]) -> Session:
+        """A session that passes inputs through the step; `given` are the step's options. Its `gradient`, where the session has one, is the
+        one by the inputs that an attacker would take who knows the step. With `GIVES = {"certificate": ("l2",)}` it also has
+        `votes(values, copies, seed)`: how many of so many noisy copies of each row are given each class (rows x classes, int64)."""
+        ...
+
+
 class Trainer(Protocol):
     """`parts/trainers`: something that fits a model, one step at a time."""
 

@@ -40,6 +40,7 @@ from seatrial.flow.inquiry import inquiry
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.privacy import expose
+from seatrial.flow.promise import promises
 from seatrial.flow.provenance import provenance_findings
 from seatrial.flow.representing import representing
 from seatrial.flow.robust import answer_changes, recall_changes
@@ -245,7 +246,7 @@ def _trial(
     if isinstance(artefact, Finding):
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
-    voyage.findings.extend(layers(artefact, candidate.id))
+    voyage.findings.extend((*layers(artefact, candidate.id), *promises(voyage, artefact, candidate.id)))
     return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash, mine.stored)
 
 
