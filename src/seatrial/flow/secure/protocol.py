@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,14 @@ class Party:
 
     def run(self, wait: float) -> Opened:
         """Take part; at most `wait` seconds pass before all three are there. Raises `SeatrialError`, by then told to the others."""
-        opened: Opened = self.mpc._loop.run_until_complete(self._run(wait))
+        loop = self.mpc._loop
+        task = loop.create_task(self._run(wait))
+        while not task.done():
+            with suppress(
+                RuntimeError
+            ):  # MPyC stops the loop when one of its tasks fails; the others are still to be told
+                loop.run_until_complete(task)
+        opened: Opened = task.result()
         return opened
 
     async def _run(self, wait: float) -> Opened:
