@@ -12,7 +12,8 @@ from seatrial.contracts.finding import Origin, State
 from seatrial.contracts.glossary import term
 from seatrial.contracts.parties import ROLES
 from seatrial.flow import publish
-from seatrial.flow.secure.shares import MASKED, PRIME
+from seatrial.flow.secure.shares import MASKED
+from seatrial.numerics.mersenne import PRIME
 
 KINDS = {
     "linear": (LINEAR, (4,), {"counts": "correct"}),

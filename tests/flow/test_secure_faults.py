@@ -20,6 +20,7 @@ from seatrial.contracts.parties import CALLED, ROLES
 from seatrial.errors import DataError, ModelError, PartyError, StoreError, StudyError
 from seatrial.flow.secure import bringing, keys, party, shares
 from seatrial.flow.secure import terms as written
+from seatrial.numerics.mersenne import PRIME
 
 WORKER = "from seatrial.flow.secure.worker import main\nfrom seatrial.flow.secure import bringing, protocol, shares\nfrom seatrial.flow.secure.circuit import Circuit\nimport os, signal\n"
 AT_COUNTS = """
@@ -219,7 +220,7 @@ def test_nothing_is_opened_but_behind_masks_or_by_agreement() -> None:
 
 
 def test_shares_are_numbers_of_fixed_width_and_nothing_else() -> None:
-    numbers = np.array([0, 1, shares.PRIME - 1, 2**80 + 7], object)
+    numbers = np.array([0, 1, PRIME - 1, 2**80 + 7], object)
     assert shares.loads(shares.dumps(numbers)).tolist() == numbers.tolist()
     assert len(shares.dumps(numbers)) == 4 * shares.WIDTH
     with pytest.raises(PartyError, match="no shares"):

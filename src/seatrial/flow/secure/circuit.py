@@ -12,7 +12,8 @@ import numpy as np
 
 from seatrial.contracts.parties import Layer, Terms
 from seatrial.flow.secure.network import Step
-from seatrial.flow.secure.shares import PRIME, Guard
+from seatrial.flow.secure.shares import Guard
+from seatrial.numerics.mersenne import PRIME
 
 OWNERS = [0, 1]
 

@@ -20,6 +20,7 @@ from seatrial.flow.secure.circuit import Circuit
 from seatrial.flow.secure.connecting import Meeting
 from seatrial.flow.secure.lines import DONE, HELLO, INPUT, STOP, Line, watch
 from seatrial.numerics import fixed_point
+from seatrial.numerics.mersenne import PRIME
 
 
 class Party:
@@ -177,8 +178,8 @@ class Party:
         if owner == self.role:
             from mpyc import thresha
 
-            field = self.mpc.SecInt(47, p=shares.PRIME).field
-            whole = self.brought.arrays[index].reshape(-1).astype(object) % shares.PRIME
+            field = self.mpc.SecInt(47, p=PRIME).field
+            whole = self.brought.arrays[index].reshape(-1).astype(object) % PRIME
             split = thresha.np_random_split(field, whole, 1, 3)
             for pid, role in enumerate(ROLES):
                 if role != self.role:
