@@ -138,12 +138,12 @@ def start(order: Order, program: str = "from seatrial.flow.secure.worker import 
     return process
 
 
-def plain(at: Table) -> Any:
+def plain(at: Table, classes: int = 3) -> Any:
     """Scores of the rows by ONNX Runtime, and the counts (predicted x label) that they make."""
     import onnxruntime
 
     kept = np.load(at.rows)
     scores = onnxruntime.InferenceSession(str(at.model), providers=["CPUExecutionProvider"]).run(None, {"x": kept["x"]})
-    counts = np.zeros((3, 3), int)
+    counts = np.zeros((classes, classes), int)
     np.add.at(counts, (scores[0].argmax(axis=1), kept["y"]), 1)
     return scores[0], counts

@@ -137,6 +137,7 @@ DEFAULTS = {
     "seatrial.contracts.candidate",
     "seatrial.contracts.training",
     "seatrial.contracts.securing",
+    "seatrial.contracts.poisoning",
 }
 """Where defaults of the study file stand: they are what a user would have written."""
 TABLES = {

@@ -48,6 +48,7 @@ SAYS = {
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),
+    "defend-a-model.md": ("defended: pass", "Take <code>torch adversarially"),
     "see-whether-it-can-be-fooled.md": ("Accuracy under attack", "attack"),
     "sign-a-run.md": ("as Harbour Ltd", "with the key that you gave", "study.yaml: it has", "exit code 1"),
     "say-where-data-comes-from.md": ("exit code 1: they differ", "none of them", "exit code 1: still there"),

@@ -110,6 +110,7 @@ def test_who_knows_less_can_do_less(tmp_path: Path):
     names = {one.at["attack"] for one in dossier.findings if one.what == "attack.accuracy"}
     assert names == {"all", "rays(queries=20)"}
     (threat,) = [one for one in dossier.findings if one.what == "attack.threat"]
+    assert "NIST AI 100-2e2025: NISTAML.025 Black-box Evasion" in threat.note
     assert "fgsm" in threat.note
     assert "square" in threat.note
 

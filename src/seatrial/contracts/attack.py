@@ -8,6 +8,7 @@ an attack has nothing to prove and nothing to return.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -19,6 +20,18 @@ Knows = Literal["classes", "scores", "original", "weights"]
 """What an attacker has, from least to most: the answer's class, its scores, the float model it came from, the artefact itself."""
 SLACK = 1e-6
 """By how much rounding may carry a change past its budget."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The room in which budgets are counted, by input that can be changed (arrays that broadcast to a row).
+
+    An input's value is `low` + point x `span`; `free` features may change (bool).
+    """
+
+    low: Mapping[str, Array]
+    span: Mapping[str, Array]
+    free: Mapping[str, Array]
 
 
 @dataclass(frozen=True)

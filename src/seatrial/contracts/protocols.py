@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
@@ -113,7 +114,8 @@ class Making:
     nothing may be fitted to them. A variant that names runtimes in its `USES` is given `answer`, which gives a model's answers to the
     calibration rows in the task's terms, and the rows' `labels` where there are any; and `run`, which gives a model's raw answers to any
     rows. `outputs` say what the model's outputs mean. `wanted` is the format to make, where a variant gives several; `base` is the
-    folder of the study, which its options' files are relative to.
+    folder of the study, which its options' files are relative to. A variant that declares `ACCEPTS = {"ranges": ("study",)}` is
+    given `space`: what an attacker's budgets are shares of.
     """
 
     folder: Path
@@ -128,6 +130,7 @@ class Making:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     wanted: str | None = None
     base: Path | None = None
+    space: Space | None = None
 
 
 class Conversion(Protocol):

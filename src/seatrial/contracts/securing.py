@@ -20,6 +20,7 @@ STANDARD: tuple[str, ...] = (
     "square",
     "fmn",
     "rays",
+    "hop_skip_jump",
 )
 """The set that a study gets that names no attacks, less what its attacker couldn't do."""
 
@@ -54,6 +55,29 @@ class Changeable(Record):
         return self
 
 
+class Tie(Record):
+    """How one column hangs on others: `{column: total, equals: "a + b"}`, `{column: net, at_most: gross}`."""
+
+    column: str = Field(description="the column, by its name")
+    equals: str | None = Field(
+        default=None, description="a formula that it always equals; it is worked out anew, not changed for itself"
+    )
+    at_most: str | None = Field(default=None, description="a formula that it never exceeds")
+    at_least: str | None = Field(default=None, description="a formula that it never falls below")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(one is not None for one in (self.equals, self.at_most, self.at_least)) != 1:
+            raise ValueError("say one of `equals`, `at_most` and `at_least`; for two bounds, two entries")
+        return self
+
+    @property
+    def stated(self) -> tuple[str, str]:
+        """The relation (==, <=, >=), and its formula."""
+        told = {"==": self.equals, "<=": self.at_most, ">=": self.at_least}
+        return next((relation, formula) for relation, formula in told.items() if formula is not None)
+
+
 class Leave(Record):
     """The written leave of whoever owns a served model: without it nothing that answers over a network is attacked."""
 
@@ -84,6 +108,10 @@ class Security(Record):
     columns: dict[str, Changeable] = Field(default={}, description="what can be done to a column, by its name")
     one_hot: tuple[tuple[str, ...], ...] = Field(
         default=(), description="columns of 0 and 1 of which exactly one is 1, in a list each: `[[red, green, blue]]`"
+    )
+    ties: tuple[Tie, ...] = Field(
+        default=(),
+        description="columns that hang together, by formulas of numbers, columns, + - * /, min, max and abs, in units as stored",
     )
     authorisation: Leave | None = Field(
         default=None, description="the owner's written leave to attack what answers over a network"

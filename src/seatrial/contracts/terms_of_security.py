@@ -60,56 +60,39 @@ SECURITY: dict[str, Term] = {
         "Who attacks, what they want and what they know, as the study states it. It chooses the attacks.",
         short="threat",
     ),
-    "secure": Term(
-        "Evaluated without showing",
-        "A private model on private rows, each staying with its owner: three parties compute on secret shares, and counts alone are opened.",
+    "backdoor": Term(
+        "Backdoors", "Whether a small pattern makes the model answer one class whatever else it is shown: a trigger."
     ),
-    "secure.accuracy": Term(
-        "Accuracy, evaluated without showing",
-        "Share of the data owner's rows that the model owner's model answers rightly, from the counts that were opened. Nobody saw both.",
-        "",
-        "higher",
-        short="right",
-        kind="share",
+    "backdoor.found": Term(
+        "Classes with a suspected backdoor",
+        "Classes to which an unusually small pattern carries rows of all other classes, tried on rows that the search hasn't seen. 0 says "
+        "that no trigger of the kinds that were looked for was found, not that there is none.",
+        "classes",
+        "lower",
+        short="backdoors",
     ),
-    "secure.recall": Term(
-        "Recall, evaluated without showing",
-        "Share of the rows of a class that were answered with it, from the opened counts.",
-        "",
-        "higher",
-        short="recall",
-        kind="share",
-    ),
-    "secure.correct": Term(
-        "Right answers of a class, evaluated without showing",
-        "How many rows of a class were answered with it, where its number of rows isn't opened.",
-        "rows",
-        "higher",
-        short="right",
-    ),
-    "secure.difference": Term(
-        "Rows that plain float32 could answer otherwise",
-        "At most this share of the rows is counted otherwise than the plain model would: their best two scores lie closer together than "
-        "fixed point can move them. The number is opened, and not which rows.",
+    "backdoor.index": Term(
+        "How unusually small a trigger is",
+        "How many deviations (from the median absolute deviation) the smallest trigger of a class lies below the median of all classes. "
+        "Above 2, and at most two fifths of the median in size, it is suspected. Clean models have such an index now and then.",
         "",
         "lower",
-        short="uncertain",
+        short="index",
+    ),
+    "backdoor.flips": Term(
+        "Rows that a trigger carries over",
+        "Of unseen rows that are answered otherwise, the share that the deployed artefact gives to the class once the trigger is on them.",
+        "",
+        "lower",
+        short="carried over",
         kind="share",
     ),
-    "secure.seconds": Term(
-        "Time of a secure evaluation", "From the last connection to the last count, at this party.", "s", "lower"
-    ),
-    "secure.bytes": Term("Bytes of a secure evaluation", "What this party sent to the other two.", "bytes", "lower"),
-    "secure.rounds": Term(
-        "Messages one after another",
-        "The longest chain of messages, each sent after the one before it had come: times the delay of the network, what distance costs.",
-        "messages",
-        "lower",
-        short="rounds",
-    ),
-    "secure.trust": Term(
-        "What a secure evaluation rests on",
-        "Whom one has to trust: of three parties at most one may be corrupt, and all follow the protocol. Two who put together what they hold see everything.",
-        short="trust",
+    "backdoor.size": Term(
+        "Size of the smallest trigger",
+        "How much of the input the smallest pattern covers that carries rows to the class. Every class has one: a large one is nothing unusual.",
+        "",
+        "higher",
+        short="size",
+        kind="share",
     ),
 }

@@ -1,4 +1,4 @@
-"""Inside the worker: one attack on the open session, or a look at whether attacks mean anything against it.
+"""Inside the worker: one attack on the open session, a look at whether attacks mean anything against it, or a search for backdoors.
 
 Beside the deployed artefact's session stands, where one was sent along, that of a form that has a gradient to lend.
 """
@@ -24,6 +24,7 @@ from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.answering import stated
+from seatrial.flow.inverted import Asked
 from seatrial.flow.possible import Possible, Reach
 from seatrial.flow.target import Given, Watched
 
@@ -68,6 +69,20 @@ class Assault:
         began = time.process_time()
         catalog.load(part).attack(target, target.aim(), catalog.options(part, order.part.options))
         came = target.settle() | {"seconds": time.process_time() - began}
+        return {"came": arrays.pack(came, Path(order.folder))}
+
+    def search(self, order: Order, session: Session, setting: Setting) -> dict[str, Any]:
+        """The triggers that the search which the order names found, tried on rows that it hasn't seen."""
+        assert order.part is not None
+        settings = arrays.unpack(order.settings)
+        values = {name: arrays.load(ref) for name, ref in order.values.items()}
+        possible = Possible(values, Reach(**settings["reach"]), "linf", None)
+        lend = self._lend(order, session, setting, *_scores_output(stated(order)))
+        asked = Asked(possible, answering(order, session, setting.batch), lend, np.asarray(settings["labels"]))
+        part = catalog.find("poisoning", order.part.name, Path(order.base))
+        began = time.process_time()
+        found = catalog.load(part).triggers(asked, asked.lineup(order.seed), catalog.options(part, order.part.options))
+        came = asked.tried(found) | {"seconds": time.process_time() - began}
         return {"came": arrays.pack(came, Path(order.folder))}
 
     def close(self) -> None:
@@ -176,8 +191,9 @@ def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any,
     for _ in range(FAR_STEPS):
         points = np.clip(points + FAR * np.sign(target.slope(points, rows, "margin", labels).gradient), 0, 1)
     target.scores(points, rows)
-    plain, _ = lend(possible.inputs(possible.land(aim.points[rows], rows), rows), "cross_entropy", labels)
-    steep = np.abs(possible.slope(plain)).reshape(len(rows), -1).max(axis=1)
+    landed = possible.land(aim.points[rows], rows)
+    plain, _ = lend(possible.inputs(landed, rows), "cross_entropy", labels)
+    steep = np.abs(possible.slope(plain, landed)).reshape(len(rows), -1).max(axis=1)
     return {
         "flat": float(np.mean(~real)),
         "zero": float(np.mean(steep <= 1e-12)),

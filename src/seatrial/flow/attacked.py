@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from seatrial.contracts.attack import SLACK
 from seatrial.contracts.finding import Finding, Origin, State, missing
+from seatrial.contracts.listed_threats import listed_as
 from seatrial.contracts.securing import Security
 from seatrial.flow._bounded import bounded
 from seatrial.flow._sampling import Sampling
@@ -43,6 +44,13 @@ KNOWS = {
     "original": "has the float model that this one was made of, and sees scores",
     "weights": "has the deployed artefact itself",
 }
+TRIES = {
+    "classes": ("queries",),
+    "scores": ("queries",),
+    "original": ("original", "queries"),
+    "weights": ("weights", "original", "queries"),
+}
+"""What an attacker tries with what they know, by the names of `contracts/listed_threats.py`."""
 
 
 class Came:
@@ -143,6 +151,7 @@ def threat(security: Security, sieges: Sequence[Siege]) -> Finding:
     told, left_out = security.threat, sorted({name for one in sieges for name in one.left_out})
     leave = security.authorisation
     notes = [f"left out, as they couldn't do it: {', '.join(left_out)}"] if left_out else []
+    notes += [f"in public lists: {listed_as(TRIES[told.knows])}"]
     notes += [f"{leave.owner} allowed in writing on {leave.dated} that {leave.endpoint} is attacked"] if leave else []
     return Finding(
         what="attack.threat",

@@ -22,6 +22,7 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
@@ -103,6 +104,7 @@ class Bench:
             outputs=stated(order),
             wanted=order.settings.get("wanted"),
             base=Path(order.base),
+            space=Space(**arrays.unpack(order.settings["space"])) if "space" in order.settings else None,
         )
         return _made(part.make, order.artefact, making, options)
 
@@ -243,11 +245,18 @@ class Bench:
         return {"outputs": outputs, "alone": differs}
 
     def _attack(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().answer(order, self._open_session(), self._setting)
+        return content
+
+    def _search(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().search(order, self._open_session(), self._setting)
+        return content
+
+    def _assailant(self) -> Any:
         from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
 
         self._assault = self._assault or Assault()
-        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
-        return content
+        return self._assault
 
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()

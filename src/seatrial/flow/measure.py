@@ -26,6 +26,8 @@ from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.attacked import threat
 from seatrial.flow.audit import audit_study
+from seatrial.flow.audit_kept import Kept
+from seatrial.flow.backdoors import search
 from seatrial.flow.besieged import siege
 from seatrial.flow.changed import changes
 from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
@@ -34,6 +36,7 @@ from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
+from seatrial.flow.inquiry import inquiry
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.provenance import provenance_findings
@@ -81,10 +84,12 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
+        audited = Kept(keeper, fresh)
         told, marks = audit_study(
-            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
+            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name), audited
         )
         voyage.findings.extend(told)
+        voyage.measured, voyage.reused = voyage.measured + audited.measured, voyage.reused + audited.reused
         data = _rows(voyage)
         judged = _judged(voyage, data, prepare_doubts(marks, keeper.arrays))
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
@@ -99,6 +104,7 @@ def measure(
             besieged = [one.siege for one in judged.values() if one.siege is not None]
             voyage.findings.append(threat(plan.study.measure.security, besieged))
             besiege(voyage, trials, judged, fresh)
+        search(voyage, trials, judged, fresh)
         measure_training(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
@@ -176,6 +182,7 @@ def _judged(voyage: Voyage, data: dict[str, rows.ModelRows], doubts: Doubts) -> 
             tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
             tuple(feature_changes(study, folder, model, one.evaluation, cache)),
             siege(study, folder, model, one.evaluation.inputs, one.evaluation.labels, cache),
+            inquiry(study, folder, model, one.evaluation.inputs, one.evaluation.labels, cache),
             study.measure.hold_back,
             doubts,
         )

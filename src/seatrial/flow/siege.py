@@ -74,10 +74,10 @@ def _siege(trial: Trial, judged: Mapping[str, Judged]) -> Siege | None:
 
 
 def _attack(voyage: Voyage, maker: Maker, trial: Trial, reference: Trial | None, siege: Siege, fresh: bool) -> None:
-    other = _lender(voyage, maker, reference) if reference is not None else None
+    other = lender_of(voyage, maker, reference) if reference is not None else None
     if other == OWN and reference is not None and reference is not trial:
-        other = _sent(reference)
-    lenders = {REFERENCE: other, OWN: _lender(voyage, maker, trial) or other}
+        other = sent(reference)
+    lenders = {REFERENCE: other, OWN: lender_of(voyage, maker, trial) or other}
     work = _Work(voyage, trial, siege, lenders)
     try:
         for number, step in enumerate((None, *siege.steps)):
@@ -101,7 +101,7 @@ def identity(step: Step | None) -> str:
     return LOOK if step is None else digest([step.name, step.norm, step.budget])
 
 
-def _lender(voyage: Voyage, maker: Maker, trial: Trial) -> Lender:
+def lender_of(voyage: Voyage, maker: Maker, trial: Trial) -> Lender:
     """Who gives a gradient of this candidate's artefact: its own session, or another runtime, with a conversion where need be."""
     if "gradient" in trial.runtime.gives:
         return OWN
@@ -132,7 +132,7 @@ def _ways(format: str) -> Iterator[tuple[PartRef, PartRef | None]]:
                     yield PartRef(name=runtime.name), PartRef(name=conversion.name)
 
 
-def _sent(trial: Trial) -> Lender:
+def sent(trial: Trial) -> Lender:
     """A candidate whose own runtime has gradients, as a lender beside another's session."""
     return {
         "artefact": trial.artefact.model_dump(mode="json"),

@@ -82,7 +82,7 @@ class Watched:
         self.slopes[rows] += 1
         self._first[rows] = np.where(np.isnan(self._first[rows]), lost, self._first[rows])
         self._highest[rows] = np.maximum(self._highest[rows], lost)
-        return Felt(self._possible.slope(gradient), np.asarray(lost), wrong)
+        return Felt(self._possible.slope(gradient, landed), np.asarray(lost), wrong)
 
     def left(self, rows: Array) -> Array:
         """Rows that were right when clean and haven't been fooled within the budget."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Making, Setting, Training
 from seatrial.errors import PartError, Unsupported
@@ -58,6 +59,8 @@ def _exam_fitted(part: PartInfo) -> None:
         towns = np.where(np.arange(len(labels)) % 3 == 0, "Rye", "Ely")
         training = Training(sample.values, labels, {"town": towns}, ("no", "yes", "perhaps")[: 3 if torch else 2])
         given = Making(folder / "first", _SEED, rows_hash="rows", train=training)
+        if "ranges" in part.accepts:
+            given = replace(given, space=space_of(sample.values))
         if "runtimes" in part.uses:
             given = replace(given, run=lambda artefact, values: _answers(artefact, sample._replace(values=values)))
         first = _make(part, module, options, sample, folder / "first", given)
@@ -75,6 +78,13 @@ def _exam_fitted(part: PartInfo) -> None:
         assert refused, f"{part.name}: made without rows to train with"
         assert "train" in str(refused), f"{part.name}: refuses for want of rows without naming the role `train`"
         assert refused.next_step, f"{part.name}: refuses for want of rows without a next step"
+
+
+def space_of(values: Any) -> Space:
+    """The room that changes are counted in: each feature from its least to its most in these rows."""
+    low = {name: one.min(axis=0) for name, one in values.items()}
+    span = {name: one.max(axis=0) - low[name] for name, one in values.items()}
+    return Space(low, span, {name: np.ones(one.shape, bool) for name, one in low.items()})
 
 
 def _make(
