@@ -15,6 +15,7 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "choose-features.md",
+    "evaluate-without-showing.md",
     "compare-features-online-and-offline.md",
     "gate-in-a-pipeline.md",
     "find-the-best-of-many.md",
@@ -34,6 +35,7 @@ SAYS = {
     "compare-features-online-and-offline.md": ("skew", "FAIL"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
+    "evaluate-without-showing.md": ("Notary Tide", "rows were answered rightly", "opened to the two owners alone"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
     "find-leaks-and-label-errors.md": (
         "Rows known from training",
