@@ -295,7 +295,9 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | MONEY | _RAN
+FINDINGS: dict[str, Term] = (
+    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | MONEY | _RAN
+)
 
 WORDS: dict[str, str] = {
     # the five nouns
