@@ -204,6 +204,18 @@ class Job:
             yield batch
 
 
+@dataclass(frozen=True)
+class Several:
+    """Models of one recipe, each trained on some of the same rows: `scores` (models x rows x ...) are their answers to all rows.
+
+    `together` says whether they were trained in one pass; `why` says why not, where they were trained one after another.
+    """
+
+    scores: Array
+    together: bool
+    why: str = ""
+
+
 STEP_KEYS = ("loss", "rows", "tokens", "padded")
 """What a trainer says of a step: its loss, the rows of this worker, and of text the tokens without and with padding."""
 RIGHT, ASIDE = "accuracy", "aside."
@@ -216,6 +228,7 @@ __all__ = [
     "Job",
     "Learning",
     "PartRef",
+    "Several",
     "Target",
     "TrainerRef",
     "Waited",

@@ -17,6 +17,7 @@ _KIND_OF = {
     "require": "rules",
     "search": "searches",
     "look_for": "poisoning",
+    "methods": "privacy",
     "poisons": "poisoning",
 }
 """Fields that aren't called after the kind of part they name."""
