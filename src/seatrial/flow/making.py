@@ -21,10 +21,12 @@ from seatrial.contracts.plan import Planned
 from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Model, classes_of
-from seatrial.errors import SeatrialError, WorkerError
+from seatrial.contracts.values import ValueKind
+from seatrial.errors import SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays, chains
 from seatrial.flow.keep import ARTEFACT
 from seatrial.flow.machines import LOCAL
+from seatrial.flow.reach import reach
 from seatrial.flow.rows import ModelRows, Rows
 from seatrial.flow.trial import Voyage
 
@@ -108,6 +110,11 @@ class Maker:
         own = getattr(catalog.load(info), "files", None)
         read = own(catalog.options(info, link.options), self._voyage.folder) if own else {}
         made_of = [base.hash, wanted, str(link), catalog.code(info), read]
+        try:
+            ranges = self._ranges(planned, info, train or calibration or rows.evaluation)
+        except Unsupported as error:
+            return missing("run", State.UNSUPPORTED, f"the variant {link} could not be made: {error.what}")
+        made_of += [ranges] if ranges else []
         key = digest([*made_of, info.version, versions, rows_hash, seed])
 
         def make() -> Artefact | Finding:
@@ -117,7 +124,7 @@ class Maker:
                 artefact=base,
                 values=dict(calibration.inputs) if calibration else {},
                 seed=seed,
-                settings={"rows_hash": rows_hash, "wanted": wanted} | self._trying(planned, info, calibration),
+                settings={"rows_hash": rows_hash, "wanted": wanted} | ranges | self._trying(planned, info, calibration),
                 train=self._training(planned, train) if train else {},
             )
             of = f"{planned.candidate.model} ({planned.route})"
@@ -210,6 +217,17 @@ class Maker:
         known = None if labels is None else {"$array": labels.ref.model_dump()}
         return {"task": model.task.name, "outputs": outputs, "labels": known}
 
+    def _ranges(self, planned: Planned, info: PartInfo, rows: Rows) -> dict[str, Any]:
+        """For a variant that counts in shares of ranges: those that security counts by, and what the outputs mean."""
+        if "ranges" not in info.accepts:
+            return {}
+        study = self._voyage.plan.study
+        model = study.models[planned.candidate.model]
+        found = reach(study, self._voyage.folder, model, rows.inputs)
+        space = {name: found[name] for name in ("low", "span", "free", "axes")}
+        outputs = {name: output.model_dump(mode="json") for name, output in model.outputs.items()}
+        return {"space": arrays.pack(space, self._voyage.keeper.arrays), "outputs": outputs}
+
     def _training(self, planned: Planned, train: Rows) -> dict[str, Any]:
         """Rows to train with, as a worker reads them."""
         cache, outputs = self._voyage.keeper.arrays, self._voyage.plan.study.models[planned.candidate.model].outputs
@@ -295,7 +313,10 @@ def _signed(artefact: Artefact, stated: Model) -> Artefact:
     """A file that says nothing of inputs and outputs (torch weights) is given those that the study states."""
     if artefact.signature.inputs and artefact.signature.outputs:
         return artefact
-    inputs = tuple(TensorSpec(name=name, kind=one.kind, dtype=one.dtype) for name, one in stated.inputs.items())
+    inputs = tuple(
+        TensorSpec(name=name, kind=one.kind, dtype="string" if one.kind is ValueKind.TEXT else one.dtype)
+        for name, one in stated.inputs.items()
+    )
     outputs = tuple(TensorSpec(name=name) for name in stated.outputs)
     return artefact.model_copy(update={"signature": Signature(inputs=inputs, outputs=outputs)})
 
