@@ -54,7 +54,7 @@ def test_personal_data_is_counted_and_stands_nowhere(
     told += said.out + said.err
     kept = [one for one in tmp_path.rglob("*") if one.is_file() and one != file and one.name != "audit.key"]
     assert kept, "rows to look at are written"
-    told += "".join(one.read_text() for one in kept)
+    told += "".join(one.read_bytes().decode("utf-8", "replace") for one in kept)
     assert "personal data" in told
     assert not [secret for secret in _faulty.SECRETS if secret in told]
 
@@ -76,6 +76,20 @@ def test_a_clean_table_passes_and_wrong_words_are_told(tmp_path: Path, capsys: p
     capsys.readouterr()
     assert main([*asked, "groop=1GiB"]) == 2
     assert "did you mean `group`" in capsys.readouterr().err
+
+
+def test_the_same_rows_are_not_looked_at_again_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = _written(tmp_path, "clean.parquet", _faulty.clean(300))
+    asked = ["audit", str(file), "--only", "duplicates,outliers"]
+    assert main(asked) == 0
+    first = capsys.readouterr()
+    assert "kept from before" not in first.err
+    assert main(asked) == 0
+    again = capsys.readouterr()
+    assert "2 of 2 results were kept from before" in again.err
+    assert again.out == first.out
+    assert main([*asked, "--fresh"]) == 0
+    assert "kept from before" not in capsys.readouterr().err
 
 
 def test_a_study_tells_no_personal_data_either(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
@@ -114,7 +115,8 @@ class Making:
     nothing may be fitted to them. A variant that names runtimes in its `USES` is given `answer`, which gives a model's answers to the
     calibration rows in the task's terms, and the rows' `labels` where there are any; and `run`, which gives a model's raw answers to any
     rows. `outputs` say what the model's outputs mean. `wanted` is the format to make, where a variant gives several; `base` is the
-    folder of the study, which its options' files are relative to.
+    folder of the study, which its options' files are relative to. A variant that declares `ACCEPTS = {"ranges": ("study",)}` is
+    given `space`: what an attacker's budgets are shares of.
     """
 
     folder: Path
@@ -129,6 +131,7 @@ class Making:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     wanted: str | None = None
     base: Path | None = None
+    space: Space | None = None
 
 
 class Conversion(Protocol):
@@ -151,6 +154,16 @@ class Variant(Protocol):
 
     def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
         """The changed model, its files under `making.folder`. Raises `PartError` with the reason where it can't be made."""
+        ...
+
+
+class Beforehand(Protocol):
+    """`parts/variants`: one that is a step before the model and changes no file: `GIVES = {"step": ("before",)}`; its `make` adds the step."""
+
+    def around(self, session: Session, given: Mapping[str, Any]) -> Session:
+        """A session that passes inputs through the step; `given` are the step's options. Its `gradient`, where the session has one, is the
+        one by the inputs that an attacker would take who knows the step. With `GIVES = {"certificate": ("l2",)}` it also has
+        `votes(values, copies, seed)`: how many of so many noisy copies of each row are given each class (rows x classes, int64)."""
         ...
 
 

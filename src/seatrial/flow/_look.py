@@ -27,6 +27,7 @@ from seatrial.contracts.values import Values
 from seatrial.errors import DataError, ModelError, SeatrialError, WorkerError
 from seatrial.flow import _found_boxes, _guess, _kinds
 from seatrial.flow._guess import Array, Guess
+from seatrial.flow._limits import of_part
 
 FIRST_ROWS = 256
 FEW_ROWS = 48
@@ -124,14 +125,16 @@ def _suffixes(path: Path) -> set[str]:
 # --- through a worker -----------------------------------------------------------------------------------------------------
 
 
-def look(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None) -> Seen:
-    """What `see` finds, in a worker. Where the model can't be run there, it is looked at without, and inputs are marked.
+def look(
+    subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, limits: Mapping[str, str] | None = None
+) -> Seen:
+    """What `see` finds, in a worker. `limits` are what the data may ask for. Where the model can't be run there, it is looked at without, and inputs are marked.
 
     Raises what reading raises (`ModelError`, `DataError`), and `ModelError` where the worker doesn't survive that either.
     """
-    settings = {"subject": subject.name, "model": str(model.absolute())}
+    settings: dict[str, Any] = {"subject": subject.name, "model": str(model.absolute())}
     if table is not None and data is not None:
-        settings |= {"table": table.name, "data": str(data.absolute())}
+        settings |= {"table": table.name, "data": str(data.absolute()), "limits": dict(limits or {})}
     try:
         return _asked(settings)
     except WorkerError as error:
@@ -154,7 +157,8 @@ def answer(order: Order) -> dict[str, Any]:
     try:
         table = catalog.find("datasets", asked["table"]) if "table" in asked else None
         data = Path(asked["data"]) if table else None
-        seen = see(catalog.find("subjects", asked["subject"]), Path(asked["model"]), table, data, bool(asked["run"]))
+        subject, limits = catalog.find("subjects", asked["subject"]), asked.get("limits", {})
+        seen = see(subject, Path(asked["model"]), table, data, bool(asked["run"]), limits)
     except SeatrialError as error:
         told = {"what": error.what, "where": error.where, "next_step": error.next_step}
         return {"refused": {"kind": type(error).__name__} | told}
@@ -185,24 +189,31 @@ def _brief(error: WorkerError) -> str:
 # --- in the worker ----------------------------------------------------------------------------------------------------------
 
 
-def see(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, run: bool = True) -> Seen:
+def see(
+    subject: PartInfo,
+    model: Path,
+    table: PartInfo | None,
+    data: Path | None,
+    run: bool = True,
+    limits: Mapping[str, str] | None = None,
+) -> Seen:
     """Read the model and the first rows, and let it answer them unless told not to."""
     artefact: Artefact = catalog.load(subject).read(catalog.options(subject, {"path": model.name}), model.parent)
     seen = Seen(artefact)
     if table is None or data is None:
         return seen
-    columns = _look_at_rows(seen, table, data)
+    columns = _look_at_rows(seen, table, data, limits or {})
     with_guesses = {name: guess for name, guess in seen.guesses.items() if guess}
     if run and with_guesses and len(with_guesses) == len(seen.guesses):
         _let_it_answer(seen, columns, with_guesses, (table, data))
     return seen
 
 
-def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> dict[str, Array]:
+def _look_at_rows(seen: Seen, table: PartInfo, data: Path, limits: Mapping[str, str]) -> dict[str, Array]:
     """The first rows of all columns that can be read."""
     part = catalog.load(table)
     seen.source, *seen.others = _sources(table, data, seen.artefact)
-    options = catalog.options(table, seen.source)
+    options = catalog.options(table, seen.source | of_part(table, limits))
     pictures = bool(table.gives.get("known"))
     columns = _readable(part, options, data.parent, list(part.columns(options, data.parent)), FEW_ROWS if pictures else FIRST_ROWS)  # fmt: skip
     seen.columns = list(columns)
@@ -254,9 +265,11 @@ def _readable(part: Any, options: Any, folder: Path, names: list[str], rows: int
     """The first rows of those columns that can be read as arrays; others feed no model and are offered nowhere.
 
     A few that can't be read among many are found by halving. Where nearly none can, what isn't reached in so many tries is left out.
+    Raises `DataError` where none can.
     """
     found: dict[str, Array] = {}
     waiting = [names]
+    refusal: DataError | None = None
     for _ in range(MOST_TRIES):
         if not waiting:
             break
@@ -264,9 +277,12 @@ def _readable(part: Any, options: Any, folder: Path, names: list[str], rows: int
         try:
             first = next(iter(part.chunks(options, folder, some, rows)))
             found |= {name: first[name] for name in some}
-        except DataError:
+        except DataError as error:
+            refusal = refusal or error
             middle = len(some) // 2
             waiting += [half for half in (some[middle:], some[:middle]) if middle]
+    if refusal is not None and not found:
+        raise refusal
     return {name: found[name] for name in names if name in found}
 
 

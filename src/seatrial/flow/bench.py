@@ -22,6 +22,7 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
@@ -29,6 +30,7 @@ from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
+from seatrial.flow.opening import opened
 from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
@@ -103,6 +105,7 @@ class Bench:
             outputs=stated(order),
             wanted=order.settings.get("wanted"),
             base=Path(order.base),
+            space=Space(**arrays.unpack(order.settings["space"])) if "space" in order.settings else None,
         )
         return _made(part.make, order.artefact, making, options)
 
@@ -111,7 +114,12 @@ class Bench:
         part, options = _part("conversions", order)
         values = {name: arrays.load(ref, 0, EXAMPLES) for name, ref in order.values.items()} or None
         making = Making(Path(order.folder), order.seed, examples=values)
-        return _made(part.convert, order.artefact, making, options)
+
+        def convert(given: Artefact, making: Making, options: Any) -> Artefact:
+            made: Artefact = part.convert(given, making, options)
+            return made.model_copy(update={"before": given.before})
+
+        return _made(convert, order.artefact, making, options)
 
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
@@ -120,7 +128,7 @@ class Bench:
         clock = [time.perf_counter()]
         part.import_framework()
         clock.append(time.perf_counter())
-        self._session = part.open(order.artefact, self._setting, options)
+        self._session = opened(part, order.artefact, self._setting, options, Path(order.base))
         clock.append(time.perf_counter())
         first = self._session.predict({name: arrays.load(ref, 0, 1) for name, ref in order.values.items()})
         clock.append(time.perf_counter())
@@ -241,11 +249,33 @@ class Bench:
         return {"outputs": outputs, "alone": differs}
 
     def _attack(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().answer(order, self._open_session(), self._setting)
+        return content
+
+    def _search(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().search(order, self._open_session(), self._setting)
+        return content
+
+    def _assailant(self) -> Any:
         from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
 
         self._assault = self._assault or Assault()
-        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
-        return content
+        return self._assault
+
+    def _privacy(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import pried  # it loads numpy, too
+
+        return pried(order, self._open_session(), self._setting)
+
+    def _shadows(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import trained
+
+        return trained(order)
+
+    def _certify(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.voting import votes
+
+        return votes(order, self._open_session(), self._setting.batch)
 
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()

@@ -25,7 +25,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
-from seatrial.parts.datasets._limits import PictureLimits
+from seatrial.parts.datasets._limits import BoxLimits, beyond
 from seatrial.parts.datasets._pictures import Picture, decoded, same
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Options(PartOptions):
     classes: Literal["place", "id"] = Field(
         default="place", description="classes as places in the list of categories by id, or as their ids"
     )
-    limits: PictureLimits = Field(
-        default=PictureLimits(), description="what a picture may ask for before it is refused"
+    limits: BoxLimits = Field(
+        default=BoxLimits(), description="what the file, a picture and its boxes may ask for before they are refused"
     )
 
 
@@ -169,6 +169,8 @@ def _rows(options: Options, folder: Path) -> list[_Row]:
         step = "name the JSON file with `images`, `annotations` and `categories`"
         raise DataError("there is no such file of annotations", where=str(file), next_step=step)
     stat = file.stat()
+    if stat.st_size > options.limits.file:
+        raise beyond(f"the file of annotations has {stat.st_size} bytes", "file", str(file))
     return _read(file, options, (stat.st_mtime_ns, stat.st_size))
 
 
@@ -181,7 +183,11 @@ def _read(file: Path, options: Options, state: tuple[int, int]) -> list[_Row]:
         number = {one: float(one if options.classes == "id" else place) for place, one in enumerate(ids)}
         boxes: dict[int, list[list[float]]] = defaultdict(list)
         for one in told["annotations"]:
-            boxes[int(one["image_id"])].append(_box(one, number, str(file)))
+            mine = boxes[int(one["image_id"])]
+            if len(mine) == options.limits.boxes:
+                what = f"the image {one['image_id']} has more than {options.limits.boxes} boxes"
+                raise beyond(what, "boxes", str(file))
+            mine.append(_box(one, number, str(file)))
         found = [_row(one, boxes) for one in told["images"]]
     _columns.some_rows(len(found), str(file))
     if lost := set(boxes) - {row.id for row in found}:
