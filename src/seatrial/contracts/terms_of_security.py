@@ -11,7 +11,8 @@ SECURITY: dict[str, Term] = {
     "attack.accuracy": Term(
         "Accuracy under attack",
         "Share of the attacked rows that stayed right whatever was tried within the budget; `all` is every attack together, row by "
-        "row. A budget of 0.03 lets every feature change by 3 % of its range (Linf). It is what these attacks left standing: a "
+        "row. A budget of 0.03 lets every feature change by 3 % of its range (Linf); one of 2 words lets two words of a text be edited. It "
+        "is what these attacks left standing: a "
         "better attack can only lower it.",
         "",
         "higher",
@@ -29,7 +30,8 @@ SECURITY: dict[str, Term] = {
     ),
     "attack.smallest": Term(
         "Smallest change that fools",
-        "The median, over rows that were right, of the smallest change that made the answer wrong, as a share of each feature's range.",
+        "The median, over rows that were right, of the smallest change that made the answer wrong, as a share of each feature's range; of text "
+        "a number of edits, or their share.",
         "",
         "higher",
         short="smallest",
@@ -137,5 +139,36 @@ SECURITY: dict[str, Term] = {
         "higher",
         short="size",
         kind="share",
+    ),
+    "poisoning": Term(
+        "Poisoned training", "What becomes of a model when somebody changes some of the rows that it is trained on."
+    ),
+    "poisoning.accuracy": Term(
+        "Accuracy of the clean twins",
+        "Mean accuracy, over seeds, of models trained here on clean rows, with which their poisoned twins are compared.",
+        "",
+        "higher",
+        short="clean",
+        kind="share",
+    ),
+    "poisoning.accuracy.drop": Term(
+        "Accuracy lost to poison",
+        "By how much less accurate models are that were trained with so large a share of poisoned rows than their clean twins from the same seeds.",
+        "",
+        "lower",
+        short="lost",
+        kind="change",
+    ),
+    "poisoning.success": Term(
+        "Answers that the trigger gets",
+        "Of rows of other classes, how many get the wanted answer once the trigger is on them, by models trained with so large a share of "
+        "poisoned rows; share 0: by clean models, which is what the trigger does without poison.",
+        "",
+        "lower",
+        short="obeys",
+        kind="share",
+    ),
+    "poisoning.run": Term(
+        "A training of a twin", "What became of a training that couldn't be carried through.", short="training"
     ),
 }

@@ -264,6 +264,16 @@ class Bench:
         self._assault = self._assault or Assault()
         return self._assault
 
+    def _privacy(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import pried  # it loads numpy, too
+
+        return pried(order, self._open_session(), self._setting)
+
+    def _shadows(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import trained
+
+        return trained(order)
+
     def _certify(self, order: Order) -> dict[str, Any]:
         from seatrial.flow.voting import votes
 

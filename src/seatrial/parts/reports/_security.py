@@ -19,6 +19,10 @@ LEFT, WIDE = 18.0, 76.0
 NORMS = {
     "linf": "every feature may change by so much of its range",
     "l2": "all features together may change by so much: the root of the sum of squares, in shares of their ranges",
+    "characters": "so many characters of a text may be edited: put in, left out, changed, or swapped with the next",
+    "words": "so many words of a text may be edited: put in, left out, replaced, or swapped with the next",
+    "character_share": "such a share of a text's characters may be edited",
+    "word_share": "such a share of a text's words may be edited",
 }
 
 
