@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
@@ -25,12 +25,11 @@ from seatrial.flow.keep import PRIVACY
 from seatrial.flow.privacy_leave import permission, refusal
 from seatrial.flow.privacy_rows import Exposure, exposure, nothing
 from seatrial.flow.privacy_shadows import Trained, shadows, told
-from seatrial.flow.privacy_stated import STATED, TPR, as_array
+from seatrial.flow.privacy_stated import MAIN, STATED, TPR, Told
 from seatrial.flow.rows import ModelRows
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
-Array = NDArray[Any]
-Learnt = dict[str, Array]
+Learnt = dict[str, Told]
 
 
 def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], fresh: bool = False) -> None:
@@ -110,8 +109,8 @@ class _Trying:
     def _one(self, trial: Trial) -> None:
         pending = {}
         for ref, info in self._methods:
-            if _needs_shadows(info) and self._trained.body is None:
-                self._tell([missing(TPR, self._trained.state, self._trained.why, better="lower", at={"method": str(ref)})], trial)  # fmt: skip
+            if why := self._unfit(info):
+                self._lack(trial, ref, info, *why)
                 continue
             kept = None if self._fresh else self._voyage.keeper.get(PRIVACY, self._key(trial, ref, info))
             if kept is None:
@@ -133,6 +132,17 @@ class _Trying:
         if trial is self._reference:
             self._of_reference.update(learnt)
 
+    def _unfit(self, info: PartInfo) -> tuple[State, str] | None:
+        """Why a method can't be tried on any candidate here."""
+        learns, left_out = info.gives["learns"][0], self._found.left_out
+        if _needs_shadows(info) and self._trained.body is None:
+            return self._trained.state, self._trained.why
+        if learns == "hidden" and (left_out is None or left_out.why):
+            return State.UNSUPPORTED, left_out.why if left_out else "the study names no column that somebody may want to guess (`measure.privacy.attribute`)"  # fmt: skip
+        if learns == "copy" and not self._found.budgets(self._asked):
+            return State.TOO_FEW, f"there are {int(self._found.own.sum())} rows to ask with, fewer than the least of the `budgets`"  # fmt: skip
+        return None
+
     def _learnt_from_reference(self, names: list[str]) -> Learnt:
         """What these methods learn from the reference; it is asked again where it wasn't in this run."""
         lacking = [name for name in names if name not in self._of_reference]
@@ -142,11 +152,12 @@ class _Trying:
 
     def _key(self, trial: Trial, ref: PartRef, info: PartInfo) -> str:
         how = [str(ref), info.version, self._trained.key if _needs_shadows(info) else "", self._voyage.plan.study.measure.seed]  # fmt: skip
-        levels = [self._voyage.plan.levels.describe, self._voyage.plan.levels.gate, self._asked.rates]
+        levels: list[Any] = [self._voyage.plan.levels.describe, self._voyage.plan.levels.gate]
+        levels += [self._asked.rates, self._asked.attribute, self._asked.budgets]
         other = self._reference.kept_prediction if self._reference and self._reference is not trial else ""
         return f"{trial.kept_prediction}/{self._found.key(*how, *levels, other)}"
 
-    def _stated(self, trial: Trial, name: str, info: PartInfo, learnt: Array, other: Array | None) -> list[Finding]:
+    def _stated(self, trial: Trial, name: str, info: PartInfo, learnt: Told, other: Told | None) -> list[Finding]:
         """Findings at the level for readers; those that a requirement reads at the level that decides, too."""
         plan = self._voyage.plan
         stated = STATED[info.gives["learns"][0]]
@@ -159,6 +170,10 @@ class _Trying:
                     against = self._reference.id if one.against and self._reference else None
                     made.append(one.model_copy(update={"against": against, "measured_at": now()}))
         return made
+
+    def _lack(self, trial: Trial, ref: PartRef, info: PartInfo, state: State, why: str) -> None:
+        what = MAIN[info.gives["learns"][0]]
+        self._tell([missing(what, state, why, better="lower", at={"method": str(ref)})], trial)
 
     def _tell(self, findings: list[Finding], trial: Trial) -> None:
         self._voyage.findings.extend(one.model_copy(update={"candidate": trial.id}) for one in findings)
@@ -173,16 +188,23 @@ class _Trying:
                 try:
                     link = link or self._opened(trial)
                     answer = link.ask(self._order(trial, ref, info), self._voyage.plan.study.measure.limits.attack)
-                    learnt[str(ref)] = as_array(answer["learnt"])
+                    learnt[str(ref)] = self._told(info, answer)
                 except WorkerError as error:
                     if not quiet:
-                        self._tell([missing(TPR, State(error.state), error.what, better="lower", at={"method": str(ref)})], trial)  # fmt: skip
+                        self._lack(trial, ref, info, State(error.state), error.what)
                     if link is None or error.state not in (State.FAILED, State.UNSUPPORTED):
                         break
         finally:
             if link is not None:
                 link.close()
         return learnt
+
+    def _told(self, info: PartInfo, answer: Mapping[str, Any]) -> Told:
+        """What a worker sent back, with what it is held against."""
+        learns = info.gives["learns"][0]
+        right = self._found.right() if learns == "hidden" else None
+        means = self._found.means() if learns == "likeness" else None
+        return Told(np.asarray(answer["learnt"]), np.asarray(answer["classes"]), right, means)
 
     def _opened(self, trial: Trial) -> Link:
         candidate = trial.planned.candidate
@@ -202,10 +224,13 @@ class _Trying:
         settings: dict[str, Any] = {
             "labels": found.labels,
             "classes": found.classes,
-            "own": ~found.members & False,
+            "own": found.own & (info.gives["learns"][0] != "member"),  # whose rows they are would tell who isn't one
+            "budgets": list(found.budgets(self._asked)),
             "task": model.task.name,
             "outputs": {name: output.model_dump(mode="json") for name, output in model.outputs.items()},
         }
+        if info.gives["learns"][0] == "hidden" and found.left_out is not None:
+            settings |= {"hidden": [found.left_out.input, found.left_out.place], "choices": found.left_out.choices}
         packed = arrays.pack(settings, self._voyage.keeper.arrays)
         if _needs_shadows(info) and self._trained.body is not None:
             packed["shadows"] = {"scores": self._trained.body["scores"]} | arrays.pack({"inside": found.inside}, self._voyage.keeper.arrays)  # fmt: skip
