@@ -183,6 +183,7 @@ def test_nothing_is_asked_twice_and_nothing_of_single_rows_is_kept(told):
     again = seatrial.run(file)
     assert again.run.measured == 0
     assert {one.key: one.value for one in again.findings if one.what.startswith("privacy")} == {one.key: one.value for one in dossier.findings if one.what.startswith("privacy")}  # fmt: skip
+    assert not list(file.parent.rglob("memberships.csv"))
     longest = max(len(value) for one in dossier.findings for value in [json.dumps(one.model_dump(mode="json"))])
     assert longest < 5000, "a finding that speaks of a thousand rows would be longer"
     for path in (file.parent / ".seatrial" / "arrays").glob("*.npy"):
@@ -204,6 +205,21 @@ def test_without_a_recipe_the_baseline_alone_is_tried(tmp_path: Path):
     for one in found(dossier, "privacy.tpr", method="lira").values():
         assert one.value is None
         assert "measure.privacy.trainer" in one.note
+
+
+def test_single_rows_are_told_where_they_are_asked_for(tmp_path: Path):
+    file = study(tmp_path, f"{LEAVE}, methods: [loss_threshold], memberships: true, members: 100, outsiders: 200")
+    text = file.read_text().replace("  - {model: net, runtime: onnxruntime, variant: int8_dynamic, batch: 64}\n", "")
+    file.write_text(text.replace("model: [net, other]", "model: net"))
+    dossier = seatrial.run(file)
+    (said,) = [one for one in dossier.findings if one.what == "privacy.memberships"]
+    lines = (tmp_path / ".seatrial" / "runs" / dossier.run.id / "memberships.csv").read_text().splitlines()
+    assert said.value == len(lines) - 1 == 300
+    rows = [line.rsplit(",", 3)[1:] for line in lines[1:]]
+    assert sum(role == "train" for role, _, _ in rows) == 100
+    assert len({(role, number) for role, number, _ in rows}) == 300
+    again = seatrial.run(file)
+    assert (tmp_path / ".seatrial" / "runs" / again.run.id / "memberships.csv").exists(), "it is asked anew"
 
 
 def test_without_leave_nothing_is_tried(tmp_path: Path):

@@ -44,6 +44,9 @@ class Privacy(Record):
     rates: Rates = Field(
         default=(0.01, 0.001), description="shares of outsiders that may be named wrongly, at which members picked out are counted"
     )  # fmt: skip
+    memberships: bool = Field(
+        default=False, description="write how suspicious each single row is into the run's folder (`memberships.csv`)"
+    )
     attribute: str | None = Field(
         default=None,
         description="a column of few values, one of the model's inputs, that somebody may want to guess of a row",

@@ -125,6 +125,12 @@ PRIVACY: dict[str, Term] = {
         "models",
         short="shadows",
     ),
+    "privacy.memberships": Term(
+        "Rows one by one",
+        "How many lines there are in the file that says how suspicious each single row is; it is written only where the study asks.",
+        "lines",
+        short="lines",
+    ),
     "privacy.permitted": Term(
         "Whose leave there is",
         "Who answers for the rows and allowed in writing that it is tried what the model tells of them, as the study states it.",

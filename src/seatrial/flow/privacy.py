@@ -21,8 +21,9 @@ from seatrial.errors import WorkerError
 from seatrial.flow import arrays
 from seatrial.flow.crew import session_order
 from seatrial.flow.decide import requirements_read
-from seatrial.flow.keep import PRIVACY
+from seatrial.flow.keep import PRIVACY, run_folder
 from seatrial.flow.privacy_leave import permission, refusal
+from seatrial.flow.privacy_memberships import Memberships
 from seatrial.flow.privacy_rows import Exposure, exposure, nothing
 from seatrial.flow.privacy_shadows import Trained, shadows, told
 from seatrial.flow.privacy_stated import MAIN, STATED, TPR, Told
@@ -30,6 +31,7 @@ from seatrial.flow.rows import ModelRows
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
 Learnt = dict[str, Told]
+GROUPED = "rows come in groups, and the interval takes them for independent ones"
 
 
 def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], fresh: bool = False) -> None:
@@ -43,6 +45,7 @@ def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], f
     if why:
         voyage.findings.extend(_none(one, State.REFUSED, why) for one in answered)
         return
+    memberships = Memberships()
     for model in dict.fromkeys(one.planned.candidate.model for one in answered):
         found = exposure(voyage.plan.study, model, data[model], voyage.keeper.arrays)
         own = [one for one in answered if one.planned.candidate.model == model]
@@ -50,7 +53,9 @@ def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], f
         if not found.why and any(_needs_shadows(info) for _, info in _methods(voyage, asked)):
             trained = shadows(voyage, model, found, fresh)
             voyage.findings.append(told(model, found, trained))
-        _Trying(voyage, asked, found, trained, fresh).all(own)
+        _Trying(voyage, asked, found, trained, fresh, memberships).all(own)
+    written = memberships.write(run_folder(voyage.keeper.home, voyage.run))
+    voyage.findings.extend([written] if written else [])
 
 
 def _none(trial: Trial, state: State, why: str) -> Finding:
@@ -84,8 +89,17 @@ def _obstacle(trial: Trial, found: Exposure) -> tuple[State, str] | None:
 class _Trying:
     """All methods on the candidates of one model."""
 
-    def __init__(self, voyage: Voyage, asked: Privacy, found: Exposure, trained: Trained, fresh: bool) -> None:
-        self._voyage, self._asked, self._found, self._trained, self._fresh = voyage, asked, found, trained, fresh
+    def __init__(
+        self,
+        voyage: Voyage,
+        asked: Privacy,
+        found: Exposure,
+        trained: Trained,
+        fresh: bool,
+        memberships: Memberships,
+    ) -> None:
+        self._voyage, self._asked, self._found, self._trained = voyage, asked, found, trained
+        self._fresh, self._memberships = fresh or asked.memberships, memberships  # of single rows nothing is kept
         self._methods = list(_methods(voyage, asked))
         self._reference: Trial | None = None
         self._of_reference: Learnt = {}
@@ -124,6 +138,8 @@ class _Trying:
         learnt = self._ask(trial, list(pending))
         for name, (ref, info) in pending.items():
             if name in learnt:
+                if self._asked.memberships and info.gives["learns"][0] == "member":
+                    self._memberships.note(trial.planned.label, name, learnt[name], self._found)
                 stated = self._stated(trial, name, info, learnt[name], other.get(name))
                 body = {"findings": [one.model_dump(mode="json") for one in stated]}
                 self._voyage.keeper.put((PRIVACY, self._key(trial, ref, info), body))
@@ -168,7 +184,9 @@ class _Trying:
             for one in stated(name, learnt, other, self._found, self._asked, level, plan.study.measure.seed):
                 if level == levels[0] or one.what in read:
                     against = self._reference.id if one.against and self._reference else None
-                    made.append(one.model_copy(update={"against": against, "measured_at": now()}))
+                    told_too = [one.note, GROUPED if self._found.grouped else ""]
+                    update = {"against": against, "measured_at": now(), "note": "; ".join(filter(None, told_too))}
+                    made.append(one.model_copy(update=update))
         return made
 
     def _lack(self, trial: Trial, ref: PartRef, info: PartInfo, state: State, why: str) -> None:

@@ -36,6 +36,7 @@ class Exposure:
     """Rows and labels in an order that tells nothing; which of them are members; which of them each shadow learns from.
 
     `own` are the attacker's own rows: half of the outsiders. `left_out` is where the value stands that somebody wants to guess, and what it may be.
+    `numbers` are the rows' places among those of their role; `grouped` says that rows come in groups, which nothing here allows for.
     `rest` counts members that weren't drawn. `why` says why there is nothing to ask, and then there is nothing else.
     """
 
@@ -46,6 +47,8 @@ class Exposure:
     classes: int
     own: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     left_out: LeftOut | None = None
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    grouped: bool = False
     rest: int = 0
     why: str = ""
 
@@ -96,12 +99,20 @@ def exposure(study: Study, model_name: str, data: ModelRows, cache: Path) -> Exp
     labels = np.concatenate([np.asarray(_labels(one)[rows], np.int64) for one, rows in zip(sides, picks, strict=True)])
     members = np.repeat([True, False], [len(picks[0]), len(picks[1])])
     inputs = {name: _mixed([one.inputs[name] for one in sides], picks, order, cache) for name in data.evaluation.inputs}
-    classes = len(classes_of(model.outputs)) or int(labels.max()) + 1
-    inside = halves(asked.shadows, len(order), seed)
     own = np.zeros(len(order), bool)
     own[np.flatnonzero(~members[order])[::2]] = True
-    left_out = _left_out(model, asked, inputs, own)
-    return Exposure(inputs, labels[order], members[order], inside, classes, own, left_out, data.train.n - len(picks[0]))
+    return Exposure(
+        inputs,
+        labels[order],
+        members[order],
+        halves(asked.shadows, len(order), seed),
+        len(classes_of(model.outputs)) or int(labels.max()) + 1,
+        own,
+        _left_out(model, asked, inputs, own),
+        np.concatenate(picks)[order],
+        bool(data.evaluation.groups),
+        data.train.n - len(picks[0]),
+    )
 
 
 def _left_out(model: Model, asked: Privacy, inputs: Mapping[str, ArrayRef], own: NDArray[np.bool_]) -> LeftOut | None:

@@ -1,6 +1,7 @@
 """What can be stated of what a model tells of its rows. Rows are spoken of together, never one by one.
 
 privacy.permitted                          whose leave there is (declared)
+privacy.memberships                        how many lines of single rows were written, where the study asks
 privacy.shadows             {model}        how many models of the same recipe there are to compare with
 privacy.tpr                 {method, fpr}  members picked out while so many outsiders are wrongly named
 privacy.fpr                 {method, fpr}  the outsiders wrongly named meanwhile
