@@ -15,6 +15,7 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "choose-features.md",
+    "evaluate-without-showing.md",
     "compare-features-online-and-offline.md",
     "gate-in-a-pipeline.md",
     "find-the-best-of-many.md",
@@ -34,6 +35,7 @@ SAYS = {
     "compare-features-online-and-offline.md": ("skew", "FAIL"),
     "compare-several-models.md": ("small onnxruntime", "flips"),
     "compare-two-files.md": ("read:", "flips"),
+    "evaluate-without-showing.md": ("Notary Tide", "rows were answered rightly", "opened to the two owners alone"),
     "find-the-best-of-many.md": ("search: halving", "short rounds"),
     "find-leaks-and-label-errors.md": (
         "Rows known from training",
@@ -44,6 +46,11 @@ SAYS = {
     "find-the-highest-rate.md": ("Highest rate within a bound",),
     "inspect-a-model-file.md": ("posix.system", "exit code 1: it can run code", "float32"),
     "join-features-as-of-a-moment.md": ("[1, 2, 3] [100.0, 250.0, nan]", "They hold the same rows"),
+    "look-for-backdoors.md": (
+        "a backdoor is suspected: bag",
+        "the trigger gets its answer",
+        "Classes with a suspected backdoor",
+    ),
     "measure-training.md": ("What training costs, each way", "Soonest to accuracy ≥ 0.8", "./train.py:fit fp32 b16"),
     "predict-a-device.md": ("predicted, not measured", "would help", "NVIDIA H100 SXM", "It is held up by"),
     "read-a-run-in-python.md": ("at most", "shape:"),

@@ -40,6 +40,9 @@ def attacked() -> Dossier:
                 made.append(Finding(what="attack.accuracy", at=at, candidate=entry.id, value=mine, low=max(0.0, mine - 0.05), high=mine + 0.05, better="higher", **rates))  # fmt: skip
                 if lost:
                     made.append(Finding(what="attack.accuracy.drop", at=at, candidate=entry.id, against=sample.reference().id, value=lost, low=lost - 0.05, high=lost + 0.05, better="lower", **rates))  # fmt: skip
+        proof: dict[str, Any] = {"candidate": entry.id, "better": "higher", "note": "from 200 copies a row"}
+        made.append(Finding(what="certified.accuracy", at={"norm": "l2", "epsilon": 0.2}, value=0.61, **proof))
+        made.append(Finding(what="certified.radius", at={"norm": "l2"}, value=0.17, **proof))
         made.append(Finding(what="attack.flag", at={"flag": "masked_gradient"}, candidate=entry.id, value=bool(lost), note="as seen"))  # fmt: skip
     return sample.model_copy(update={"findings": tuple(made)})
 
@@ -77,6 +80,8 @@ def test_reports_show_it_and_escape_what_the_study_says(name: str):
         assert "<b>harm</b>" not in text
         assert "60 of 100 answers stayed right whatever was tried" in text
         assert "of the reference 80" in text
+        assert "change by up to 0.2" in text
+        assert "from 200 copies a row" in text
         assert "hides it from naive attacks" in text
     if name == "terminal":
         assert "Right whatever was tried" in text

@@ -18,6 +18,7 @@ _KIND_OF = {
     "search": "searches",
     "look_for": "poisoning",
     "methods": "privacy",
+    "poisons": "poisoning",
 }
 """Fields that aren't called after the kind of part they name."""
 

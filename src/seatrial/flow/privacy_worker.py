@@ -44,8 +44,8 @@ class Asked:
 def pried(order: Order, session: Session, setting: Setting) -> dict[str, Any]:
     """What the part that the order names learnt, as a list, and how many questions it asked."""
     assert order.part is not None
-    target = Asked(answering(order, session, setting.batch))
-    settings = arrays.unpack(order.settings)
+    answer, settings = answering(order, session, setting.batch, {}), arrays.unpack(order.settings)
+    target = Asked(lambda values: answer(values, np.zeros(0, np.int64)))  # no step after the model asks whose row it is
     inputs = {name: arrays.load(ref) for name, ref in order.values.items()}
     shadows = settings.get("shadows")
     shown = _shown(inputs, settings)

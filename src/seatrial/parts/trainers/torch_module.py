@@ -20,7 +20,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.training import Job, Several
+from seatrial.contracts.training import ASIDE, Job, Several
+from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.trainers import _several
 from seatrial.parts.trainers._code import check_name, file_of, imported
@@ -161,14 +162,21 @@ class _Trained:
         return {"loss": loss.item(), "rows": len(labels)} | self._padding(inputs)
 
     def quality(self) -> dict[str, float]:
-        """Accuracy or root mean square error, and the loss, on the rows that judge; told by the first worker alone."""
+        """Accuracy or root mean square error, and the loss, on the rows that judge and those aside; told by the first worker alone."""
+        if self._job.rank:
+            return {}
+        aside = self._quality_on(self._job.aside_inputs, self._job.aside_labels)
+        told = self._quality_on(self._job.judge_inputs, self._job.judge_labels)
+        return told | {ASIDE + name: value for name, value in aside.items()}
+
+    def _quality_on(self, values: Values, truth: Any) -> dict[str, float]:
         import torch
 
-        labels = _labels(self._job.judge_labels, self._options)
-        if self._job.rank or labels is None:
+        labels = _labels(truth, self._options)
+        if labels is None:
             return {}
         self._plain.eval()
-        inputs = {name: self._tensor(value) for name, value in self._job.judge_inputs.items()}
+        inputs = {name: self._tensor(value) for name, value in values.items()}
         with torch.no_grad(), self._precision():
             pieces = [
                 self._answer(
