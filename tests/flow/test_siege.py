@@ -21,9 +21,10 @@ from seatrial.contracts.finding import Finding, State
 from seatrial.contracts.securing import Leave, Security
 from seatrial.contracts.verdict import Outcome
 from seatrial.flow import assault
-from seatrial.flow.besieged import Siege, Step
+from seatrial.flow.besieged import Siege
 from seatrial.flow.doubts import doubts
 from seatrial.flow.siege import refused
+from seatrial.flow.steps import Step
 from seatrial.flow.target import Given, Watched
 from seatrial.testing.attacks import Linear
 

@@ -23,10 +23,11 @@ from seatrial.contracts.listed_threats import listed_as
 from seatrial.contracts.securing import Security
 from seatrial.flow._bounded import bounded
 from seatrial.flow._sampling import Sampling
-from seatrial.flow.besieged import LOOK, Siege, Step
+from seatrial.flow.besieged import LOOK, Siege
 from seatrial.flow.counted import Judged
 from seatrial.flow.doubts import doubts
 from seatrial.flow.siege import identity, smallest
+from seatrial.flow.steps import Step
 from seatrial.flow.trial import Trial, now
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.paired import tango

@@ -22,11 +22,12 @@ from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.errors import SeatrialError, WorkerError
 from seatrial.flow import arrays
-from seatrial.flow.besieged import LOOK, Siege, Step
+from seatrial.flow.besieged import LOOK, Siege
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import session_order
 from seatrial.flow.keep import ATTACKED
 from seatrial.flow.making import Maker
+from seatrial.flow.steps import Step
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
 OWN, REFERENCE = "own", "reference"
