@@ -30,12 +30,14 @@ SLACK = 1e-6
 class Space:
     """The room in which budgets are counted, by input that can be changed (arrays that broadcast to a row).
 
-    An input's value is `low` + point x `span`; `free` features may change (bool).
+    An input's value is `low` + point x `span`; `free` features may change (bool). `axes` say how a picture lies (`CHW`, `HWC`), else
+    they are empty.
     """
 
     low: Mapping[str, Array]
     span: Mapping[str, Array]
     free: Mapping[str, Array]
+    axes: str = ""
 
 
 @dataclass(frozen=True)

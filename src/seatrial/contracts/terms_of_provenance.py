@@ -36,6 +36,9 @@ PROVENANCE: dict[str, Term] = {
     "lineage.personal": Term("Personal data, as stated", "Which personal data the owner says is in the rows."),
     "lineage.retention": Term("Retention", "How long the rows are kept, and who deletes them."),
     "lineage.not_for": Term("Not fit for", "Uses that the rows are not fit for."),
+    "lineage.privacy_tests": Term(
+        "Tests of privacy", "Whether it may be tried what a model tells of these rows, as their owner states."
+    ),
     "lineage.stated": Term(
         "Lineage stated",
         "How many of the fields that a data sheet must have its owner has filled in.",

@@ -26,6 +26,7 @@ from seatrial.errors import ModelError, Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.answering import stated
 from seatrial.flow.inverted import Asked
+from seatrial.flow.opening import opened
 from seatrial.flow.possible import Possible, Reach
 from seatrial.flow.target import Answer, Given, Ground, Watched
 from seatrial.flow.wording import Wording
@@ -128,7 +129,8 @@ class Assault:
             part = catalog.load(info)
             part.import_framework()
             chosen = Setting(threads=setting.threads, batch=LENT_ROWS)
-            self._lenders[artefact.hash] = part.open(artefact, chosen, catalog.options(info, ref.options))
+            given = catalog.options(info, ref.options)
+            self._lenders[artefact.hash] = opened(part, artefact, chosen, given, Path(order.base))
         return self._lenders[artefact.hash]
 
 

@@ -30,6 +30,7 @@ from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
+from seatrial.flow.opening import opened
 from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
@@ -113,7 +114,12 @@ class Bench:
         part, options = _part("conversions", order)
         values = {name: arrays.load(ref, 0, EXAMPLES) for name, ref in order.values.items()} or None
         making = Making(Path(order.folder), order.seed, examples=values)
-        return _made(part.convert, order.artefact, making, options)
+
+        def convert(given: Artefact, making: Making, options: Any) -> Artefact:
+            made: Artefact = part.convert(given, making, options)
+            return made.model_copy(update={"before": given.before})
+
+        return _made(convert, order.artefact, making, options)
 
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
@@ -122,7 +128,7 @@ class Bench:
         clock = [time.perf_counter()]
         part.import_framework()
         clock.append(time.perf_counter())
-        self._session = part.open(order.artefact, self._setting, options)
+        self._session = opened(part, order.artefact, self._setting, options, Path(order.base))
         clock.append(time.perf_counter())
         first = self._session.predict({name: arrays.load(ref, 0, 1) for name, ref in order.values.items()})
         clock.append(time.perf_counter())
@@ -257,6 +263,21 @@ class Bench:
 
         self._assault = self._assault or Assault()
         return self._assault
+
+    def _privacy(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import pried  # it loads numpy, too
+
+        return pried(order, self._open_session(), self._setting)
+
+    def _shadows(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import trained
+
+        return trained(order)
+
+    def _certify(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.voting import votes
+
+        return votes(order, self._open_session(), self._setting.batch)
 
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()

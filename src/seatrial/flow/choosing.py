@@ -16,6 +16,7 @@ from seatrial.contracts.selecting import Selecting
 from seatrial.contracts.study import Model, Study, classes_of
 from seatrial.errors import DataError, SeatrialError
 from seatrial.flow import _inputs, arrays
+from seatrial.flow._feature_rows import Table, table
 from seatrial.flow._inputs import Array
 from seatrial.flow.changed import Change, drawn, stored_rows
 from seatrial.flow.counted import Judged
@@ -25,12 +26,10 @@ from seatrial.flow.features import (
     LENT,
     WHOLE,
     Judgement,
-    Table,
     choice_findings,
     judge,
     losses,
     read_by,
-    table,
     table_findings,
 )
 from seatrial.flow.robust import answer_changes, recall_changes
@@ -49,7 +48,7 @@ def feature_changes(study: Study, folder: Path, model_name: str, evaluation: Row
     model = study.models[model_name]
     held = _held(study, folder, model, asked, evaluation.n)
     lenders = permutations(held.half, asked.repeats, 0)
-    made = [_change(model, {FEATURES: WHOLE}, held.rows[held.half :], held.without([]), cache)]
+    made = [_change(model, {FEATURES: WHOLE}, held.rows[held.half :], held.without({}), cache)]
     for group in held.groups:
         at = {FEATURES: LENT, "feature": " + ".join(map(str, group))}
         made.append(_change(model, at, held.rows[: held.half], held.lent(group, lenders), cache))
@@ -144,7 +143,7 @@ def _chosen(voyage: Voyage, trial: Trial, judged: Judged) -> Change | None:
     """The rows that judge, without what was dropped; None where nothing was."""
     level = voyage.plan.levels.describe
     made, _ = _judgements(voyage, trial, judged, level)
-    dropped = [feature for one in made if not one.kept for feature in one.group]
+    dropped = {feature: other for one in made for feature, other in one.dropped.items()}
     if not dropped:
         return None
     key = ("chosen", trial.id)

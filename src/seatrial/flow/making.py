@@ -224,7 +224,7 @@ class Maker:
         study = self._voyage.plan.study
         model = study.models[planned.candidate.model]
         found = reach(study, self._voyage.folder, model, rows.inputs)
-        space = {name: found[name] for name in ("low", "span", "free")}
+        space = {name: found[name] for name in ("low", "span", "free", "axes")}
         outputs = {name: output.model_dump(mode="json") for name, output in model.outputs.items()}
         return {"space": arrays.pack(space, self._voyage.keeper.arrays), "outputs": outputs}
 

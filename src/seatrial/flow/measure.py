@@ -39,6 +39,8 @@ from seatrial.flow.forms import prove_forms
 from seatrial.flow.inquiry import inquiry
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker, fits_anew
+from seatrial.flow.privacy import expose
+from seatrial.flow.promise import promises
 from seatrial.flow.provenance import provenance_findings
 from seatrial.flow.representing import representing
 from seatrial.flow.robust import answer_changes, recall_changes
@@ -53,6 +55,7 @@ from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.training import measure_training
 from seatrial.flow.training_ways import ways
 from seatrial.flow.trial import Trial, Voyage, now, trial
+from seatrial.flow.twins import measure_twins
 from seatrial.numerics.stopping import looks
 
 MEMORY_SHARE = 0.6
@@ -104,8 +107,11 @@ def measure(
             besieged = [one.siege for one in judged.values() if one.siege is not None]
             voyage.findings.append(threat(plan.study.measure.security, besieged))
             besiege(voyage, trials, judged, fresh)
+        if plan.study.measure.privacy is not None:
+            expose(voyage, trials, data, fresh)
         search(voyage, trials, judged, fresh)
         measure_training(voyage, fresh)
+        measure_twins(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
         voyage.tell("note", note="interrupted: what is done is kept")
@@ -154,7 +160,7 @@ def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
     for model in dict.fromkeys(one.candidate.model for one in voyage.plan.candidates):
         voyage.tell("rows", label=model)
         run = any(not _made_elsewhere(voyage, one) for one in voyage.plan.candidates if one.candidate.model == model)
-        train = any(
+        train = voyage.plan.study.measure.privacy is not None or any(
             fits_anew(voyage, one.candidate.variant) for one in voyage.plan.candidates if one.candidate.model == model
         )
         one = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, run, train)
@@ -240,7 +246,7 @@ def _trial(
     if isinstance(artefact, Finding):
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
-    voyage.findings.extend(layers(artefact, candidate.id))
+    voyage.findings.extend((*layers(artefact, candidate.id), *promises(voyage, artefact, candidate.id)))
     return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash, mine.stored)
 
 

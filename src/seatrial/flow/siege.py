@@ -23,6 +23,7 @@ from seatrial.contracts.record import digest
 from seatrial.errors import SeatrialError, WorkerError
 from seatrial.flow import arrays
 from seatrial.flow.besieged import LOOK, Siege
+from seatrial.flow.certified import certify
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import session_order
 from seatrial.flow.keep import ATTACKED
@@ -47,6 +48,7 @@ def besiege(voyage: Voyage, trials: list[Trial], judged: Mapping[str, Judged], f
                 one.attacked["refused"] = why
             elif not voyage.out_of_time():
                 _attack(voyage, maker, one, next((other for other in trials if other.planned.reference), None), siege, fresh)  # fmt: skip
+                certify(voyage, one, siege, fresh)
 
 
 def refused(voyage: Voyage, trial: Trial, siege: Siege) -> tuple[State, str] | None:

@@ -13,6 +13,7 @@ from seatrial.parts.reports._view import Row, View
 from seatrial.parts.reports._words import clean, words
 
 ACCURACY, DROP, FLAG, THREAT, UNION = "attack.accuracy", "attack.accuracy.drop", "attack.flag", "attack.threat", "all"
+PROVED = ("certified.", "privacy.epsilon", "privacy.delta")
 LEFT, WIDE = 18.0, 76.0
 """Where the first budget stands in the picture, and how wide all budgets are, in per cent."""
 NORMS = {
@@ -65,6 +66,7 @@ class Stand(NamedTuple):
     lines: list[tuple[Row, list[Cell | None]]]
     doubts: list[tuple[Row, list[Finding]]]
     not_attacked: list[tuple[Row, Finding]]
+    proved: list[tuple[Row, list[Finding]]]
 
 
 def section(shown: View) -> Stand | None:
@@ -94,6 +96,7 @@ def section(shown: View) -> Stand | None:
         lines=[(one, [_cell(one, found, key) for key in columns]) for one, found in everybody if found],
         doubts=[(one, raised) for one in shown.measured if (raised := doubts(one))],
         not_attacked=[(one, refused) for one in shown.measured if (refused := _refused(one))],
+        proved=[(one, found) for one in shown.measured if (found := proofs(one))],
     )
 
 
@@ -107,6 +110,12 @@ def brief(told: Stand) -> Iterator[tuple[str, str]]:
             if points:
                 stood = ", ".join(f"{told.form.text(one.finding.number)} at {one.budget:g}" for one in points)
                 yield f"  {clean(name)}: {stood} ({curve.norm})", ""
+    for row, proved in told.proved:
+        for one in proved:
+            yield (
+                f"  {clean(row.label)}: {said['proofs'][one.what].format(budget=one.at.get('epsilon'))} {one.number:.3g}",
+                "",
+            )
     for row, raised in told.doubts:
         for one in raised:
             yield f"  {clean(row.label)}: {said['flags'][one.at['flag']]}", "dim"
@@ -115,6 +124,11 @@ def brief(told: Stand) -> Iterator[tuple[str, str]]:
 def doubts(row: Row) -> list[Finding]:
     """The signs of weak attacks that were raised."""
     return [one for one in row.listed if one.what == FLAG and one.value is True]
+
+
+def proofs(row: Row) -> list[Finding]:
+    """What is proved of a candidate and not only tried."""
+    return [one for one in row.listed if one.what.startswith(PROVED) and one.value is not None]
 
 
 def _union(row: Row) -> dict[tuple[str, float], Finding]:
