@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import onnx
 import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from test_siege import told
 
 import seatrial
@@ -21,6 +24,7 @@ LINES = """\
   security:
     linf: [0.02, 0.1]
     rows: 20
+    examples: 2
     attacks: [fgsm, {apgd: {steps: 8}}, {transferred: {steps: 8}}, {square: {queries: 12}}, {rays: {queries: 12}}]
 """
 
@@ -65,6 +69,22 @@ def test_slopes_are_masked_in_int8_and_not_in_float(demo: Dossier):
     beside = told(demo, "attack.flag", flag="depends_on_others")
     assert {name for name, flag in beside.items() if flag.value} <= {name for name in beside if "dynamic" in name}
     assert any(flag.value for flag in beside.values()), "dynamic int8 finds its scale anew for each batch"
+
+
+def test_pictures_of_what_fooled_it_are_shown_as_it_was_asked_for(demo: Dossier):
+    """Before and after are pictures of the stated size, and no pixel is farther away than the change that is stated."""
+    shown = [one for one in demo.findings if one.what == "attack.example"]
+    assert {one.candidate for one in shown} == {one.id for one in demo.candidates}
+    for one in shown:
+        pictures = []
+        for name in ("before", "after"):
+            head, _, code = one.artefacts[name].partition(",")
+            assert head == "data:image/png;base64"
+            pictures.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(code)))).astype(float) / 255)
+        assert pictures[0].shape == (28, 28)
+        far = float(str(one.value).split(" away")[0].split(", ")[-1])
+        assert 0 < np.abs(pictures[0] - pictures[1]).max() <= far + 1.01 / 255
+        assert "was taken for" in str(one.value)
 
 
 # --- models whose standing is known -----------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ LOOK = "look"
 class Siege:
     """What every candidate of a model is put through: numbers by their `reach`, and the input `text`, where there are any.
 
-    `blind` says that the attacker sees the class alone; `why` why nothing can be attacked, and then there is nothing else.
+    `blind` says that the attacker sees the class alone; `examples` how many of what fooled it are kept to be shown; `why` why nothing can be attacked, and then there is nothing else.
     """
 
     rows: NDArray[np.int64]
@@ -41,12 +41,13 @@ class Siege:
     left_out: tuple[str, ...] = ()
     text: str = ""
     blind: bool = False
+    examples: int = 0
     why: str = ""
 
     def key(self, *more: Any) -> str:
         """What results rest on, beside the candidate."""
         values = {name: ref.hash for name, ref in self.values.items()}
-        return digest([values, self.reach, self.text, self.blind, self.labels.tolist(), *more])
+        return digest([values, self.reach, self.text, self.blind, self.examples, self.labels.tolist(), *more])
 
 
 def siege(
@@ -71,7 +72,7 @@ def siege(
     steps, left_out = planned_steps(study, folder, budgets)
     own = np.asarray(labels[rows], np.int64)
     blind = asked.threat.knows == "classes"
-    return Siege(rows, values, own, arrays.pack(found, cache), steps, budgets, left_out, text, blind)
+    return Siege(rows, values, own, arrays.pack(found, cache), steps, budgets, left_out, text, blind, asked.examples)
 
 
 def _grounds(study: Study, folder: Path, model_name: str, inputs: Mapping[str, ArrayRef]) -> tuple[dict[str, Any], str]:

@@ -208,6 +208,7 @@ class _Work:
             "classes_only": step is not None and siege.blind,
             "nested": step is not None and step.nested,
             "fickle": self._fickle(),
+            "examples": siege.examples,
             "after": self._after(),
             "task": model.task.name,
             "outputs": {name: output.model_dump(mode="json") for name, output in model.outputs.items()},
