@@ -52,6 +52,8 @@ def test_gaps_and_constants() -> None:
     gaps = int(np.isnan(number).sum()) + sum(one is None for one in text)
     assert told["audit.missingness{table=t}"].value == gaps
     assert told["audit.missingness.column{column=b,table=t}"].value == sum(one is None for one in text)
+    words = found("missingness", {"b": np.array(["?", "NA", "word", None, " unknown "] * 60, object)})
+    assert words["audit.missingness{table=t}"].value == words["audit.missingness.column{column=b,table=t}"].value == 240
     constant = found("constant_columns", columns)["audit.constant_columns{table=t}"]
     assert (constant.value, set(constant.note.split(", "))) == (2, {"c", "d"})
 
