@@ -112,6 +112,19 @@ def test_a_folder_of_pictures_by_class_is_clean_and_copies_across_classes_are_no
     assert found["audit.duplicates.conflicting"] == 2
 
 
+@pytest.mark.parametrize("form", ["terminal", "html", "markdown", "json"])
+def test_a_column_that_changed_its_type_between_two_files_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    columns = _faulty.clean(300)
+    one = _written(tmp_path, "train.parquet", columns)
+    other = _written(tmp_path, "judge.parquet", columns | {"height": columns["height"].astype(str).astype(object)})
+    assert main(["audit", str(one), str(other), "--only", "schema", "--as", form]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert ("height: other type" in text) or form == "json"
+    assert "other type" in text
+
+
 @pytest.mark.parametrize("name", ["none.parquet", "none.csv"])
 def test_a_table_without_rows_is_no_clean_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     frame, file = pl.DataFrame({"a": pl.Series([], dtype=pl.Int64)}), tmp_path / name

@@ -20,6 +20,8 @@ DATA: dict[str, Term] = {
     "reweighted.rows": Term("Rows that the weighted ones are worth", "As many rows of equal weight would say as much.", "rows", "higher", short="worth"),
     "verdict.cleaned": Term("Verdict without rows in doubt", "What the requirements would make of the figures without these rows.", short="cleaned verdict"),
     "verdict.reweighted": Term("Verdict for the stated population", "What the requirements would make of the weighted figures.", short="weighted verdict"),
+    "audit.schema": Term("Columns unlike those of training", "Columns that the model was taught with and that are missing, new, or of another type or shape here.", "columns", "lower", short="unlike"),
+    "audit.schema.column": Term("A column unlike that of training", "How it differs.", short="differs"),
     "audit.column": Term("A column of the data", "Its type, as the file has it.", short="column"),
     "audit.label_errors": Term("Suspected label errors", "Rows of which a quick model that didn't see them is sure of another label.", "rows", "lower", short="suspected"),
     "audit.label_errors.rate": Term("Estimated share of wrong labels", "An estimate: it assumes that errors strike easy rows as often as others.", "", "lower", short="wrong labels", kind="share"),

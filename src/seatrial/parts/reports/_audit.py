@@ -179,6 +179,8 @@ def _detail(one: Finding) -> str:
 
 
 def _number(one: Finding) -> str:
+    if isinstance(one.value, str):
+        return clean(one.value)
     value = one.number
     digits = f"{value:,.0f}" if isinstance(one.value, int) or abs(value) >= 100 else f"{value:,.2g}"
     return f"{digits} {one.unit.removesuffix('s') if digits == '1' else one.unit}".strip()
