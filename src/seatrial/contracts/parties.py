@@ -66,8 +66,9 @@ class Terms(Record):
     error: float = Field(
         ge=0, description="how far a score may be from the plain model's, as the model's owner worked out"
     )
-    batch: int = Field(default=100, ge=1, description="rows that are computed together")
+    batch: int = Field(default=250, ge=1, description="rows that are computed together")
     patience: float = Field(default=60.0, gt=0, description="seconds of silence after which a party is given up")
+    longest: float = Field(default=3600.0, gt=0, description="seconds after which the whole evaluation is given up")
 
     def card(self, role: str) -> Card:
         """The party of this role."""
