@@ -137,6 +137,7 @@ DEFAULTS = {
     "seatrial.contracts.candidate",
     "seatrial.contracts.training",
     "seatrial.contracts.securing",
+    "seatrial.contracts.confiding",
     "seatrial.contracts.poisoning",
 }
 """Where defaults of the study file stand: they are what a user would have written."""
@@ -145,6 +146,7 @@ TABLES = {
     "seatrial.contracts.terms_of_data",
     "seatrial.contracts.terms_of_quality",
     "seatrial.contracts.terms_of_trust",
+    "seatrial.contracts.terms_of_privacy",
     "seatrial.contracts.terms_of_security",
     "seatrial.contracts.part",
 }

@@ -124,6 +124,24 @@ def test_paired_intervals_are_narrower_than_unpaired(tmp_path: Path):
     assert len({round(one.value, 12) for one in drops}) == 1
 
 
+def test_a_rare_class_leaves_the_room_that_its_own_rows_need(tmp_path: Path):
+    """Forty of 4,000 rows are positive and none changes, 200 others do: three or four positives may change unseen, of forty."""
+    rng = np.random.default_rng(3)
+    labels = np.zeros(ROWS, np.int64)
+    labels[rng.choice(ROWS, 40, replace=False)] = 1
+    sure = np.where(labels == 1, 0.9, 0.1)
+    own = np.where(rng.permutation(ROWS) < 200, 0.9, sure)
+    own[labels == 1] = 0.9
+    sides = [
+        {"scores": np.stack([1 - p, p], axis=1), "probabilities": np.stack([1 - p, p], axis=1)} for p in (own, sure)
+    ]
+    batch = Batch(answers=sides[0], labels=labels, reference=sides[1], classes=CLASSES)
+    found = findings(asked("balanced_accuracy", "recall"), batch, judged(tmp_path, np.zeros(ROWS, np.int64)))
+    for what, at in (("balanced_accuracy.drop", {}), ("recall.drop", {"average": "macro"})):
+        drop = pick(found, what, **at)
+        assert drop.high - drop.number > 0.95 * 3.69 / 40 / 2
+
+
 def test_clusters_and_weights_widen(tmp_path: Path):
     rng = np.random.default_rng(1)
     level, batch, clusters = made()

@@ -8,14 +8,20 @@ each turns around; one that is trained against it has only the one.
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from test_robust import study as changed_study
 
 import seatrial
+from seatrial import catalog
+from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
+from seatrial.contracts.verdict import Outcome
+from seatrial.flow.promise import promises
 
 torch = pytest.importorskip("torch")
 
@@ -90,7 +96,9 @@ def told(dossier: Dossier, what: str, **at: Any) -> dict[str, Finding]:
 def test_adversarial_training_makes_it_harder_to_fool_by_the_attacks_that_there_are(tmp_path: Path) -> None:
     ways = [f"adversarially_trained: {{linf: {BUDGET}, loss: {loss}, epochs: 12, batch: 64, learning_rate: 0.02}}" for loss in ("madry", "trades")]  # fmt: skip
     candidates = f"  - {{runtime: torch, variant: [as_is, {{{ways[0]}}}, {{{ways[1]}}}], batch: 64}}"
-    security = f"{{linf: {BUDGET}, rows: 120, attacks: [fgsm, {{pgd: {{steps: 10, restarts: 1}}}}, {{square: {{queries: 60}}}}]}}"
+    security = (
+        f"{{linf: {BUDGET}, rows: 120, attacks: [{{pgd: {{steps: 10, restarts: 1}}}}, {{square: {{queries: 30}}}}]}}"
+    )
     dossier = seatrial.run(defended(tmp_path, candidates, security))
     robust = told(dossier, "attack.accuracy", attack="all", epsilon=BUDGET)
     drop = told(dossier, "attack.accuracy.drop", attack="all", epsilon=BUDGET)
@@ -101,3 +109,148 @@ def test_adversarial_training_makes_it_harder_to_fool_by_the_attacks_that_there_
         assert robust[name].value > robust["as_is"].value + 0.3
         assert clean[name].value > 0.85
     assert clean["as_is"].value > 0.93
+
+
+ROUNDING = """
+
+class Rounding(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = net()
+
+    def forward(self, x):
+        return self.inner(torch.round((x + 5) / 10 * 15) / 15 * 10 - 5)
+
+
+def rounding():
+    return Rounding()
+"""
+
+
+def test_a_filter_fools_who_trusts_its_slope_and_not_who_passes_it_through(tmp_path: Path) -> None:
+    """The same filter twice: inside the module, whose own slope is 0 everywhere, and as a step before it, which attacks know."""
+    from safetensors.torch import save_file
+
+    candidates = (
+        "  - {model: many, runtime: torch, variant: as_is, batch: 64}\n"
+        "  - {model: many, runtime: onnxruntime, variant: {preprocessing: {bits: 4}}, batch: 64}\n"
+        "  - {model: hidden, runtime: torch, variant: as_is, batch: 64}"
+    )
+    attacks = "[fgsm, {pgd: {steps: 10, restarts: 1}}]"
+    security = f"{{linf: 0.08, rows: 100, attacks: {attacks}, columns: {{x: {{range: [-5, 5]}}}}}}"
+    file = defended(tmp_path, candidates, security)
+    weights = {f"inner.{name}": one for name, one in plain(*rows()).state_dict().items()}
+    save_file(weights, str(tmp_path / "hidden.safetensors"))
+    (tmp_path / "net.py").write_text(CODE + ROUNDING)
+    text = file.read_text()
+    start, end = text.index("  many:\n"), text.index("data:\n")
+    hidden = (
+        text[start:end]
+        .replace("many:", "hidden:")
+        .replace("net.py:net", "net.py:rounding")
+        .replace("net.safe", "hidden.safe")
+    )
+    text = text[:end] + hidden + text[end:]
+    text = text.replace("reference: {variant", "reference: {model: many, runtime: torch, variant")
+    file.write_text(text)
+    dossier = seatrial.run(file)
+    found: dict[tuple[str, str], dict[Any, Any]] = {}
+    for one in dossier.candidates:
+        key = f"{one.candidate.model} {one.candidate.runtime}", one.candidate.variant.name
+        found[key] = {
+            (finding.what, *finding.at.values()): finding for finding in dossier.findings if finding.candidate == one.id
+        }
+    naive = found["hidden torch", "as_is"]
+    clean = naive["accuracy",].value
+    assert naive["attack.accuracy", "pgd(restarts=1, steps=10)", 0.08, "linf"].value > clean - 0.05, (
+        "zero slopes lead nowhere"
+    )
+    assert naive["attack.flag", "zero_gradient"].value is True
+    adaptive = found["many onnxruntime", "preprocessing"]
+    assert abs(adaptive["accuracy",].value - clean) < 0.005, "it is the same filter"
+    assert adaptive["attack.accuracy", "all", 0.08, "linf"].value < 0.3
+    assert adaptive["attack.flag", "masked_gradient"].value is True
+    assert adaptive["attack.flag", "zero_gradient"].value is False
+    assert found["many torch", "as_is"]["attack.flag", "masked_gradient"].value is False
+    entry = next(one for one in dossier.candidates if one.candidate.variant.name == "preprocessing")
+    (step,) = dossier.artefacts[entry.artefact].before
+    assert (step.name, step.options["low"], step.options["span"]) == ("preprocessing", {"x": [-5.0]}, {"x": [10.0]})
+
+
+def test_a_vote_is_certified_and_no_attack_gets_within_the_radius(tmp_path: Path) -> None:
+    smoothed = "smoothed: {sigma: 0.1, copies: 16, chosen: 30, certified: 200, alpha: 0.001}"
+    candidates = f"  - {{runtime: torch, variant: [as_is, {{{smoothed}}}], batch: 64}}"
+    security = "{linf: [], l2: [0.04, 0.3], rows: 60, attacks: [{pgd: {steps: 5, restarts: 1}}], columns: {x: {range: [-5, 5]}}}"
+    file = defended(tmp_path, candidates, security)
+    dossier = seatrial.run(file)
+    certified = {at: told(dossier, "certified.accuracy", epsilon=at) for at in (0.04, 0.3)}
+    assert [len(one) for one in certified.values()] == [1, 1], "only what votes is certified"
+    (near,), (far,) = (one.values() for one in certified.values())
+    (name,) = certified[0.04]
+    stands = {at: told(dossier, "attack.accuracy", attack="all", epsilon=at)[name].value for at in (0.04, 0.3)}
+    assert 0.3 < near.value <= stands[0.04]
+    assert far.value <= stands[0.3]
+    assert near.low < near.value < near.high
+    (radius,), (close,) = (told(dossier, f"certified.{what}").values() for what in ("radius", "abstained"))
+    assert 0.02 < radius.value <= 0.1 * 2.5
+    assert "200 copies" in radius.note
+    assert 0 <= close.value < 0.4
+    again = seatrial.run(file)
+    assert again.run.measured == 0
+    assert {one.key: one.value for one in again.findings if one.what.startswith("certified")} == {one.key: one.value for one in dossier.findings if one.what.startswith("certified")}  # fmt: skip
+
+
+def test_private_training_says_what_it_promises_and_can_be_required(tmp_path: Path) -> None:
+    pytest.importorskip("opacus")
+    private = "{private_training: {epsilon: 4, epochs: 6, batch: 100}}"
+    candidates = f"  - {{runtime: torch, variant: {private}, batch: 64}}"
+    file = defended(tmp_path, candidates, "{}")
+    file.write_text(
+        file.read_text().replace("  security: {}\n", "").replace("variant: as_is, eligible", "runtime: torch, eligible")
+        + "require:\n  - at_most: {what: privacy.epsilon, bound: 4}\n  - at_least: {what: accuracy, bound: 0.8}\n"
+    )
+    dossier = seatrial.run(file)
+    (epsilon,), (delta,) = (told(dossier, f"privacy.{what}").values() for what in ("epsilon", "delta"))
+    assert 3 < epsilon.value <= 4
+    assert "Renyi" in epsilon.method
+    rows_used = int(epsilon.note.split("among ")[1])
+    assert delta.value == pytest.approx(1 / (10 * rows_used))
+    (passed,) = [one for one in dossier.verdict.candidates if one.outcome is Outcome.PASS]
+    assert passed.candidate == epsilon.candidate
+    line = dossier.artefacts[next(one.artefact for one in dossier.candidates if one.id == epsilon.candidate)].lineage
+    assert line.found["privacy"]["epsilon"] == epsilon.value
+
+
+def test_a_promise_outlives_what_doesnt_look_at_the_rows_again() -> None:
+    told = {"epsilon": 3.9, "delta": 1e-4, "steps": 5, "share": 0.1, "noise": 1.0, "checked": 4.4, "start": "anew"}
+    private = Lineage(recipe="private_training", found={"privacy": told, "rows": 900})
+
+    def promised(*lines: Lineage) -> list[Finding]:
+        last = lines[-1].model_copy(update={"earlier": lines[:-1]})
+        signature = Signature(inputs=(), outputs=())
+        artefact = Artefact(format="onnx", files={}, hashes={}, signature=signature, lineage=last)
+        voyage: Any = SimpleNamespace(find=catalog.find)
+        return list(promises(voyage, artefact, "one"))
+
+    assert [one.value for one in promised(private)] == [3.9, 1e-4]
+    assert [one.value for one in promised(private, Lineage(recipe="int8_static"))] == [3.9, 1e-4]
+    assert promised(Lineage(recipe="distilled")) == []
+    for lines in ((private, Lineage(recipe="narrowed")), (Lineage(recipe="distilled"), private), (private, private.model_copy(update={"seed": 1}))):  # fmt: skip
+        (lost,) = promised(*lines)
+        assert lost.value is None
+        assert "learnt from the rows" in lost.note
+    begun = private.model_copy(update={"found": {"privacy": told | {"start": "weights"}, "rows": 900}})
+    assert "never saw these rows" in promised(begun)[0].note
+
+
+def test_rounded_answers_need_no_rows_to_calibrate_with(tmp_path: Path) -> None:
+    file = changed_study(tmp_path, "metrics: [accuracy, calibration_error]", "[as_is, {output_rounding: {digits: 1}}]")
+    text = file.read_text().replace(", roles: {draw: {calibrate: 0.4, confirm: 0.6}}", ", roles: confirm")
+    file.write_text(text)
+    dossier = seatrial.run(file)
+    accuracy = {name: one.value for name, one in told(dossier, "accuracy").items()}
+    assert len(accuracy) == 2
+    assert abs(np.subtract(*accuracy.values())) < 0.03, "rows between the two classes tie, and no others change"
+    entry = next(one for one in dossier.candidates if "output_rounding" in one.candidate.variant.name)
+    (step,) = dossier.artefacts[entry.artefact].after
+    assert step.options == {"digits": 1}

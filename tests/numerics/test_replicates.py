@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from seatrial.numerics.proportions import proportion
-from seatrial.numerics.replicates import GROUPS, difference, mean_by_group, spread, widened
+from seatrial.numerics.replicates import (
+    GROUPS,
+    difference,
+    difference_of_worst,
+    mean_by_group,
+    room_by_kind,
+    spread,
+    widened,
+)
 
 RUNS = 2000
 
@@ -117,6 +125,61 @@ def test_the_paired_difference_of_f1_of_a_rare_class_is_covered_by_few_changes(c
         _, low, high = paired_f1(*(one.reshape(GROUPS, 2, 2) for one in tables))
         covered += bool(low <= truth <= high)
     assert covered / RUNS >= 0.93
+
+
+@pytest.mark.parametrize(("rare", "lost", "others"), [(45, 1.5, 20.0), (45, 3.0, 0.5), (400, 1.5, 300.0)])
+def test_the_mean_of_recalls_is_covered_where_few_rows_of_a_rare_class_change(rare: int, lost: float, others: float):
+    """Balanced accuracy of 3,000 rows: a row of the rare class moves it far, and few of them change, however many others do."""
+    rng = np.random.default_rng(7)
+    sizes, chances = np.array([3000 - rare, rare]), np.array([others / (3000 - rare), lost / rare])
+    truth, covered = chances.mean(), 0
+    plain = 0
+    for _ in range(RUNS // 2):
+        group = [rng.integers(0, GROUPS, size) for size in sizes]
+        rows = np.stack([np.bincount(one, minlength=GROUPS) for one in group], axis=1)
+        wrong = np.stack([np.bincount(one[rng.random(len(one)) < at], minlength=GROUPS) for one, at in zip(group, chances, strict=True)], axis=1)  # fmt: skip
+        value = (wrong.sum(axis=0) / sizes).mean()
+        without = (without_each(wrong) / without_each(rows)).mean(axis=1)
+        counts = [np.stack([rows - changed, changed], axis=-1) for changed in (wrong, np.zeros_like(wrong))]
+        room = room_by_kind(0.5 / sizes, *counts, GROUPS, 0.95)
+        for given in (room, None):
+            _, low, high = difference(value, 0.0, without, np.zeros(GROUPS), GROUPS, 3000, 0.95, room=given)
+            held = bool(low <= truth <= high)
+            covered, plain = (covered + held, plain) if given is not None else (covered, plain + held)
+    assert covered / (RUNS // 2) >= 0.93
+    assert plain < covered
+
+
+def test_the_difference_of_gaps_is_covered_where_it_is_doubtful_who_is_served_worse():
+    """Two models that both give two groups nearly equal shares: seen, either group may be ahead. A plain jackknife covers far less."""
+    rng = np.random.default_rng(8)
+    rows, covered, plain = np.array([300, 700]), 0, 0
+    share, more = np.array([0.4, 0.4]), np.array([0.0, 0.03])  # the candidate gives to some of the second group more
+    for _ in range(RUNS // 4):
+        tables = np.zeros((2, GROUPS, 2))
+        sizes = np.zeros((GROUPS, 2))
+        for place in range(2):
+            group = rng.integers(0, GROUPS, rows[place])
+            given = rng.random(rows[place]) < share[place]
+            own = given | (rng.random(rows[place]) < more[place] / (1 - share[place]))
+            sizes[:, place] = np.bincount(group, minlength=GROUPS)
+            for side, each in enumerate((own, given)):
+                tables[side, :, place] = np.bincount(group[each], minlength=GROUPS)
+        both = [one.sum(axis=0) / rows for one in tables]
+        again = [without_each(one) / without_each(sizes) for one in tables]
+        signed = [np.stack([one[..., 0] - one[..., 1], one[..., 1] - one[..., 0]], axis=-1) for one in (*both, *again)]
+        value, low, high = difference_of_worst(signed[0], signed[1], [True, True], *signed[2:], GROUPS, 1000, 0.95)
+        covered += bool(low[0] <= 0.03 <= high[0])
+        gaps = [np.abs(one[..., 0] - one[..., 1]) for one in (*both, *again)]
+        naive = difference(*gaps, GROUPS, 1000, 0.95)
+        assert value[0] == pytest.approx(naive[0])
+        plain += bool(naive[1] <= 0.03 <= naive[2])
+    assert plain / (RUNS // 4) < 0.93 <= covered / (RUNS // 4)
+
+
+def test_a_worst_of_nothing_has_no_bounds():
+    value, low, high = difference_of_worst([0.1], [0.2], [False], np.zeros((20, 1)), np.zeros((20, 1)), 20, 100, 0.95)
+    assert np.isnan([value[0], low[0], high[0]]).all()
 
 
 def shares(rng: np.random.Generator, units: int, worse: float, better: float, size: int = 1) -> tuple[float, ...]:

@@ -78,6 +78,18 @@ def test_classes_alone_come_near_the_exact_distance_in_l2():
     assert came["queries"] <= 601
 
 
+def test_squares_give_up_what_is_hopeless_and_nothing_else():
+    """The same rows fall within a budget, for fewer questions."""
+    part, came = catalog.find("attacks", "square"), {}
+    model = attacks.Linear((1, 6, 6), "linf")
+    for hopeless in (0.0, 2.0):
+        target = model.target(part, float(np.quantile(model.far, 0.4)))
+        catalog.load(part).attack(target, target.aim(), catalog.options(part, {"queries": 400, "hopeless": hopeless}))
+        came[hopeless] = target.settle()
+    assert came[2.0]["hits"] >= came[0.0]["hits"] - 1
+    assert came[2.0]["queries"] < 0.8 * came[0.0]["queries"]
+
+
 @pytest.mark.parametrize(
     ("name", "given", "least"),
     [("apgd", {}, 0.75), ("pgd", {}, 0.75), ("apgd_targeted", {"targets": 4, "steps": 50}, 0.95)],

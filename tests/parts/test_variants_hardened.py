@@ -138,3 +138,81 @@ def test_what_lacks_is_said(tmp_path: Path) -> None:
         made(tmp_path, lambda one: replace(one, train=replace(one.train, labels=np.zeros(600, np.float32))))
     with pytest.raises(ValueError, match="not both"):
         made(tmp_path, linf=0.1, l2=0.1)
+
+
+# --- training that hides its rows -------------------------------------------------------------------------------------------
+
+
+def private(**options: Any) -> tuple[Any, Any]:
+    pytest.importorskip("opacus")
+    part = catalog.find("variants", "private_training")
+    return catalog.load(part), catalog.options(part, options)
+
+
+def test_each_rows_part_is_cut_and_the_noise_is_as_large_as_it_says() -> None:
+    """One step without a learning rate's other doings: the gradient that reaches the optimiser is (clipped sum + noise) / expected rows."""
+    from opacus.optimizers import DPOptimizer
+
+    module, options = private(clip=0.5, batch=50, epochs=1)
+    found: list[Any] = []
+    honest = DPOptimizer.pre_step
+
+    def seen(self: Any, closure: Any = None) -> Any:
+        done = honest(self, closure)
+        found.append((self.params[0].summed_grad.clone(), self.params[0].grad.clone()))
+        return done
+
+    rows = 200
+    inputs = torch.from_numpy(np.random.default_rng(0).normal(size=(rows, 4000)).astype(np.float32)) * 100
+    from seatrial.parts.variants._student import Lesson
+
+    lesson = Lesson((inputs,), {"labels": torch.zeros(rows, dtype=torch.int64)})
+    net = torch.nn.Linear(4000, 3, bias=False)
+    promised = {"steps": 4, "share": 0.25, "noise": 2.0, "clip": 0.5}
+    DPOptimizer.pre_step = seen
+    try:
+        module.learn(net, lesson, promised, options, torch.Generator().manual_seed(1))
+    finally:
+        DPOptimizer.pre_step = honest
+    assert len(found) == 4
+    sizes = []
+    for summed, given in found:
+        noise = given * 50 - summed
+        sizes.append(float(noise.std()))
+        assert float(summed.norm()) <= 0.5 * 100, "no row's part is longer than `clip`"
+    assert np.allclose(sizes, 2.0 * 0.5, rtol=0.05)
+
+
+def test_a_step_that_draws_nobody_adds_noise_all_the_same() -> None:
+    from seatrial.parts.variants._student import Lesson
+
+    module, options = private()
+    lesson = Lesson((torch.zeros(30, 4),), {"labels": torch.zeros(30, dtype=torch.int64)})
+    net = torch.nn.Linear(4, 2)
+    before = net.weight.detach().clone()
+    promised = {"steps": 12, "share": 0.02, "noise": 1.0, "clip": 1.0}
+    module.learn(net, lesson, promised, options, torch.Generator().manual_seed(0))
+    assert not torch.equal(before, net.weight)
+
+
+def test_the_promise_is_kept_by_both_accountants() -> None:
+    from opacus.accountants import RDPAccountant
+
+    module, options = private(epsilon=2.0, batch=64, epochs=4)
+    told = module.accounted(800, options)
+    assert told["epsilon"] <= 2.0
+    assert told["epsilon"] > 1.5
+    assert told["delta"] == pytest.approx(1 / 8000)
+    other = RDPAccountant()
+    other.history = [(told["noise"], told["share"], told["steps"])]
+    assert told["epsilon"] <= other.get_epsilon(told["delta"]) <= told["checked"] * 1.001
+
+
+def test_what_mixes_rows_is_refused() -> None:
+    from seatrial.parts.variants._student import Lesson
+
+    module, options = private()
+    lesson = Lesson((torch.zeros(30, 4),), {"labels": torch.zeros(30, dtype=torch.int64)})
+    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
+    with pytest.raises(Unsupported, match="BatchNorm"):
+        module.learn(net, lesson, {"steps": 1, "share": 0.5, "noise": 1.0, "clip": 1.0}, options, torch.Generator())

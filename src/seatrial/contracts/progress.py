@@ -19,6 +19,7 @@ Stage = Literal[
     "predict",
     "round",
     "attack",
+    "privacy",
     "search",
     "quality",
     "decide",

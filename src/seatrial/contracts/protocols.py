@@ -66,7 +66,8 @@ class Dataset(Protocol):
 
     Optional: `pieces(options, folder, names, rows) -> Iterator[Mapping[str, Piece]]`, as `chunks` but as stored, holes and all: for audits
     (`contracts/audit.py`). Nothing is refused that can be read at all. `stated(options, folder)`: by table of features what is stated of it, by
-    word (`version`, `owner`, `approval`; empty where nothing is).
+    word (`version`, `owner`, `approval`; empty where nothing is). For `init`, where `GIVES = {"known": suffixes}`: `known(path) -> bool`, by what
+    is in the file, and `ways(path, shapes) -> list`, options that read it, the likeliest first, for a model with inputs of these shapes.
     """
 
     def columns(self, options: Any, folder: Path) -> dict[str, str]:
@@ -148,11 +149,22 @@ class Variant(Protocol):
     """`parts/variants`: something done to a model.
 
     Optional: `files(options, folder) -> dict[str, str]`, the files of the user's that it runs, with their SHA-256: they are part of
-    what is made. Raises `ModelError`. Runs none of them.
+    what is made. Raises `ModelError`. Runs none of them. `GIVES = {"chance": ("secret",)}`: it draws by chance that nobody may know, so that
+    the same seed doesn't give the same model; made once, it is kept.
     """
 
     def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
         """The changed model, its files under `making.folder`. Raises `PartError` with the reason where it can't be made."""
+        ...
+
+
+class Beforehand(Protocol):
+    """`parts/variants`: one that is a step before the model and changes no file: `GIVES = {"step": ("before",)}`; its `make` adds the step."""
+
+    def around(self, session: Session, given: Mapping[str, Any]) -> Session:
+        """A session that passes inputs through the step; `given` are the step's options. Its `gradient`, where the session has one, is the
+        one by the inputs that an attacker would take who knows the step. With `GIVES = {"certificate": ("l2",)}` it also has
+        `votes(values, copies, seed)`: how many of so many noisy copies of each row are given each class (rows x classes, int64)."""
         ...
 
 

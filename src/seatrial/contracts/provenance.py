@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -100,6 +100,10 @@ class Provenance(Record):
     retention: str = Field(default="", description="how long the rows are kept, and who deletes them")
     delete_after: datetime.date | None = Field(default=None, description="the day after which they must be gone")
     not_for: str = Field(default="", description="uses that the rows are not fit for")
+    privacy_tests: Literal["", "allowed", "never"] = Field(
+        default="",
+        description="whether it may be tried what a model tells of these rows: with `never` no study tries it",
+    )
     features: dict[str, FeatureNote] = Field(
         default={}, description="version, owner and approval of columns: `{income: {version: '3', owner: risk team}}`"
     )

@@ -84,7 +84,7 @@ class Figure:
     """One quantity under several weightings of the rows: `values` (weightings,), NaN where there is none.
 
     `rows` (rows,) bool are those that it rests on. A `share` lies in 0 to 1, and a row changes it by at most its own share.
-    `exact` is a figure of these very rows that no bounds belong to.
+    `exact` is a figure of these very rows that no bounds belong to. `flattering` is a share that few rows make too high.
     """
 
     what: str
@@ -96,6 +96,7 @@ class Figure:
     exact: bool = False
     method: str = ""
     note: str = ""
+    flattering: bool = False
 
 
 class WholeMetric(Protocol):
@@ -120,7 +121,7 @@ class WholeMetric(Protocol):
 class Afterward(Protocol):
     """`parts/variants`: one that changes answers and not the model: it declares `GIVES = {"step": ("after",)}` and has these instead of `make`.
 
-    Its options name in `of` the variant whose answers it changes.
+    Its options name in `of` the variant whose answers it changes. With `ACCEPTS = {"rows": ("none",)}` it has nothing to fit and is given no rows.
     """
 
     def fit(self, batch: Batch, options: Any) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from seatrial.contracts.attack import Knows
+from seatrial.contracts.attack import Knows, Norm
 from seatrial.contracts.candidate import PartRef, Ref
 from seatrial.contracts.record import Record, listed
 
@@ -21,6 +21,8 @@ STANDARD: tuple[str, ...] = (
     "fmn",
     "rays",
     "hop_skip_jump",
+    "changed_characters",
+    "changed_words",
 )
 """The set that a study gets that names no attacks, less what its attacker couldn't do."""
 
@@ -89,12 +91,16 @@ class Leave(Record):
 
 
 Budgets = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed)]
+Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(listed)]
+Shares = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(listed)]
 
 
 class Security(Record):
     """Whether somebody can make it answer wrongly by changing inputs a little: the same rows and attacks for every candidate.
 
-    Budgets are in shares of a feature's range: `linf: 0.1` lets every pixel change by a tenth of the way from black to white.
+    Budgets of numbers are in shares of a feature's range: `linf: 0.1` lets every pixel change by a tenth of the way from black to
+    white. Budgets of text are edits: `words: 2` lets two words be put in, left out, replaced or swapped. Each model is attacked by
+    the budgets that its inputs have.
     """
 
     threat: Threat = Field(default=Threat(), description="who attacks, what they know and can do")
@@ -104,7 +110,17 @@ class Security(Record):
     )
     linf: Budgets = Field(default=(0.01, 0.03, 0.1), description="how far every feature may change, each")
     l2: Budgets = Field(default=(), description="how far all features together may change: root of the sum of squares")
+    characters: Counts = Field(default=(2, 5), description="of a text, how many characters may be edited")
+    words: Counts = Field(default=(1, 3), description="of a text, how many words may be edited")
+    character_share: Shares = Field(default=(), description="the same as a share of its characters, rounded down")
+    word_share: Shares = Field(default=(), description="the same as a share of its words, rounded down")
     rows: int = Field(default=200, ge=20, description="evaluation rows that are attacked, drawn by chance")
+    examples: int = Field(
+        default=0,
+        ge=0,
+        le=12,
+        description="inputs that fooled it, before and after, shown of each candidate and norm: contents of rows, so none unless asked",
+    )
     columns: dict[str, Changeable] = Field(default={}, description="what can be done to a column, by its name")
     one_hot: tuple[tuple[str, ...], ...] = Field(
         default=(), description="columns of 0 and 1 of which exactly one is 1, in a list each: `[[red, green, blue]]`"
@@ -119,6 +135,11 @@ class Security(Record):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.linf or self.l2):
-            raise ValueError("say how far inputs may change: `linf` or `l2`")
+        if not any(self.budgets.values()):
+            raise ValueError("say how far inputs may change: `linf`, `l2`, `characters` or `words`")
         return self
+
+    @property
+    def budgets(self) -> dict[Norm, tuple[float, ...]]:
+        """By norm, small ones first."""
+        return {norm: tuple(sorted(getattr(self, norm))) for norm in get_args(Norm)}

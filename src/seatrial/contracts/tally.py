@@ -77,7 +77,8 @@ class Measure:
     `n` are the rows that each value rests on. `method` and `note` are one text for all cells or one for each; a cell without
     a value has a note that says why. `against` is true for a comparison with the reference. `level` is the bounds' two-sided
     confidence; None for a figure that no bounds belong to (a p-value, a maximum). `scale` is how much one row changes by where
-    it changes, of shape (cells,); None for 1, as in a share of rows.
+    it changes, of shape (cells,); None for 1, as in a share of rows. `among` (choices, 2), of a single cell: the figures of which the
+    value is the worst, as between pairs of groups, and 1 beside those that take part; a difference from the reference needs them.
     """
 
     what: str
@@ -93,3 +94,4 @@ class Measure:
     against: bool = False
     level: float | None = None
     scale: Array | None = None
+    among: Array | None = None

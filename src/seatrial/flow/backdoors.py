@@ -32,6 +32,8 @@ from seatrial.numerics.proportions import proportion
 FOUND, INDEX, FLIPS, SIZE = "backdoor.found", "backdoor.index", "backdoor.flips", "backdoor.size"
 FEWEST = 5
 """Classes from which on a median deviation says something."""
+WIDEST = 64
+"""Pixels of a side of a trigger that is drawn, at most."""
 
 
 def search(voyage: Voyage, trials: list[Trial], judged: Mapping[str, Judged], fresh: bool = False) -> None:
@@ -142,27 +144,53 @@ def _stated(name: str, body: Mapping[str, Any], inquiry: Inquiry, level: float) 
     sizes = np.asarray(arrays.unpack(came["sizes"]))
     names = inquiry.classes or tuple(map(str, range(len(sizes))))
     index = low_anomaly(sizes)
+    suspected = _suspected(came, sizes, inquiry)
     for one, label in enumerate(names):
         here = at | {"class": label}
         how = "mean of the smallest mask that carried rows over"
-        yield Finding(what=SIZE, at=here, value=float(sizes[one]), better="higher", method=how)
+        drawn = (
+            {"trigger": _drawn(came, one, str(inquiry.reach["axes"]))} if inquiry.pictures and one in suspected else {}
+        )
+        yield Finding(what=SIZE, at=here, value=float(sizes[one]), better="higher", method=how, artefacts=drawn)
         if came["of"][one]:
             share = proportion(came["carried"][one], came["of"][one], level)
             yield bounded(FLIPS, share, came["of"][one], "lower", at=here)
         if len(sizes) >= FEWEST:
             how = "deviations below the median of all classes; deviation: 1.4826 x median absolute deviation"
             yield Finding(what=INDEX, at=here, value=float(index[one]), better="lower", n=len(sizes), unit_of_replication="classes", method=how)  # fmt: skip
-    yield _verdict(came, sizes, index, names, inquiry, at)
+    yield _verdict(came, sizes, index, names, suspected, inquiry, at)
+
+
+def _suspected(came: Mapping[str, Any], sizes: Any, inquiry: Inquiry) -> list[int]:
+    """Classes whose trigger is too small for chance and works; none where there are too few classes to tell."""
+    if len(sizes) < FEWEST:
+        return []
+    works = np.asarray(came["carried"]) >= inquiry.flips * np.maximum(1, came["of"])
+    return [int(one) for one in np.flatnonzero(standing_out(sizes, inquiry.index) & works)]
+
+
+def _drawn(came: Mapping[str, Any], one: int, axes: str) -> str:
+    """The trigger of a class as lines of hexadecimal shades, 0 black to f white; a dot where the mask covers less than half."""
+    mask, pattern = (np.asarray(arrays.unpack(came[name]))[one].mean(axis=0 if axes == "CHW" else -1) for name in ("masks", "patterns"))  # fmt: skip
+    step = -(-max(mask.shape) // WIDEST)
+    shades = np.rint(15 * pattern[::step, ::step]).astype(int)
+    covered = mask[::step, ::step] >= 0.5
+    return " ".join("".join(f"{shade:x}" if there else "." for shade, there in zip(*line, strict=True)) for line in zip(shades, covered, strict=True))  # fmt: skip
 
 
 def _verdict(
-    came: Mapping[str, Any], sizes: Any, index: Any, names: Sequence[str], inquiry: Inquiry, at: dict[str, Any]
+    came: Mapping[str, Any],
+    sizes: Any,
+    index: Any,
+    names: Sequence[str],
+    suspected: Sequence[int],
+    inquiry: Inquiry,
+    at: dict[str, Any],
 ) -> Finding:
     if len(sizes) < FEWEST:
         why = f"of {len(sizes)} classes no anomaly can be told; {FEWEST} are needed"
         return missing(FOUND, State.UNSUPPORTED, why, at=at, better="lower")
     share = np.asarray(came["carried"]) / np.maximum(1, came["of"])
-    suspected = [int(one) for one in np.flatnonzero(standing_out(sizes, inquiry.index) & (share >= inquiry.flips))]
     told = [f"{names[one]}: index {index[one]:.2f}, its trigger covers {sizes[one]:.1%} and carries {share[one]:.0%} over" for one in suspected]  # fmt: skip
     return Finding(
         what=FOUND,

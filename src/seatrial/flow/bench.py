@@ -30,6 +30,7 @@ from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
+from seatrial.flow.opening import opened
 from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
@@ -113,7 +114,12 @@ class Bench:
         part, options = _part("conversions", order)
         values = {name: arrays.load(ref, 0, EXAMPLES) for name, ref in order.values.items()} or None
         making = Making(Path(order.folder), order.seed, examples=values)
-        return _made(part.convert, order.artefact, making, options)
+
+        def convert(given: Artefact, making: Making, options: Any) -> Artefact:
+            made: Artefact = part.convert(given, making, options)
+            return made.model_copy(update={"before": given.before})
+
+        return _made(convert, order.artefact, making, options)
 
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
@@ -122,7 +128,7 @@ class Bench:
         clock = [time.perf_counter()]
         part.import_framework()
         clock.append(time.perf_counter())
-        self._session = part.open(order.artefact, self._setting, options)
+        self._session = opened(part, order.artefact, self._setting, options, Path(order.base))
         clock.append(time.perf_counter())
         first = self._session.predict({name: arrays.load(ref, 0, 1) for name, ref in order.values.items()})
         clock.append(time.perf_counter())
@@ -156,9 +162,7 @@ class Bench:
         assert self._order.artefact is not None
         if order.part is None:
             return {"readings": arrays.pack(self._meters(order)(None, {}), Path(order.folder)), "disturbance": {}}
-        part, options = _part("loads", order)
-        if "round" in type(options).model_fields:
-            options = options.model_copy(update={"round": order.seed})
+        part, options = _load(order)
         queries, samples = self._feed(order, part)
         session = within(self._open_session(), order)
         pin(self._cores(order.settings))
@@ -258,6 +262,21 @@ class Bench:
         self._assault = self._assault or Assault()
         return self._assault
 
+    def _privacy(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import pried  # it loads numpy, too
+
+        return pried(order, self._open_session(), self._setting)
+
+    def _shadows(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import trained
+
+        return trained(order)
+
+    def _certify(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.voting import votes
+
+        return votes(order, self._open_session(), self._setting.batch)
+
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
         return {"facts": json.loads(json.dumps(dataclasses.asdict(facts), default=str))}
@@ -302,6 +321,18 @@ def _part(kind: str, order: Order) -> tuple[Any, Any]:
     info = catalog.find(kind, order.part.name, Path(order.base))
     catalog.require(info)
     return catalog.load(info), catalog.options(info, order.part.options)
+
+
+def _load(order: Order) -> tuple[Any, Any]:
+    """The load of a block, with the number of the round and, for one of several instances, what it shares with the others."""
+    from pydantic import TypeAdapter
+
+    part, options = _part("loads", order)
+    fields, own = type(options).model_fields, {"round": order.seed, "beside": order.settings.get("shared")}
+    update = {
+        name: TypeAdapter(fields[name].annotation).validate_python(one) for name, one in own.items() if name in fields
+    }
+    return part, options.model_copy(update=update)
 
 
 def _made(make: Callable[..., Artefact], given: Artefact, making: Making, options: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from seatrial.contracts.values import ValueKind
 from seatrial.errors import StudyError
 from seatrial.flow import _guess, _kinds
 from seatrial.flow._limits import LIMITS, of_part
-from seatrial.flow._look import Answer, Seen, by_suffix, look, runtimes
+from seatrial.flow._look import Answer, Seen, by_suffix, look, of_rows, runtimes
 from seatrial.flow._yaml import flow, word
 from seatrial.flow.read import FILL_IN
 
@@ -46,7 +46,7 @@ def draft(
     `StudyError` for limits that aren't there.
     """
     subject = by_suffix("subjects", model)
-    table = None if data is None else by_suffix("datasets", data)
+    table = None if data is None else of_rows(data)
     if limits and table is None:
         raise StudyError(
             "limits are of data, and no data was named", next_step="`seatrial init MODEL DATA --limit NAME=VALUE`"
@@ -141,7 +141,10 @@ def _outputs(seen: Seen) -> Iterator[Line]:
 
 
 def _said(one: _kinds.Said, seen: Seen) -> Line:
-    """An output that needs classes and has none is marked."""
+    """An output that needs classes and has none is marked; boxes say how they are written."""
+    if one.stated["means"] == "boxes":
+        stated = one.stated | ({"boxes": seen.boxes} if seen.boxes else {"boxes": {"labels": seen.form}} if seen.form else {})  # fmt: skip
+        return Line(flow({one.name: stated})[1:-1], seen.boxes_note or one.note)
     if one.stated.get("classes") == []:
         note = f"FILL IN: the {seen.wide} labels in the order of the column `{seen.label}`; {one.note}"
         return Line(flow({one.name: one.stated | {"classes": [FILL_IN]}})[1:-1], note)
@@ -172,15 +175,24 @@ def _data(
         given: dict[str, Any] = {"from": {name: {"path": FILL_IN}}, "label": FILL_IN, "roles": "confirm"}
         return Line(flow({"evaluation": given})[1:-1], "FILL IN: the file with rows to judge on, and its label column")
     given = {
-        "from": {table.name: {"path": _relative(data, folder)} | ({LIMITS: dict(limits)} if limits else {})},
+        "from": {
+            table.name: {name: _placed(one, folder) for name, one in seen.source.items()}
+            | ({LIMITS: dict(limits)} if limits else {})
+        },
         "label": seen.label or FILL_IN,
         "roles": "confirm",
     }
+    if seen.roles:
+        given = {"from": given["from"], "labels": [given["label"], seen.roles], "roles": given["roles"]}
     if calibrated:
         given["roles"] = {"draw": {"confirm": 0.9, "calibrate": 0.1}}
     if seen.label is None:
         return Line(flow({"evaluation": given})[1:-1], f"FILL IN: the label column, one of: {', '.join(seen.columns)}")
     return Line(flow({"evaluation": given})[1:-1])
+
+
+def _placed(value: Any, folder: Path) -> Any:
+    return _relative(Path(value), folder) if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _task(outputs: Sequence[str], kind: str) -> str:

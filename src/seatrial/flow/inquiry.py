@@ -15,7 +15,7 @@ from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Study, classes_of
-from seatrial.errors import Unsupported
+from seatrial.errors import DataError, Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.changed import drawn, kept_rows
 from seatrial.flow.reach import reach
@@ -73,4 +73,6 @@ def _version(ref: PartRef, folder: Path) -> int:
     info = catalog.find("poisoning", ref.name, folder)
     catalog.require(info)
     catalog.options(info, ref.options)
+    if "search" not in info.gives.get("way", ()):
+        raise DataError(f"`{ref}` looks for nothing in a model", where="measure.poisoning.look_for")
     return info.version

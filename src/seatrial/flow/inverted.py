@@ -22,11 +22,11 @@ Array = NDArray[Any]
 class Asked:
     """The suspect that a search is given: `contracts/poisoning.py`, `Suspect`. Every other row is for looking, the rest for trying."""
 
-    def __init__(self, possible: Possible, answer: Callable[[Values], Array], lend: Any, labels: Array) -> None:
+    def __init__(self, possible: Possible, answer: Callable[[Values, Array], Array], lend: Any, labels: Array) -> None:
         self._possible, self._answer, self._lend, self._labels = possible, answer, lend, labels
         everything = np.arange(possible.rows)
         self._look, self._try = everything[::2], everything[1::2]
-        self._classes = int(answer(self._inputs(possible.clean[:1], everything[:1])).shape[1])
+        self._classes = int(answer(self._inputs(possible.clean[:1], everything[:1]), everything[:1]).shape[1])
 
     def lineup(self, seed: int) -> Lineup:
         """What the search is told."""
@@ -45,13 +45,17 @@ class Asked:
     def tried(self, found: Triggers) -> dict[str, Any]:
         """By class: the trigger's size as a share of the input, and of how many unseen rows of other answers it carried how many over."""
         rows, clean = self._try, self._possible.clean[self._try]
-        before = self._answer(self._inputs(clean, rows)).argmax(axis=1)
+        before = self._answer(self._inputs(clean, rows), rows).argmax(axis=1)
         carried, of = [], []
         for wanted in range(self._classes):
             other = before != wanted
             mask, pattern = found.masks[wanted], found.patterns[wanted]
             points = ((1 - mask) * clean[other] + mask * pattern).astype(np.float32)
-            after = self._answer(self._inputs(points, rows[other])).argmax(axis=1) if other.any() else np.zeros(0)
+            after = (
+                self._answer(self._inputs(points, rows[other]), rows[other]).argmax(axis=1)
+                if other.any()
+                else np.zeros(0)
+            )
             carried.append(int((after == wanted).sum()))
             of.append(int(other.sum()))
         sizes = found.masks.reshape(self._classes, -1).mean(axis=1)

@@ -27,6 +27,7 @@ from seatrial.flow import arrays
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
 ARTEFACT, FORM, STEP, RUN, SHORT_ROUND = "artefact", "form", "step", "run", "short_round"
 TRAINING, ATTACKED, AUDITED, SEARCHED = "training", "attacked", "audited", "searched"
+SHADOWS, PRIVACY = "shadows", "privacy"
 HOLD_ARRAYS = (ROUND, SHORT_ROUND, PREDICTION, FORM, CHANGED, ATTACKED, AUDITED)
 """Shelves whose entries refer to arrays, which `clean` leaves alone as long as they do."""
 ABANDONED_S = 3600.0

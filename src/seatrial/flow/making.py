@@ -21,6 +21,7 @@ from seatrial.contracts.plan import Planned
 from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Model, classes_of
+from seatrial.contracts.values import ValueKind
 from seatrial.errors import SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays, chains
 from seatrial.flow.keep import ARTEFACT
@@ -223,7 +224,7 @@ class Maker:
         study = self._voyage.plan.study
         model = study.models[planned.candidate.model]
         found = reach(study, self._voyage.folder, model, rows.inputs)
-        space = {name: found[name] for name in ("low", "span", "free")}
+        space = {name: found[name] for name in ("low", "span", "free", "axes")}
         outputs = {name: output.model_dump(mode="json") for name, output in model.outputs.items()}
         return {"space": arrays.pack(space, self._voyage.keeper.arrays), "outputs": outputs}
 
@@ -312,7 +313,10 @@ def _signed(artefact: Artefact, stated: Model) -> Artefact:
     """A file that says nothing of inputs and outputs (torch weights) is given those that the study states."""
     if artefact.signature.inputs and artefact.signature.outputs:
         return artefact
-    inputs = tuple(TensorSpec(name=name, kind=one.kind, dtype=one.dtype) for name, one in stated.inputs.items())
+    inputs = tuple(
+        TensorSpec(name=name, kind=one.kind, dtype="string" if one.kind is ValueKind.TEXT else one.dtype)
+        for name, one in stated.inputs.items()
+    )
     outputs = tuple(TensorSpec(name=name) for name in stated.outputs)
     return artefact.model_copy(update={"signature": Signature(inputs=inputs, outputs=outputs)})
 

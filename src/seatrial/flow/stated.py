@@ -23,10 +23,11 @@ from seatrial.contracts.part import PartInfo
 from seatrial.contracts.quality import Batch
 from seatrial.contracts.tally import Measure, Tally
 from seatrial.errors import SeatrialError, Unsupported
+from seatrial.flow._reach import known, moved
 from seatrial.flow._sampling import Sampling
 from seatrial.flow.counted import Asked, Counted, Judged, Pieces, filled, independent, put_together, without_each
 from seatrial.flow.measures import findings_of
-from seatrial.numerics.replicates import FEWEST, difference, widened
+from seatrial.numerics.replicates import FEWEST, difference, difference_of_worst, room_by_kind, widened
 
 FEW_CLASSES = 2
 """With more classes than this, slices are told of averages and not of every class."""
@@ -104,7 +105,7 @@ def _widened(question: _Question, judged: Judged, own: Counted, measure: Measure
         nothing = np.full(np.shape(measure.value), np.nan)
         why = why or "its counts can't be dealt into groups"
         return replace(measure, low=nothing, high=nothing, method=f"rows are weighted or clustered, and {why}")
-    again = _again(question, own)[number]
+    again = _again(question, own)[number][:, : measure.value.size]
     groups, units = _evidence(question, judged, own, measure)
     low, high = widened(measure.value, measure.low, measure.high, again, groups, units, measure.level)
     return replace(measure, low=low, high=high, method=_methods(measure, judged.sampling))
@@ -173,8 +174,13 @@ def _asked_again(question: _Question, side: Counted) -> list[NDArray[np.float64]
         return [one.value.reshape(side.groups, -1) for one in question.values(replicates, None)]
     width = len(question.cells)
     pieces = (replicates.take(range(at * width, (at + 1) * width)) for at in range(side.groups))
-    each = [[one.value for one in question.values(piece, None)] for piece in pieces]
+    each = [[_with_choices(one) for one in question.values(piece, None)] for piece in pieces]
     return [np.stack(values) for values in zip(*each, strict=True)]
+
+
+def _with_choices(measure: Measure) -> NDArray[np.float64]:
+    """The value of groups together, and after it the figures of which it is the worst."""
+    return measure.value if measure.among is None else np.append(measure.value, measure.among[:, 0])
 
 
 # --- against the reference ------------------------------------------------------------------------------------------------
@@ -192,15 +198,30 @@ def _drops(one: Asked, judged: Judged, own: Counted, other: Counted, levels: Seq
         pairs = zip(
             measures, question.bounded(other, None), _again(question, own), _again(question, other), strict=True
         )
-        for pair in pairs:
-            yield from _differences(question, judged, own, pair, levels)
+        reached = _reached(question, judged, own)
+        for number, pair in enumerate(pairs):
+            reach = reached[number] if reached else None
+            yield from _differences(question, judged, (own, other), pair, reach, levels)
+
+
+def _reached(question: _Question, judged: Judged, own: Counted) -> list[NDArray[np.float64]] | None:
+    """Of each measure, how far an independent row (or cluster) of each label moves it, (cells, labels); None where that isn't known."""
+    if question.groups or not known(question.one.info, own.whole):
+        return None
+    cells = list(question.cells)
+    labelled = np.asarray(own.whole.sums["confusion"])[cells].sum(axis=2)
+    units = np.minimum(labelled, independent(judged, round(float(own.whole.sums["rows"][0])))[cells][:, None])
+    rows = labelled / np.maximum(1e-9, units * judged.sampling.worth)
+    found = moved(lambda tally: question.values(tally, None), own.whole.take(cells))
+    return [one * np.maximum(1.0, rows) for one in found]
 
 
 def _differences(
     question: _Question,
     judged: Judged,
-    own: Counted,
+    sides: tuple[Counted, Counted],
     pair: tuple[Measure, Measure, NDArray[np.float64], NDArray[np.float64]],
+    reach: NDArray[np.float64] | None,
     levels: Sequence[float],
 ) -> Iterator[Finding]:
     """Candidate against reference in one measure, with the values of both without each group."""
@@ -208,21 +229,49 @@ def _differences(
     if measure.better is None:
         return
     sign = -1.0 if measure.better == "higher" else 1.0
-    values = [sign * one for one in (measure.value, reference.value, *without)]
-    groups, units = _evidence(question, judged, own, measure)
+    groups, units = _evidence(question, judged, sides[0], measure)
     scale = 1.0 if measure.scale is None else measure.scale
+    (mine, theirs, again, others), among = _figures(measure, reference, without, sign)
     for level in levels:
-        bounds = difference(values[0], values[1], values[2], values[3], groups, units, level, scale)
-        made = _drop(measure, bounds, level, judged.sampling)
-        told = _told(question, made, judged, own.whole.classes)
+        if among is not None:
+            bounds = difference_of_worst(mine, theirs, among, again, others, groups, units, level, scale)
+        else:
+            room = None
+            if reach is not None:
+                room = room_by_kind(reach, _tables(question, sides[0]), _tables(question, sides[1]), groups, level)
+            bounds = difference(mine, theirs, again, others, groups, units, level, scale, room)
+        widest = ", the widest over pairs of groups that may be farthest apart" if among is not None else ""
+        made = _drop(measure, bounds, level, judged.sampling, widest)
+        told = _told(question, made, judged, sides[0].whole.classes)
         yield from (found for found in told if question.groups or found.value is not None)
 
 
-def _drop(measure: Measure, bounds: tuple[Any, Any, Any], level: float, sampling: Sampling) -> Measure:
+def _figures(
+    measure: Measure, reference: Measure, without: list[NDArray[np.float64]], sign: float
+) -> tuple[list[NDArray[np.float64]], NDArray[np.bool_] | None]:
+    """Candidate's and reference's figures and both without each group, the worse the higher; of the worst of some, all of these.
+
+    Then, too, which of them take part on both sides.
+    """
+    if measure.among is None or reference.among is None:
+        return [sign * one for one in (measure.value, reference.value, *without)], None
+    own, other = np.asarray(measure.among), np.asarray(reference.among)
+    found = [own[:, 0], other[:, 0], *(one[:, 1:] for one in without)]
+    return [sign * one for one in found], (own[:, 1] > 0) & (other[:, 1] > 0)
+
+
+def _tables(question: _Question, side: Counted) -> NDArray[np.float64]:
+    """The confusion matrices in every replicate group, (groups, cells, labels, predictions)."""
+    assert side.dealt is not None
+    dealt = np.asarray(side.dealt.sums["confusion"])
+    return dealt.reshape(-1, side.groups, *dealt.shape[1:])[list(question.cells)].swapaxes(0, 1)
+
+
+def _drop(
+    measure: Measure, bounds: tuple[Any, Any, Any], level: float, sampling: Sampling, widest: str = ""
+) -> Measure:
     what = f" of {sampling.clusters} clusters" if sampling.clusters else ""
-    method = (
-        f"paired difference, jackknife of {sampling.groups} groups{what}, with conservative room for changes not seen"
-    )
+    method = f"paired difference, jackknife of {sampling.groups} groups{what}{widest}, with conservative room for changes not seen"
     few = f"fewer than {FEWEST} independent rows or groups of rows give no bounds"
     return replace(
         measure,

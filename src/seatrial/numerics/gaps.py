@@ -101,6 +101,24 @@ def mean_gap(means: ArrayLike, variances: ArrayLike, n: ArrayLike, level: float 
     return _widest(middle, rows, pair, level, max(2, least), "Welch intervals of means")
 
 
+def choices(figures: ArrayLike, n: ArrayLike, least: int, ratio: bool = False) -> NDArray[np.float64]:
+    """Each ordered pair's signed difference (or ratio) of two groups' figures, of which the gap is the largest (the ratio the smallest).
+
+    `figures` and `n` have shape (groups,); shape (pairs, 2): the second column is 1 where both groups have `least` rows.
+    """
+    values, rows = (np.asarray(one, np.float64) for one in (figures, n))
+    one, other = _pairs(len(rows))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = values[one] / values[other] if ratio else values[one] - values[other]
+    there = np.isfinite(found) & (np.minimum(rows[one], rows[other]) >= least)
+    return np.stack([np.where(np.isfinite(found), found, 0.0), there], axis=1)
+
+
+@cache
+def _pairs(groups: int) -> NDArray[np.int64]:
+    return np.array(list(permutations(range(groups), 2)), np.int64).reshape(-1, 2).T
+
+
 def _widest(
     values: NDArray[np.float64],
     rows: NDArray[np.float64],

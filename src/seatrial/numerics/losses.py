@@ -69,7 +69,8 @@ def mean_interval(moments: Moments, level: float = 0.95) -> Interval:
         return Interval(mean, mean, mean, level, f"mean of {n} rows without any spread")
     t, error = -student_quantile(outside, n - 1), math.sqrt(m2 / (n - 1) / n)
     skewness = m3 / n / (m2 / n) ** 1.5
-    low, high = mean - error * _hall(t, skewness, n), mean - error * _hall(-t, skewness, n)
+    a = skewness / (3.0 * math.sqrt(n))
+    low, high = mean - error * float(hall(t, a)), mean - error * float(hall(-t, a))
     return Interval(mean, low, high, level, f"Hall's skewness-corrected t interval, {n} rows")
 
 
@@ -114,20 +115,16 @@ def _hall_bounds(
     """Hall's bounds, never inside the mean (they can be with two or three rows)."""
     t, error = -student_quantiles(tail(level), n - 1.0), np.sqrt(m2 / (n - 1.0) / n)
     a = m3 / n / (m2 / n) ** 1.5 / (3.0 * np.sqrt(n))
-    safe = np.where(np.abs(a) < 1e-7, 1.0, a)
-    up, down = (
-        np.where(np.abs(a) < 1e-7, x - a / 2.0, (np.cbrt(1.0 + 3.0 * safe * (x - safe / 2.0)) - 1.0) / safe)
-        for x in (t, -t)
-    )
+    up, down = (hall(x, a) for x in (t, -t))
     return np.minimum(mean, mean - error * up), np.maximum(mean, mean - error * down)
 
 
-def _hall(t: float, skewness: float, n: int) -> float:
-    """The studentised mean whose transform is t: the inverse of x + a x^2 + a^2 x^3 / 3 + a / 2, a = skewness / 3 sqrt(n)."""
-    a = skewness / (3.0 * math.sqrt(n))
-    if abs(a) < 1e-7:
-        return t - a / 2.0
-    return float(np.cbrt(1.0 + 3.0 * a * (t - a / 2.0)) - 1.0) / a
+def hall(t: ArrayLike, a: ArrayLike) -> NDArray[np.float64]:
+    """The studentised mean whose transform is t: the inverse of x + a x^2 + a^2 x^3 / 3 + a / 2, a = skewness of the mean / 3."""
+    x, lean = np.asarray(t, np.float64), np.asarray(a, np.float64)
+    safe = np.where(np.abs(lean) < 1e-7, 1.0, lean)
+    bent = (np.cbrt(1.0 + 3.0 * safe * (x - safe / 2.0)) - 1.0) / safe
+    return np.asarray(np.where(np.abs(lean) < 1e-7, x - lean / 2.0, bent))
 
 
 def softmax(logits: ArrayLike) -> NDArray[np.float64]:

@@ -1,4 +1,5 @@
-"""The exam of what looks for backdoors: a planted one stands out and works, a clean twin shows none, the same twice is the same.
+"""The exam of poison and of what looks for it. Searches: a planted backdoor stands out and works, a clean twin shows none, the same twice
+is the same. Poisons: only the rows handed over change, labels stay classes, points stay in range, a trigger leads to one class.
 
 from seatrial import catalog
 from seatrial.testing.poisoning import exam
@@ -15,10 +16,11 @@ import numpy as np
 
 from seatrial import catalog
 from seatrial.contracts.part import PartInfo
-from seatrial.contracts.poisoning import Lineup, Pull, Triggers
+from seatrial.contracts.poisoning import Lineup, Poisoned, Pull, Triggers
 from seatrial.numerics.anomaly import low_anomaly, standing_out
+from seatrial.numerics.quick_net import Net
 from seatrial.testing import _backdoored
-from seatrial.testing._backdoored import CLASSES, TARGET, Net
+from seatrial.testing._backdoored import CLASSES, TARGET
 
 LOOKED = 96
 THRESHOLD = 2.0
@@ -28,8 +30,16 @@ CARRIED = 0.75
 
 
 def exam(part: PartInfo, given: dict[str, Any] | None = None) -> None:
-    """Try it on a small net with a backdoor and on its clean twin, with `given` options. Raises `AssertionError`."""
-    assert part.gives.get("way") == ("search",), f"{part.name}: say in GIVES which way it goes: `search`"
+    """Try a search on a small net with a backdoor and on its clean twin, a poison on rows, with `given` options. Raises `AssertionError`."""
+    way = part.gives.get("way")
+    assert way in (("search",), ("poison",)), f"{part.name}: say in GIVES which way it goes: `search` or `poison`"
+    if way == ("search",):
+        _searches(part, given)
+    else:
+        _poisons(part, given)
+
+
+def _searches(part: PartInfo, given: dict[str, Any] | None) -> None:
     loud, quiet = found(part, net(True), given), found(part, net(False), given)
     again = found(part, net(True), given)
     same = np.array_equal(loud.masks, again.masks) and np.array_equal(loud.patterns, again.patterns)
@@ -98,3 +108,40 @@ def _are_triggers(part: PartInfo, triggers: Triggers) -> None:
         assert one.shape == shape, f"{part.name}: {name} have shape {one.shape}, not {shape}"
         assert one.min() >= 0, f"{part.name}: {name} below 0"
         assert one.max() <= 1, f"{part.name}: {name} above 1"
+
+
+def _poisons(part: PartInfo, given: dict[str, Any] | None) -> None:
+    module, options, name = catalog.load(part), catalog.options(part, given), part.name
+    x, labels = _backdoored.pictures(200, seed=3)
+    fits = np.asarray(module.fits(labels, options))
+    assert fits.shape == labels.shape, f"{name}: `fits` says of each row whether it may be drawn"
+    assert fits.dtype == bool, f"{name}: `fits` says yes or no"
+    assert fits.any(), f"{name}: no row may be drawn for it"
+    held = x[fits], labels[fits]
+    made = [module.poisoned(_rows(*held), np.random.default_rng(2), options) for _ in range(2)]
+    _are_rows(name, made[0], *held)
+    assert np.array_equal(made[0].labels, made[1].labels), f"{name}: the same twice isn't the same"
+    changed = (made[0].points != held[0]).reshape(len(held[0]), -1).any(axis=1) | (made[0].labels != held[1])
+    assert changed.all(), f"{name}: it leaves rows as they are"
+    shown = module.shown(_rows(x, labels), options)
+    assert (shown is not None) == ("trigger" in part.gives), f"{name}: say in GIVES whether it plants a trigger"
+    if shown is not None:
+        _are_rows(name, shown, x[fits], labels[fits])
+        assert len(set(shown.labels.tolist())) == 1, f"{name}: a trigger leads to one class"
+        assert not np.isin(labels[fits], shown.labels[:1]).any(), f"{name}: it shows rows that are of that class anyhow"
+
+
+def _rows(x: Any, labels: Any) -> Poisoned:
+    held = x.copy(), labels.copy()
+    for one in held:
+        one.flags.writeable = False
+    return Poisoned(*held, CLASSES, "CHW")
+
+
+def _are_rows(name: str, made: Poisoned, x: Any, labels: Any) -> None:
+    assert made.points is not None, f"{name}: it gives no points back"
+    assert made.points.shape == x.shape, f"{name}: points have shape {made.points.shape}, not {x.shape}"
+    assert made.labels.shape == labels.shape, f"{name}: a label a row"
+    assert 0 <= made.labels.min() <= made.labels.max() < CLASSES, f"{name}: it gives labels that are no classes"
+    assert made.points.min() >= 0, f"{name}: points below the range"
+    assert made.points.max() <= 1, f"{name}: points above the range"

@@ -26,6 +26,7 @@ WORDS = {
     "predict": "answering the evaluation rows",
     "round": "measuring",
     "attack": "attacking",
+    "privacy": "trying what it tells of its rows",
     "search": "searching for backdoors",
     "quality": "working out quality",
     "decide": "deciding",

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 NEEDS = ("PIL",)
 EXTRA = "images"
+GIVES = {"known": (".json",), "boxes": ("xywh",)}
 CANNOT = {
     "segments, key points, captions": ("not yet ours", "boxes alone are read"),
     "pictures turned by the camera": ("never", "boxes are written for the picture as it is stored"),
 }
 COLUMNS = {"image": "", "file": "text", "id": "int64", "count": "int64", "boxes": ""}
 WIDTH, NONE = 7, -1.0
+_PIECE = 1 << 20
 
 
 class Options(PartOptions):
@@ -65,6 +67,52 @@ class _Row(NamedTuple):
     file: str
     size: tuple[int, int]
     boxes: Array
+
+
+def known(path: Path) -> bool:
+    """Whether this JSON file is COCO's, by the three words that each has. Reads it in pieces and parses nothing."""
+    wanted, last = {b'"images"', b'"annotations"', b'"categories"'}, b""
+    with path.open("rb") as file:
+        while wanted and (piece := file.read(_PIECE)):
+            wanted -= {word for word in wanted if word in last + piece}
+            last = piece[-20:]
+    return not wanted
+
+
+def ways(path: Path, shapes: Sequence[Sequence[int | None]]) -> list[dict[str, Any]]:
+    """Options that read the file, then others worth a try, for a model whose inputs have these shapes a row.
+
+    Pictures are looked for beside the file and beside its folder; they get the size that the model takes. Raises `DataError` where
+    they aren't there.
+    """
+    with _columns.reading(str(path), "this can't be read as COCO's JSON"):
+        images = [
+            (str(one["file_name"]), (int(one["height"]), int(one["width"])))
+            for one in json.loads(path.read_bytes())["images"]
+        ]
+    _columns.some_rows(len(images), str(path))
+    names = (".", "images", path.stem, path.stem.removeprefix("instances_"))
+    folders = [(base / name).resolve() for base in (path.parent, path.parent.parent) for name in names]
+    root = next((one for one in folders if (one / images[0][0]).is_file()), None)
+    if root is None:
+        raise DataError(
+            f"the picture {images[0][0]} isn't there",
+            where=str(path),
+            next_step=f"put the pictures beside the file, in one of the folders: {', '.join(names)}",
+        )
+    given: dict[str, Any] = {"annotations": path, "images": root}
+    asked = next((size for shape in shapes if (size := _size(shape))), None)
+    if asked and {size for _, size in images} != {asked}:
+        given["size"] = asked
+    return [given, given | {"classes": "id"}]
+
+
+def _size(shape: Sequence[int | None]) -> tuple[int, int] | None:
+    """[height, width] of an input of one colour picture; None where it takes any size, or isn't one."""
+    if len(shape) != 3 or 3 not in (shape[0], shape[2]):
+        return None
+    height, width = shape[1:] if shape[0] == 3 else shape[:2]
+    return (height, width) if height and width else None
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:

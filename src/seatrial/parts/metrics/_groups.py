@@ -14,7 +14,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.tally import Measure, Tally
 from seatrial.errors import DataError
-from seatrial.numerics.gaps import LEAST, Gap, share_gap, share_ratio
+from seatrial.numerics.gaps import LEAST, Gap, choices, share_gap, share_ratio
 
 Counts = NDArray[np.float64]
 
@@ -100,14 +100,18 @@ def both(
     for name, of, ratio in ((what, share_gap, False), (f"{what}.ratio", share_ratio, True)):
         if level is None:
             value = plain_gap(hits, rows, least, ratio=ratio)
-            yield value_only(name, value, tally, favourable, rows, higher=ratio)
+            among = choices(hits / np.maximum(rows, 1), rows, least, ratio)
+            yield value_only(name, value, tally, favourable, rows, among, higher=ratio)
         else:
             yield measure(name, of(hits, rows, level, least), tally, favourable, rows, level, higher=ratio)
 
 
-def value_only(what: str, value: float, tally: Tally, favourable: int, n: Counts, higher: bool = False) -> Measure:
-    """The value without bounds."""
-    return _one(what, (value, math.nan, math.nan), n, "", tally.classes[favourable], "", higher)
+def value_only(
+    what: str, value: float, tally: Tally, favourable: int, n: Counts, among: Counts, higher: bool = False
+) -> Measure:
+    """The value without bounds, with the pairs' figures of which it is the worst."""
+    made = _one(what, (value, math.nan, math.nan), n, "", tally.classes[favourable], "", higher)
+    return replace(made, among=among)
 
 
 def _one(

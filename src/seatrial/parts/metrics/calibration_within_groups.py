@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics.gaps import mean_gap
+from seatrial.numerics.gaps import choices, mean_gap
 from seatrial.numerics.promised import promised
 from seatrial.parts.metrics._groups import Favoured, favoured, measure, value_only
 
@@ -36,7 +36,8 @@ def across(tally: Tally, level: float | None, options: Options) -> Iterable[Meas
     if level is None:
         large = mean[of.rows >= options.least]
         value = float(large.max() - large.min()) if len(large) > 1 else np.nan
-        yield value_only("calibration_within_groups", value, tally, good, of.rows)
+        among = choices(mean, of.rows, options.least)
+        yield value_only("calibration_within_groups", value, tally, good, of.rows, among)
         return
     gap = mean_gap(mean, of.variance, of.rows, level, options.least)
     made = measure("calibration_within_groups", gap, tally, good, of.rows, level)

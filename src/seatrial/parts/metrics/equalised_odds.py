@@ -9,8 +9,10 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from seatrial.contracts.tally import Measure, Tally
-from seatrial.numerics.gaps import Gap, share_gap, share_ratio
+from seatrial.numerics.gaps import Gap, choices, share_gap, share_ratio
 from seatrial.parts.metrics._groups import Favoured, favoured, hit, measure, plain_gap, undeserved, value_only
 
 ACCEPTS = {"task": ("classification",)}
@@ -35,7 +37,8 @@ def across(tally: Tally, level: float | None, options: Options) -> Iterable[Meas
         if level is None:
             values = [plain_gap(*rate, options.least, ratio=ratio) for rate in rates.values()]
             value = math.nan if any(map(math.isnan, values)) else worse(values)
-            yield value_only(name, value, tally, good, rows, higher=ratio)
+            among = [choices(hits / np.maximum(n, 1), n, options.least, ratio) for hits, n in rates.values()]
+            yield value_only(name, value, tally, good, rows, np.concatenate(among), higher=ratio)
         else:
             gaps = {rate: of(*counts, 1 - (1 - level) / 2, options.least) for rate, counts in rates.items()}
             yield measure(name, _worse(gaps, worse), tally, good, rows, level, higher=ratio)

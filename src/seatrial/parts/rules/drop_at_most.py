@@ -20,13 +20,6 @@ from seatrial.parts.rules import _bounds
 from seatrial.parts.rules._limit import Accepted, At, Limit, Margin, shown
 
 VERSION = 1
-CANNOT = {
-    "rare classes": (
-        "not yet ours",
-        "simulated, intervals of drops in recall, balanced accuracy, F1, kappa, MCC and cost held .83 to .91 instead of .95 where 45 of "
-        "3,000 rows were of the rarer class, and lay below the truth when they missed: judge such models by accuracy.drop and flips, or on more rows",
-    )
-}
 
 
 class Options(PartOptions):

@@ -193,7 +193,7 @@ def learn(
     rows = len(lesson.inputs[0])
     steps = -(-rows // options.batch) * options.epochs
     optimiser = torch.optim.AdamW(module.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    plan = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _height(step, steps))
+    plan = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: height(step, steps))
     order, losses = torch.Generator().manual_seed(seed), []
     module.train()
     with warnings.catch_warnings():
@@ -219,7 +219,7 @@ def learn(
     return losses[0], losses[-1]
 
 
-def _height(step: int, steps: int) -> float:
+def height(step: int, steps: int) -> float:
     """Of the step size: a short rise, then half a cosine down."""
     rise = max(1, round(_WARM_UP * steps))
     if step < rise:
