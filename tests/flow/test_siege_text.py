@@ -102,7 +102,17 @@ def test_numbers_are_not_attacked_where_there_are_none_and_it_is_said_how_it_was
 def test_words_that_a_user_names_and_an_attacker_who_sees_the_class_alone(tmp_path: Path):
     """A made-up word for `great` does what leaving it out does; classes alone find single words by trying."""
     asked = "attacks: [{changed_words: {ways: [], substitutes: {great: [fine], late: [slow], Rude: [curt]}}}, changed_characters], "
-    dossier = seatrial.run(reviews(tmp_path, asked + "words: 3, characters: 1, rows: 60, threat: {knows: classes}"))
+    dossier = seatrial.run(
+        reviews(tmp_path, asked + "words: 3, characters: 1, rows: 60, examples: 2, threat: {knows: classes}")
+    )
     named = next(one.at["attack"] for one in dossier.findings if one.at.get("attack", "").startswith("changed_words"))
     assert 0 < stood(dossier, "strict", named, "words", 3).value < 1
     assert stood(dossier, "strict", "changed_characters", "characters", 1).value < 0.6
+    shown = [one for one in dossier.findings if one.what == "attack.example" and one.candidate.startswith("strict/")]
+    assert {one.at["norm"] for one in shown} == {"words", "characters"}
+    assert all(" became " in one.value and "was taken for" in one.value for one in shown)
+
+
+def test_no_text_is_in_what_a_run_tells_unless_it_was_asked_for(judged: Dossier):
+    assert not [one for one in judged.findings if one.what == "attack.example"]
+    assert "delivery" not in judged.model_dump_json()

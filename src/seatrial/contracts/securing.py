@@ -115,6 +115,12 @@ class Security(Record):
     character_share: Shares = Field(default=(), description="the same as a share of its characters, rounded down")
     word_share: Shares = Field(default=(), description="the same as a share of its words, rounded down")
     rows: int = Field(default=200, ge=20, description="evaluation rows that are attacked, drawn by chance")
+    examples: int = Field(
+        default=0,
+        ge=0,
+        le=12,
+        description="inputs that fooled it, before and after, shown of each candidate and norm: contents of rows, so none unless asked",
+    )
     columns: dict[str, Changeable] = Field(default={}, description="what can be done to a column, by its name")
     one_hot: tuple[tuple[str, ...], ...] = Field(
         default=(), description="columns of 0 and 1 of which exactly one is 1, in a list each: `[[red, green, blue]]`"

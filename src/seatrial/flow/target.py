@@ -169,6 +169,18 @@ class Watched:
             "risen": risen,
         }
 
+    def shown(self, most: int) -> dict[str, Any]:
+        """Of the new hits those with the smallest changes, `most` of them: clean and changed points, and what they were taken for."""
+        hit = np.flatnonzero(self._new)
+        hit = hit[np.argsort(self.smallest[hit], kind="stable")][:most]
+        if not len(hit):
+            return {}
+        after, clean = self._best[hit], self._possible.clean[hit]
+        said = self._answer(self._possible.inputs(after, hit), hit).argmax(axis=1)
+        text = clean.dtype == object
+        before, changed = (one.astype(str) if text else one.reshape(clean.shape) for one in (clean, after))
+        return {"rows": hit, "far": self.smallest[hit], "said": said, "before": before, "after": changed}
+
     def _ask(self, landed: Array, rows: Array) -> Array:
         """The deployed artefact's scores at landed points; what is wrong within the budget is noted."""
         found = self._answer(self._possible.inputs(landed, rows), rows)
