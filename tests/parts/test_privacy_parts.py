@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seatrial import catalog
 from seatrial.errors import Unsupported
-from seatrial.numerics.membership import picked_out
+from seatrial.numerics.membership import picked_out, told_apart
 from seatrial.testing import privacy
 
 FEW = {"model_extraction": {"steps": 200}}
@@ -85,3 +86,28 @@ def test_shadows_pick_out_members_whom_the_loss_alone_does_not():
         picked[name] = picked_out(found[world.members], found[~world.members], 0.05).members
     assert picked["lira"].low > picked["loss_threshold"].high
     assert picked["rmia"].value > picked["loss_threshold"].value
+
+
+def test_probabilities_that_were_rounded_to_one_tell_as_much_as_they_can():
+    """Of a saturated model most of what tells members apart is rounded away; what is left must not drown in infinities."""
+    world = privacy.Remembering(2.5)
+    part = catalog.find("privacy", "lira")
+    scores = world.known.scores.copy()
+    scores[np.arange(privacy.ROWS), world.labels] += 12
+    compared = world.known.shadows.scores.copy()
+    compared[:, np.arange(privacy.ROWS), world.labels] += 12
+    shadows = replace(world.known.shadows, scores=compared)
+    apart = {}
+    for name in ("logits", "probabilities"):
+        given = scores
+        if name == "probabilities":
+            powers = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(np.float32))
+            given = np.log(np.maximum((powers / powers.sum(axis=1, keepdims=True)).astype(np.float64), 1e-300))
+            given[np.arange(privacy.ROWS), world.labels] = np.where(given.max(axis=1) > -6e-8, 0.0, given[np.arange(privacy.ROWS), world.labels])  # fmt: skip
+            given = np.where((given == 0.0).any(axis=1)[:, None] & (given != 0.0), np.log(1e-300), given)
+        found = catalog.load(part).pry(
+            world, replace(world.known, scores=given, shadows=shadows), catalog.options(part)
+        )
+        apart[name] = told_apart(found[world.members], found[~world.members]).value
+    assert apart["logits"] > 0.8
+    assert apart["probabilities"] > 0.7
