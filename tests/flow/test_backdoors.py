@@ -13,8 +13,9 @@ import seatrial
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.verdict import Outcome
+from seatrial.numerics.quick_net import Net
 from seatrial.testing import _backdoored
-from seatrial.testing._backdoored import CLASSES, SIDE, TARGET, Net
+from seatrial.testing._backdoored import CLASSES, SIDE, TARGET
 from seatrial.testing.poisoning import net
 
 NAMES = [f"k{number}" for number in range(CLASSES)]

@@ -12,6 +12,7 @@ from seatrial.errors import Unsupported
 from seatrial.numerics.membership import picked_out
 from seatrial.testing import privacy
 
+FEW = {"model_extraction": {"steps": 200}}
 CHEAT = '''
 """A cheat."""
 import numpy as np
@@ -28,7 +29,7 @@ def pry(target, known, options):
 
 @pytest.mark.parametrize("name", catalog.parts("privacy"))
 def test_every_way_sits_the_exam(name: str):
-    privacy.exam(catalog.find("privacy", name))
+    privacy.exam(catalog.find("privacy", name), FEW.get(name))
 
 
 @pytest.mark.parametrize("name", ["lira", "rmia"])
@@ -52,6 +53,24 @@ def test_the_offline_ways_sit_it_too(name: str):
 )
 def test_the_exam_catches_what_is_no_way(tmp_path: Path, body: str, said: str):
     (tmp_path / "cheat.py").write_text(CHEAT.replace("BODY", body))
+    with pytest.raises(AssertionError, match=said):
+        privacy.exam(catalog.find("privacy", "./cheat.py", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("learns", "body", "said"),
+    [
+        ("hidden", "return np.zeros((2, len(known.labels)), int)", "imputer guesses"),
+        ("hidden", "return np.full((2, len(known.labels)), 7)", "isn't among"),
+        ("copy", "return np.zeros((2, len(known.labels)), int)", "agrees on"),
+        ("copy", "return np.stack([target.scores(known.inputs).argmax(1)] * 2)", "more answers than"),
+        ("likeness", "return np.zeros((known.classes, 8))", "another class"),
+        ("likeness", "return np.zeros((known.classes, 3))", "not shape"),
+        ("nonsense", "return 0", "nothing is known"),
+    ],
+)
+def test_the_exam_catches_what_learns_nothing(tmp_path: Path, learns: str, body: str, said: str):
+    (tmp_path / "cheat.py").write_text(CHEAT.replace("BODY", body).replace('"member"', f'"{learns}"'))
     with pytest.raises(AssertionError, match=said):
         privacy.exam(catalog.find("privacy", "./cheat.py", tmp_path))
 

@@ -149,7 +149,8 @@ class Variant(Protocol):
     """`parts/variants`: something done to a model.
 
     Optional: `files(options, folder) -> dict[str, str]`, the files of the user's that it runs, with their SHA-256: they are part of
-    what is made. Raises `ModelError`. Runs none of them.
+    what is made. Raises `ModelError`. Runs none of them. `GIVES = {"chance": ("secret",)}`: it draws by chance that nobody may know, so that
+    the same seed doesn't give the same model; made once, it is kept.
     """
 
     def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:

@@ -99,6 +99,25 @@ PROVENANCE: dict[str, Term] = {
         "lower",
         short="loss",
     ),
+    "features.refitted.loss": Term(
+        "Loss of the model fitted anew with the chosen features",
+        "Fitted anew to the training rows, in which dropped features hold one value; on rows that nothing was chosen on.",
+        "",
+        "lower",
+        short="fitted anew",
+    ),
+    "features.refitted.rise": Term(
+        "What dropping features costs a model that is fitted anew",
+        "By how much more the loss is than that of the same model fitted anew with all features.",
+        "",
+        "lower",
+        short="fitted anew rise",
+    ),
+    "features.quality": Term(
+        "Quality with the chosen features",
+        "A metric of the model with the chosen features alone, fitted anew where it can be; `.drop` is by how much worse than with all.",
+        short="with chosen",
+    ),
     "features.loss.rise": Term(
         "Loss without what was dropped",
         "By how much the loss rises on rows that nothing was chosen on, when dropped features say their middle value. A model trained "

@@ -84,7 +84,6 @@ SECURITY: dict[str, Term] = {
         short="too close",
         kind="share",
     ),
-    "privacy": Term("Privacy", "What the model shows of the rows that it was trained with."),
     "privacy.epsilon": Term(
         "Privacy promised (epsilon)",
         "Whatever one training row is, nothing about the model is more than e^epsilon times as likely with it as without it, but for a chance "

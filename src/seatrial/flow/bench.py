@@ -162,9 +162,7 @@ class Bench:
         assert self._order.artefact is not None
         if order.part is None:
             return {"readings": arrays.pack(self._meters(order)(None, {}), Path(order.folder)), "disturbance": {}}
-        part, options = _part("loads", order)
-        if "round" in type(options).model_fields:
-            options = options.model_copy(update={"round": order.seed})
+        part, options = _load(order)
         queries, samples = self._feed(order, part)
         session = within(self._open_session(), order)
         pin(self._cores(order.settings))
@@ -323,6 +321,18 @@ def _part(kind: str, order: Order) -> tuple[Any, Any]:
     info = catalog.find(kind, order.part.name, Path(order.base))
     catalog.require(info)
     return catalog.load(info), catalog.options(info, order.part.options)
+
+
+def _load(order: Order) -> tuple[Any, Any]:
+    """The load of a block, with the number of the round and, for one of several instances, what it shares with the others."""
+    from pydantic import TypeAdapter
+
+    part, options = _part("loads", order)
+    fields, own = type(options).model_fields, {"round": order.seed, "beside": order.settings.get("shared")}
+    update = {
+        name: TypeAdapter(fields[name].annotation).validate_python(one) for name, one in own.items() if name in fields
+    }
+    return part, options.model_copy(update=update)
 
 
 def _made(make: Callable[..., Artefact], given: Artefact, making: Making, options: Any) -> dict[str, Any]:

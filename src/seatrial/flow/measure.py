@@ -21,6 +21,7 @@ from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Watch
 from seatrial.contracts.recorded import made_elsewhere
 from seatrial.contracts.verdict import Outcome
+from seatrial.errors import DataError
 from seatrial.flow import elsewhere, rows, surroundings
 from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
@@ -30,7 +31,7 @@ from seatrial.flow.audit_kept import Kept
 from seatrial.flow.backdoors import search
 from seatrial.flow.besieged import siege
 from seatrial.flow.changed import changes
-from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
+from seatrial.flow.choosing import answer_features, feature_changes, feature_findings, refit_chosen
 from seatrial.flow.cleaned import Doubts, prepare_doubts
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
@@ -42,6 +43,7 @@ from seatrial.flow.making import Maker, fits_anew
 from seatrial.flow.privacy import expose
 from seatrial.flow.promise import promises
 from seatrial.flow.provenance import provenance_findings
+from seatrial.flow.refitting import may_be_fitted
 from seatrial.flow.representing import representing
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
@@ -103,6 +105,7 @@ def measure(
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
         _sail(voyage, trials, judged, data)
+        _refit(voyage, trials, judged, data)
         if plan.study.measure.security is not None:
             besieged = [one.siege for one in judged.values() if one.siege is not None]
             voyage.findings.append(threat(plan.study.measure.security, besieged))
@@ -135,6 +138,14 @@ def measure(
     )
 
 
+def _refit(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: dict[str, rows.ModelRows]) -> None:
+    """The reference fitted anew with chosen features, where the study has them chosen."""
+    reference = reference_of(_run(trials))
+    if reference is not None and voyage.plan.study.measure.features is not None:
+        model = reference.planned.candidate.model
+        refit_chosen(voyage, reference, judged[model], data[model])
+
+
 def _features(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged]) -> list[Finding]:
     """What features are worth, where the study asks: told of the reference."""
     reference = reference_of(_run(trials))
@@ -163,12 +174,23 @@ def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
         train = voyage.plan.study.measure.privacy is not None or any(
             fits_anew(voyage, one.candidate.variant) for one in voyage.plan.candidates if one.candidate.model == model
         )
-        one = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, run, train)
+        where = voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, run
+        try:
+            one = rows.prepare(*where, train or _for_features(voyage, model))
+        except DataError:
+            if train or not _for_features(voyage, model):
+                raise
+            one = rows.prepare(*where)  # training rows that can't be used are no reason to judge nothing
         prepared[model] = one
         for role, part in (("evaluation", one.evaluation), ("calibration", one.calibration), ("training", one.train)):
             if part is not None:
                 voyage.findings.append(_rows_finding(model, role, part, prepared[model].problems))
     return prepared
+
+
+def _for_features(voyage: Voyage, model: str) -> bool:
+    """Whether training rows are read to judge a choice of features, though no candidate is trained."""
+    return any(one.candidate.model == model and may_be_fitted(voyage, one) for one in voyage.plan.candidates)
 
 
 def _judged(voyage: Voyage, data: dict[str, rows.ModelRows], doubts: Doubts) -> dict[str, Judged]:
