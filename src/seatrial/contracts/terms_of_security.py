@@ -99,6 +99,12 @@ SECURITY: dict[str, Term] = {
         "lower",
         short="delta",
     ),
+    "attack.example": Term(
+        "What fooled it",
+        "An input that was answered rightly, and what it was changed into to be answered wrongly: the smallest changes that were found. "
+        "It shows contents of rows, so that a study has to ask for it.",
+        short="example",
+    ),
     "attack.threat": Term(
         "Who is to be feared",
         "Who attacks, what they want and what they know, as the study states it. It chooses the attacks.",
