@@ -161,6 +161,7 @@ CONTRACT_WORDS = {
     "json": "a way of writing: `model_dump(mode='json')`",
     "python": "a field of the environment: the interpreter's version",
     "predictions": "what people call the column of a file that holds predicted classes",
+    "schema": "the field of a file that says in which version it is written",
 }
 """Parts whose names are words of the contracts too; nothing else of the house may be called by them."""
 
