@@ -246,13 +246,21 @@ def test_a_promise_outlives_what_doesnt_look_at_the_rows_again() -> None:
 
 
 def test_rounded_answers_need_no_rows_to_calibrate_with(tmp_path: Path) -> None:
-    file = changed_study(tmp_path, "metrics: [accuracy, calibration_error]", "[as_is, {output_rounding: {digits: 1}}]")
+    variants = "[as_is, {output_rounding: {digits: 1}}, smoothed+output_rounding]"
+    file = changed_study(
+        tmp_path, "metrics: [accuracy], security: {linf: 0.05, l2: 0.05, rows: 30, attacks: [fgsm]}", variants
+    )
     text = file.read_text().replace(", roles: {draw: {calibrate: 0.4, confirm: 0.6}}", ", roles: confirm")
     file.write_text(text)
     dossier = seatrial.run(file)
     accuracy = {name: one.value for name, one in told(dossier, "accuracy").items()}
-    assert len(accuracy) == 2
-    assert abs(np.subtract(*accuracy.values())) < 0.03, "rows between the two classes tie, and no others change"
-    entry = next(one for one in dossier.candidates if "output_rounding" in one.candidate.variant.name)
+    assert len(accuracy) == 3
+    assert max(accuracy.values()) - min(accuracy.values()) < 0.05, (
+        "rows between the two classes tie, and no others change"
+    )
+    assert len(told(dossier, "attack.accuracy", attack="all", norm="linf")) == 3
+    (proof,) = told(dossier, "certified.accuracy").values()
+    assert "changed after the vote" in proof.note
+    entry = next(one for one in dossier.candidates if one.candidate.variant.name == "output_rounding")
     (step,) = dossier.artefacts[entry.artefact].after
     assert step.options == {"digits": 1}

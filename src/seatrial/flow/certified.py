@@ -42,6 +42,10 @@ def certify(voyage: Voyage, trial: Trial, siege: Siege, fresh: bool) -> None:
     step = _voting(voyage, trial)
     if step is None or siege.why:
         return
+    if trial.artefact.after:
+        why = "its answers are changed after the vote, and what is proved of the vote needn't hold of them"
+        trial.attacked[CERTIFICATE] = {"failed": why, "state": State.UNSUPPORTED}
+        return
     key = f"{trial.kept_prediction}/{siege.key(CERTIFICATE, voyage.plan.study.measure.seed)}"
     kept = None if fresh else voyage.keeper.get(ATTACKED, key)
     if kept is None:
