@@ -101,7 +101,7 @@ def numbers(law: str, quantiles: tuple[float, ...] = ()) -> Make:
     """Predicted numbers whose errors follow a law: normal, `t5` (heavy tails), `skewed` (labels log-normal,
     errors by their size). No label is near 0.
 
-    With `quantiles` these are what is predicted.
+    With `quantiles` these are what is predicted, for some rows farther apart than for others.
     """
     return partial(_numbers, law, quantiles)
 
@@ -118,7 +118,9 @@ def _numbers(law: str, quantiles: tuple[float, ...]) -> People:
         from seatrial.numerics.distributions import normal_quantile
 
         away = 0.5 * np.array([normal_quantile(one) for one in quantiles])
-        own, other = ({"quantiles": (one[:, None] + away)[:, None, :]} for one in (predicted, reference))
+        wide = np.exp(0.3 * rng.normal(size=(ROWS, 1)))
+        sides = ((predicted, wide * np.exp(0.1 * rng.normal(size=(ROWS, 1)))), (reference, wide))
+        own, other = ({"quantiles": (one[:, None] + away * by)[:, None, :]} for one, by in sides)
     else:
         own, other = ({"values": one[:, None]} for one in (predicted, reference))
     about = {"centre": (float(label[:1000].mean()),)} | ({"quantiles": quantiles} if quantiles else {})

@@ -77,6 +77,10 @@ def _values() -> Iterable[tuple[str, Scene]]:
     }
     for rows in (500, 5000):
         yield f"two classes, bins of equal width, {rows:,} rows", Scene(THIRD, rows, wide, at_once=200, paired=False)
+    yield (
+        "two classes, bins of equal width, 1,000 rows, 15 positive",
+        Scene(RARE, 1000, wide, at_once=200, paired=False),
+    )
     yield "four classes, 300 rows, one of 9", Scene(FOUR, 300, _several(4), at_once=100, paired=False)
     yield "four classes, 3,000 rows", Scene(FOUR, 3000, _several(4), at_once=100, paired=False)
     yield "ten classes, 1,000 rows", Scene(TEN, 1000, _several(10), at_once=40, paired=False)
@@ -146,6 +150,10 @@ def _gaps() -> Iterable[tuple[str, Scene]]:
     yield "two groups, 1,000 weighted rows", Scene(PAIR, 1000, counts, "weighted", 10, False, 2)
     yield "two groups, 150 clusters", Scene(PAIR, 150, counts, "clustered", 10, False, 2)
     scored = metrics("classification", across=True, scored=True)
+    yield (
+        "calibration within two groups against the reference, 1,000 rows",
+        Scene(PAIR, 1000, scored, groups=2, at_once=4),
+    )
     yield "calibration within two groups, 150 clusters", Scene(PAIR, 150, scored, "clustered", 4, False, 2)
 
 
@@ -153,7 +161,7 @@ def _whole() -> Iterable[tuple[str, Scene]]:
     """Metrics that look at all rows at once."""
     for rows, spread in ((60, 1.0), (400, 0.7)):
         yield f"vectors, {rows} queries", Scene(people.vectors(spread), rows, metrics("embedding"), at_once=20)
-    for rows in (60, 250):
+    for rows in (60, 150):
         yield f"boxes, {rows} images", Scene(people.boxes(6.0), rows, metrics("detection"), at_once=1)
 
 

@@ -96,7 +96,9 @@ def told(dossier: Dossier, what: str, **at: Any) -> dict[str, Finding]:
 def test_adversarial_training_makes_it_harder_to_fool_by_the_attacks_that_there_are(tmp_path: Path) -> None:
     ways = [f"adversarially_trained: {{linf: {BUDGET}, loss: {loss}, epochs: 12, batch: 64, learning_rate: 0.02}}" for loss in ("madry", "trades")]  # fmt: skip
     candidates = f"  - {{runtime: torch, variant: [as_is, {{{ways[0]}}}, {{{ways[1]}}}], batch: 64}}"
-    security = f"{{linf: {BUDGET}, rows: 120, attacks: [fgsm, {{pgd: {{steps: 10, restarts: 1}}}}, {{square: {{queries: 60}}}}]}}"
+    security = (
+        f"{{linf: {BUDGET}, rows: 120, attacks: [{{pgd: {{steps: 10, restarts: 1}}}}, {{square: {{queries: 30}}}}]}}"
+    )
     dossier = seatrial.run(defended(tmp_path, candidates, security))
     robust = told(dossier, "attack.accuracy", attack="all", epsilon=BUDGET)
     drop = told(dossier, "attack.accuracy.drop", attack="all", epsilon=BUDGET)
@@ -176,8 +178,10 @@ def test_a_filter_fools_who_trusts_its_slope_and_not_who_passes_it_through(tmp_p
 
 
 def test_a_vote_is_certified_and_no_attack_gets_within_the_radius(tmp_path: Path) -> None:
+    trained = "noise_trained: {sigma: 0.1, epochs: 6, batch: 64}"
     smoothed = "smoothed: {sigma: 0.1, copies: 16, chosen: 30, certified: 200, alpha: 0.001}"
-    candidates = f"  - {{runtime: torch, variant: [as_is, {{{smoothed}}}], batch: 64}}"
+    both = f"{{noise_trained+smoothed: {{{trained}, {smoothed}}}}}"
+    candidates = f"  - {{runtime: torch, variant: [as_is, {both}], batch: 64}}"
     security = "{linf: [], l2: [0.04, 0.3], rows: 60, attacks: [{pgd: {steps: 5, restarts: 1}}], columns: {x: {range: [-5, 5]}}}"
     file = defended(tmp_path, candidates, security)
     dossier = seatrial.run(file)
@@ -201,10 +205,10 @@ def test_a_vote_is_certified_and_no_attack_gets_within_the_radius(tmp_path: Path
 def test_private_training_says_what_it_promises_and_can_be_required(tmp_path: Path) -> None:
     pytest.importorskip("opacus")
     private = "{private_training: {epsilon: 4, epochs: 6, batch: 100}}"
-    candidates = f"  - {{runtime: torch, variant: [as_is, {private}], batch: 64}}"
+    candidates = f"  - {{runtime: torch, variant: {private}, batch: 64}}"
     file = defended(tmp_path, candidates, "{}")
     file.write_text(
-        file.read_text().replace("  security: {}\n", "")
+        file.read_text().replace("  security: {}\n", "").replace("variant: as_is, eligible", "runtime: torch, eligible")
         + "require:\n  - at_most: {what: privacy.epsilon, bound: 4}\n  - at_least: {what: accuracy, bound: 0.8}\n"
     )
     dossier = seatrial.run(file)

@@ -36,7 +36,7 @@ models:
   net: &net
     forms: {onnx: {path: net.onnx}}
     task: classification
-    inputs: {x: {columns: x}}
+    inputs: {x: {columns: [COLUMNS]}}
     outputs: {logits: {means: logits, classes: [red, green, blue]}}
   other:
     <<: *net
@@ -51,6 +51,8 @@ measure: {loads: [], meters: [], rounds: 1, privacy: {PRIVACY}}
 reports: [json, html]
 """
 MEMBERS, OUTSIDERS = 400, 600
+COLUMNS = [f"c{number}" for number in range(20)]
+METHODS = "methods: [loss_threshold, lira, rmia, {model_extraction: {steps: 150}}, {model_inversion: {steps: 20, pairs: 10}}, attribute_inference], attribute: c0, budgets: [30, 250, 9000]"  # fmt: skip
 
 
 def trained(folder: Path, x: Any, y: Any, name: str) -> None:
@@ -78,26 +80,34 @@ def trained(folder: Path, x: Any, y: Any, name: str) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / f"{name}.onnx")  # fmt: skip
 
 
-def study(folder: Path, privacy: str) -> Path:
-    """`net` learnt the members; `other` learnt rows that nobody asks about."""
+def study(folder: Path, privacy: str, alone: bool = False) -> Path:
+    """`net` learnt the members; `other` learnt rows that nobody asks about; `alone`: the former by itself, as it is."""
     rng = np.random.default_rng(1)
     rows = MEMBERS + OUTSIDERS
     x = rng.normal(size=(rows + MEMBERS, 20)).astype(np.float32)
+    x[:, 0] = np.sign(x[:, 0])
     y = (x @ rng.normal(size=(20, 3)) + rng.normal(scale=6, size=(rows + MEMBERS, 3))).argmax(axis=1)
+    role = np.repeat(["train", "confirm"], [MEMBERS, OUTSIDERS])
     np.savez(
-        folder / "rows.npz", x=x[:rows], label=y[:rows], role=np.repeat(["train", "confirm"], [MEMBERS, OUTSIDERS])
+        folder / "rows.npz",
+        label=y[:rows],
+        role=role,
+        person=np.arange(rows),
+        **dict(zip(COLUMNS, x[:rows].T, strict=True)),
     )
     trained(folder, x[:MEMBERS], y[:MEMBERS], "net")
-    trained(folder, x[rows:], y[rows:], "other")
+    if not alone:
+        trained(folder, x[rows:], y[rows:], "other")
     (folder / "net.py").write_text(NET)
     file = folder / "study.yaml"
-    file.write_text(STUDY.replace("{PRIVACY}", f"{{{privacy}}}"))
+    text = STUDY.replace("[net, other]", "net").replace("  - {model: net, runtime: onnxruntime, variant: int8_dynamic, batch: 64}\n", "") if alone else STUDY  # fmt: skip
+    file.write_text(text.replace("{PRIVACY}", f"{{{privacy}}}").replace("COLUMNS", ", ".join(COLUMNS)))
     return file
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Dossier]:
-    file = study(tmp_path_factory.mktemp("told"), f"{LEAVE}, {RECIPE}")
+    file = study(tmp_path_factory.mktemp("told"), f"{LEAVE}, {RECIPE}, {METHODS}")
     return file, seatrial.run(file)
 
 
@@ -147,28 +157,80 @@ def test_the_quantised_model_is_held_against_the_float_one_on_the_same_rows(told
     assert not [label for label in found(told[1], "privacy.auc.change") if label == told[1].reference().label]
 
 
+def test_a_value_is_guessed_against_an_imputer_that_never_saw_the_model(told):
+    """The network that learnt the members by heart gives their value away; the other one has no more of them than of outsiders."""
+    gains = {rows: found(told[1], "privacy.attribute.gain", rows=rows) for rows in ("members", "outsiders")}
+    imputed = found(told[1], "privacy.attribute.imputed", rows="members")
+    guessed = found(told[1], "privacy.attribute.guessed", rows="members")
+    assert {one.value for label, one in imputed.items() if label.startswith("net")} == {
+        next(iter(imputed.values())).value
+    }
+    for label, one in gains["members"].items():
+        assert one.at["column"] == "c0"
+        assert one.value == pytest.approx(guessed[label].value - imputed[label].value)
+        assert one.low <= one.value <= one.high
+    mine = [label for label in gains["members"] if label.startswith("net")]
+    assert all(gains["members"][label].low > 0 for label in mine)
+    assert all(gains["members"][label].value > gains["outsiders"][label].value for label in mine)
+    assert [label for label in found(told[1], "privacy.attribute.gain.change") if "int8" in label]
+
+
+def test_a_copy_gets_better_with_what_is_bought_and_no_more_is_bought_than_there_are_rows(told):
+    few, many = (found(told[1], "privacy.extraction.agreement", queries=budget) for budget in (30, 250))
+    assert not found(told[1], "privacy.extraction.agreement", queries=9000), "there are 300 rows to ask with"
+    for label, one in many.items():
+        assert few[label].value < one.value
+        assert one.n == 300
+        assert "most frequent class alone" in one.note
+    drawn = found(told[1], "privacy.inversion.likeness")
+    assert all(one.n == 3 and -1 <= one.value <= 1 for one in drawn.values())
+
+
 def test_nothing_is_asked_twice_and_nothing_of_single_rows_is_kept(told):
     file, dossier = told
     again = seatrial.run(file)
     assert again.run.measured == 0
     assert {one.key: one.value for one in again.findings if one.what.startswith("privacy")} == {one.key: one.value for one in dossier.findings if one.what.startswith("privacy")}  # fmt: skip
+    assert not list(file.parent.rglob("memberships.csv"))
     longest = max(len(value) for one in dossier.findings for value in [json.dumps(one.model_dump(mode="json"))])
     assert longest < 5000, "a finding that speaks of a thousand rows would be longer"
     for path in (file.parent / ".seatrial" / "arrays").glob("*.npy"):
         kept = np.load(path)
-        assert kept.dtype.kind != "f" or kept.ndim > 1, f"{path.name}: one number a row, {kept.shape}"
+        assert kept.dtype.kind != "f" or kept.ndim > 1 or len(kept) < 20, f"{path.name}: one number a row, {kept.shape}"
 
 
 def test_without_a_recipe_the_baseline_alone_is_tried(tmp_path: Path):
-    dossier = seatrial.run(study(tmp_path, f"{LEAVE}, methods: [loss_threshold, lira], rates: 0.05"))
+    tried = "methods: [loss_threshold, lira, attribute_inference, model_extraction], rates: 0.05, budgets: 9000"
+    file = study(tmp_path, f"{LEAVE}, {tried}", alone=True)
+    file.write_text(file.read_text().replace("roles: {column: role}", "roles: {column: role}, group: person"))
+    dossier = seatrial.run(file)
+    assert all("rows come in groups" in one.note for one in found(dossier, "privacy.tpr", method="loss_threshold").values())  # fmt: skip
     assert all(one.value is not None for one in found(dossier, "privacy.tpr", method="loss_threshold").values())
+    for what, said in (("privacy.attribute.gain", "names no column"), ("privacy.extraction.agreement", "fewer than")):
+        for one in found(dossier, what).values():
+            assert said in one.note
     for one in found(dossier, "privacy.tpr", method="lira").values():
         assert one.value is None
         assert "measure.privacy.trainer" in one.note
 
 
+def test_single_rows_are_told_where_they_are_asked_for(tmp_path: Path):
+    file = study(
+        tmp_path, f"{LEAVE}, methods: [loss_threshold], memberships: true, members: 100, outsiders: 200", alone=True
+    )
+    dossier = seatrial.run(file)
+    (said,) = [one for one in dossier.findings if one.what == "privacy.memberships"]
+    lines = (tmp_path / ".seatrial" / "runs" / dossier.run.id / "memberships.csv").read_text().splitlines()
+    assert said.value == len(lines) - 1 == 300
+    rows = [line.rsplit(",", 3)[1:] for line in lines[1:]]
+    assert sum(role == "train" for role, _, _ in rows) == 100
+    assert len({(role, number) for role, number, _ in rows}) == 300
+    again = seatrial.run(file)
+    assert (tmp_path / ".seatrial" / "runs" / again.run.id / "memberships.csv").exists(), "it is asked anew"
+
+
 def test_without_leave_nothing_is_tried(tmp_path: Path):
-    dossier = seatrial.run(study(tmp_path, RECIPE))
+    dossier = seatrial.run(study(tmp_path, RECIPE, alone=True))
     every = [one for one in dossier.findings if one.what.startswith("privacy")]
     assert {one.what for one in every} == {"privacy.tpr"}
     assert all(one.state is State.REFUSED and "no leave" in one.note for one in every)

@@ -85,6 +85,14 @@ def test_a_party_that_stops_answering_ends_it_for_all(at: Table, processes: dict
     named(others(at, processes, victim, program), victim, "hasn't answered for 4 seconds")
 
 
+def test_a_party_that_is_there_and_does_nothing_ends_it_for_all(at: Table, processes: dict[str, Any]) -> None:
+    program = "import asyncio\nasync def idle(self, *given): await asyncio.sleep(1000)\nCircuit.counts = idle\nmain()"
+    at = at._replace(terms=at.terms.model_copy(update={"longest": 5.0}))
+    errors = others(at, processes, "data", program)
+    assert all("until the 5 seconds were over" in error for error in errors.values()), errors
+    assert all(CALLED["data"] in error for error in errors.values()), errors
+
+
 def test_a_party_that_says_other_shapes_ends_it_for_all(at: Table, processes: dict[str, Any]) -> None:
     program = "bringing.Brought.shapes = property(lambda self: [[9, 4], [9, 3]])\nmain()"
     named(others(at, processes, "data", program), "data", "brings arrays of other shapes")
@@ -229,3 +237,23 @@ def test_shares_are_numbers_of_fixed_width_and_nothing_else() -> None:
         shares.loads(b"\xff" * 12)
     with pytest.raises(TypeError, match="only arrays"):
         shares.dumps({"os": os.system, "signal": signal.SIGKILL})
+
+
+def test_drawn_numbers_are_spread_evenly_and_never_come_twice() -> None:
+    drawn = shares.Drawn()
+    for numbers in (
+        [drawn.randbelow(PRIME) for _ in range(20_000)],
+        shares.common(b"k", b"w", (200, 100)).ravel().tolist(),
+    ):
+        spread(numbers)
+    assert {drawn.randbelow(3) for _ in range(200)} == {0, 1, 2}
+    assert (shares.common(b"k", b"w", (3, 2)).ravel() == shares.common(b"k", b"w", (6,))).all()
+    assert (shares.common(b"k", b"w", (6,)) != shares.common(b"k", b"v", (6,))).all()
+
+
+def spread(numbers: list[int]) -> None:
+    assert len(set(numbers)) == len(numbers)
+    assert 0 <= min(numbers) <= max(numbers) < PRIME
+    for shift in (0, 40, 85):  # sixteen cells each of the lowest, middle and highest bits
+        cells = np.bincount([one >> shift & 15 for one in numbers], minlength=16)
+        assert ((cells - 1250) ** 2 / 1250).sum() < 45  # chi-squared, 15 degrees, p = 1e-4

@@ -21,13 +21,14 @@ from seatrial.contracts.finding import Finding, State
 from seatrial.contracts.securing import Leave, Security
 from seatrial.contracts.verdict import Outcome
 from seatrial.flow import assault
-from seatrial.flow.besieged import Siege, Step
+from seatrial.flow.besieged import Siege
 from seatrial.flow.doubts import doubts
 from seatrial.flow.siege import refused
+from seatrial.flow.steps import Step
 from seatrial.flow.target import Given, Watched
 from seatrial.testing.attacks import Linear
 
-SECURITY = "security: {linf: [0.02, 0.1], rows: 100, attacks: [fgsm, {pgd: {steps: 10, restarts: 1}}, transferred, {square: {queries: 60}}, {rays: {queries: 80}}]}"  # fmt: skip
+SECURITY = "security: {linf: [0.02, 0.1], rows: 100, examples: 1, attacks: [fgsm, {pgd: {steps: 10, restarts: 1}}, transferred, {square: {queries: 60}}, {rays: {queries: 80}}]}"  # fmt: skip
 
 
 def told(dossier: Dossier, what: str, **at: Any) -> dict[str, Finding]:
@@ -103,6 +104,22 @@ def test_requirements_read_it_and_nothing_is_attacked_twice(sieged):
     again = seatrial.run(file)
     assert again.run.measured == 0
     assert {one.key: one.value for one in again.findings if one.what.startswith("attack")} == {one.key: one.value for one in dossier.findings if one.what.startswith("attack")}  # fmt: skip
+
+
+def test_what_fooled_it_is_told_in_the_units_of_the_table(sieged):
+    """Every column moved as far as it may, by no more than the distance that is stated."""
+    file, dossier = sieged
+    rows = pl.read_parquet(file.parent / "rows.parquet")
+    shown = [one for one in dossier.findings if one.what == "attack.example"]
+    assert len(shown) == 4
+    for one in shown:
+        moves = str(one.value).split(": ")[0].split("; ")
+        assert {move.split()[0] for move in moves} >= {"a", "b", "c"}
+        far = float(str(one.value).split(" away")[0].split(", ")[-1])
+        for move in moves:
+            name, before, _, after = move.split()
+            span = rows[name].max() - rows[name].min()
+            assert abs(float(after) - float(before)) <= far * span * 1.01 + 2e-3
 
 
 def test_who_knows_less_can_do_less(tmp_path: Path):

@@ -30,7 +30,8 @@ def boxes(case):
 def mean(found, labelled, images, area="all", each=detection.average_precisions, weights=None):
     """By threshold, over classes."""
     made = detection.curves(found, labelled, images, area)
-    values = np.array([each(one, np.ones(images) if weights is None else weights) for one in made.values()])
+    asked = np.ones((1, images)) if weights is None else weights[None]
+    values = np.array([each(one, asked)[0] for one in made.values()])
     return values[~np.isnan(values[:, 0])].mean(axis=0)
 
 
@@ -86,7 +87,7 @@ def test_a_slow_second_way_gives_the_same():
     for area in ("all", "medium"):
         made = detection.curves(found, labelled, 25, area)
         for kind, place in itertools.product(made, (0, 4, 9)):
-            quick = detection.average_precisions(made[kind], np.ones(25))[place]
+            quick = detection.average_precisions(made[kind], np.ones((1, 25)))[0, place]
             assert quick == pytest.approx(slow(found, labelled, 25, area, THRESHOLDS[place], kind), abs=1e-9)
 
 
@@ -107,7 +108,9 @@ def test_a_weight_of_two_is_an_image_twice():
 def test_nothing_labelled_is_no_value_and_nothing_found_is_nothing():
     found, labelled = boxes((10, 1, 3, 2))
     nothing = Boxes(*(column[:0] for column in found))
-    assert np.isnan(detection.average_precisions(detection.curves(found, nothing, 10, "all")[0], np.ones(10))).all()
+    assert np.isnan(
+        detection.average_precisions(detection.curves(found, nothing, 10, "all")[0], np.ones((1, 10)))
+    ).all()
     assert mean(nothing, labelled, 10).tolist() == [0.0] * 10
     assert detection.curves(nothing, nothing, 10, "all") == {}
 
@@ -121,7 +124,7 @@ def test_the_bounds_hold_as_often_as_they_say():
     of = [detection.curves(one, labelled, pool, "all") for one in models]
 
     def figure(curves, weights):
-        return np.mean([detection.average_precisions(one, weights)[0] for one in curves.values()])
+        return np.mean([detection.average_precisions(one, weights[None])[0, 0] for one in curves.values()])
 
     truth = [figure(one, np.ones(pool)) for one in of]
     rng, inside = np.random.default_rng(3), np.zeros(2)

@@ -138,3 +138,21 @@ def test_privacy_is_told_with_both_rates(name: str):
         assert "trained in one pass" in text
     plain = next(iter(dossiers.samples().values()))
     assert 'id="privacy"' not in catalog.load(part).render(plain, catalog.options(part))
+
+
+def test_what_fooled_it_is_shown_where_the_study_asked_and_what_to_do_next_follows_from_what_was_seen():
+    sample = attacked()
+    page = catalog.load(catalog.find("reports", "html"))
+    options = catalog.options(catalog.find("reports", "html"))
+    assert 'class="fooled"' not in page.render(sample, options)
+    candidate = next(one.candidate for one in sample.findings if one.what == "attack.flag" and one.value)
+    pictures = {"before": "data:image/png;base64,QUJD", "after": "data:image/png;base64,REVG"}
+    one = Finding(what="attack.example", at={"norm": "linf", "number": 1}, candidate=candidate, value="a <b> was taken for c", artefacts=pictures)  # fmt: skip
+    shown = page.render(sample.model_copy(update={"findings": (*sample.findings, one)}), options)
+    assert shown.index("QUJD") < shown.index("REVG")
+    assert "a &lt;b&gt; was taken for c" in shown
+    told = _security.section(view(sample))
+    assert told is not None
+    assert told.advice[-1] == "always"
+    row = next(row for row, _ in told.doubts)
+    assert _security.advice([row])[:2] == ["worse", "masked_gradient"]

@@ -44,6 +44,16 @@ class Privacy(Record):
     rates: Rates = Field(
         default=(0.01, 0.001), description="shares of outsiders that may be named wrongly, at which members picked out are counted"
     )  # fmt: skip
+    memberships: bool = Field(
+        default=False, description="write how suspicious each single row is into the run's folder (`memberships.csv`)"
+    )
+    attribute: str | None = Field(
+        default=None,
+        description="a column of few values, one of the model's inputs, that somebody may want to guess of a row",
+    )
+    budgets: Annotated[tuple[Annotated[int, Field(ge=10)], ...], BeforeValidator(listed)] = Field(
+        default=(100, 300, 1000), description="how many answers somebody buys who copies the model"
+    )
     trainer: TrainerRef | None = Field(default=None, description="how the model was trained: shadows are trained so")
     epochs: int = Field(default=10, ge=1, description="passes through the rows in which a shadow is trained")
     batch: int = Field(default=32, ge=1, description="rows of one step of a shadow's training")

@@ -84,7 +84,7 @@ class Figure:
     """One quantity under several weightings of the rows: `values` (weightings,), NaN where there is none.
 
     `rows` (rows,) bool are those that it rests on. A `share` lies in 0 to 1, and a row changes it by at most its own share.
-    `exact` is a figure of these very rows that no bounds belong to.
+    `exact` is a figure of these very rows that no bounds belong to. `flattering` is a share that few rows make too high.
     """
 
     what: str
@@ -96,6 +96,7 @@ class Figure:
     exact: bool = False
     method: str = ""
     note: str = ""
+    flattering: bool = False
 
 
 class WholeMetric(Protocol):

@@ -11,18 +11,10 @@ from seatrial.contracts.attack import Knows, Norm
 from seatrial.contracts.candidate import PartRef, Ref
 from seatrial.contracts.record import Record, listed
 
-STANDARD: tuple[str, ...] = (
-    "fgsm",
-    "pgd",
-    "apgd",
-    "apgd_targeted",
-    "transferred",
-    "square",
-    "fmn",
-    "rays",
-    "hop_skip_jump",
-    "changed_characters",
-    "changed_words",
+STANDARD: tuple[PartRef, ...] = (
+    *(PartRef(name=name) for name in ("fgsm", "pgd", "apgd", "apgd_targeted", "transferred", "square", "fmn")),
+    PartRef(name="rays", options={"queries": 300}),
+    *(PartRef(name=name) for name in ("hop_skip_jump", "changed_characters", "changed_words")),
 )
 """The set that a study gets that names no attacks, less what its attacker couldn't do."""
 
@@ -105,7 +97,7 @@ class Security(Record):
 
     threat: Threat = Field(default=Threat(), description="who attacks, what they know and can do")
     attacks: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(
-        default=tuple(PartRef(name=name) for name in STANDARD),
+        default=STANDARD,
         description="attacks; the standard set, less what the attacker couldn't do, if left out",
     )
     linf: Budgets = Field(default=(0.01, 0.03, 0.1), description="how far every feature may change, each")
@@ -115,6 +107,12 @@ class Security(Record):
     character_share: Shares = Field(default=(), description="the same as a share of its characters, rounded down")
     word_share: Shares = Field(default=(), description="the same as a share of its words, rounded down")
     rows: int = Field(default=200, ge=20, description="evaluation rows that are attacked, drawn by chance")
+    examples: int = Field(
+        default=0,
+        ge=0,
+        le=12,
+        description="inputs that fooled it, before and after, shown of each candidate and norm: contents of rows, so none unless asked",
+    )
     columns: dict[str, Changeable] = Field(default={}, description="what can be done to a column, by its name")
     one_hot: tuple[tuple[str, ...], ...] = Field(
         default=(), description="columns of 0 and 1 of which exactly one is 1, in a list each: `[[red, green, blue]]`"

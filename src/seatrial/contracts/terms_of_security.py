@@ -84,7 +84,6 @@ SECURITY: dict[str, Term] = {
         short="too close",
         kind="share",
     ),
-    "privacy": Term("Privacy", "What the model shows of the rows that it was trained with."),
     "privacy.epsilon": Term(
         "Privacy promised (epsilon)",
         "Whatever one training row is, nothing about the model is more than e^epsilon times as likely with it as without it, but for a chance "
@@ -99,6 +98,12 @@ SECURITY: dict[str, Term] = {
         "",
         "lower",
         short="delta",
+    ),
+    "attack.example": Term(
+        "What fooled it",
+        "An input that was answered rightly, and what it was changed into to be answered wrongly: the smallest changes that were found. "
+        "It shows contents of rows, so that a study has to ask for it.",
+        short="example",
     ),
     "attack.threat": Term(
         "Who is to be feared",

@@ -46,7 +46,7 @@ class Table:
         for feature in group:
             values = self.columns[feature.column][: self.half]
             for repeat, who in enumerate(lenders, 1):
-                _place(made, feature, slice(repeat, None, times), values_of(values[who], feature))
+                placed(made, feature, slice(repeat, None, times), values_of(values[who], feature))
         return made
 
     def without(self, dropped: Mapping[Feature, Feature | None]) -> dict[str, Array]:
@@ -54,7 +54,7 @@ class Table:
         made = {name: values[self.half :].copy() for name, values in self.columns.items()}
         for feature, other in dropped.items():
             said = self.middle(feature) if other is None else self._suggested(feature, other)
-            _place(made, feature, slice(None), said)
+            placed(made, feature, slice(None), said)
         return made
 
     def middle(self, feature: Feature) -> Any:
@@ -121,7 +121,7 @@ def numbers_of(columns: Mapping[str, Array], feature: Feature) -> NDArray[np.flo
     return np.asarray(values_of(columns[feature.column], feature), np.float64).reshape(-1)
 
 
-def _place(made: dict[str, Array], feature: Feature, rows: slice, values: Any) -> None:
+def placed(made: dict[str, Array], feature: Feature, rows: slice, values: Any) -> None:
     if feature.at is None:
         made[feature.column][rows] = values
     else:

@@ -78,6 +78,8 @@ class Assault:
             if target.verified():
                 break
         came = target.settle() | {"seconds": time.process_time() - began}
+        if settings["examples"]:
+            came["examples"] = target.shown(settings["examples"])
         return {"came": arrays.pack(came, Path(order.folder))}
 
     def search(self, order: Order, session: Session, setting: Setting) -> dict[str, Any]:

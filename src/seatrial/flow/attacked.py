@@ -21,13 +21,16 @@ from seatrial.contracts.attack import SLACK
 from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.listed_threats import listed_as
 from seatrial.contracts.securing import Security
+from seatrial.contracts.study import Model
 from seatrial.flow._bounded import bounded
 from seatrial.flow._sampling import Sampling
-from seatrial.flow.besieged import LOOK, Siege, Step
+from seatrial.flow.besieged import LOOK, Siege
 from seatrial.flow.certified import certified_findings, share
 from seatrial.flow.counted import Judged
 from seatrial.flow.doubts import doubts
+from seatrial.flow.examples import examples
 from seatrial.flow.siege import identity, smallest
+from seatrial.flow.steps import Step
 from seatrial.flow.trial import Trial, now
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.paired import tango
@@ -81,7 +84,9 @@ class Came:
         return np.asarray(np.min([self._far[name, norm] for name in names], axis=0))
 
 
-def attacked_findings(trial: Trial, reference: Trial | None, judged: Judged, levels: Sequence[float]) -> list[Finding]:
+def attacked_findings(
+    trial: Trial, reference: Trial | None, judged: Judged, model: Model, levels: Sequence[float]
+) -> list[Finding]:
     """All that is stated of a candidate's siege, at each level."""
     siege = judged.siege
     assert siege is not None
@@ -94,7 +99,12 @@ def attacked_findings(trial: Trial, reference: Trial | None, judged: Judged, lev
     if not came.steps and not came.failed:
         return [missing(ACCURACY, State.TOO_FEW, "the run ended before it was attacked", better="higher", **by)]
     found = [one for level in levels for one in _curves(came, other, siege, judged.sampling, level)]
-    found += [*_efforts(came), *_failed(came), *doubts(came.steps, came.look, siege)]
+    found += [
+        *_efforts(came),
+        *_failed(came),
+        *doubts(came.steps, came.look, siege),
+        *examples(came.steps, siege, model),
+    ]
     found += [one for level in levels for one in certified_findings(trial, siege, judged.sampling, level)]
     against = reference.id if reference is not None else None
     return [one.model_copy(update=by | {"against": against if one.against else None}) for one in found]

@@ -30,6 +30,7 @@ from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.flow import alone, arrays, environment, ordered, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
+from seatrial.flow.metered import meters
 from seatrial.flow.opening import opened
 from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
@@ -159,9 +160,11 @@ class Bench:
 
     def _block(self, order: Order) -> dict[str, Any]:
         """One timed block of a load, then what the meters read; without a load only what they read."""
-        assert self._order.artefact is not None
         if order.part is None:
-            return {"readings": arrays.pack(self._meters(order)(None, {}), Path(order.folder)), "disturbance": {}}
+            return {
+                "readings": arrays.pack(meters(order, self._probe())(None, {}), Path(order.folder)),
+                "disturbance": {},
+            }
         part, options = ordered.load(order)
         queries, samples = self._feed(order, part)
         session = within(self._open_session(), order)
@@ -170,7 +173,7 @@ class Bench:
             self._rouse(session, queries)
         while (left := order.settings.get("at", 0.0) - time.perf_counter()) > 0:
             time.sleep(left)  # copies of one candidate begin at the same moment
-        read = self._meters(order)
+        read = meters(order, self._probe())
         spent = getattr(self._open_session(), "spent", dict)
         spent()
         with Watcher(self._setting.threads, self._setting.device, order.settings.get("beside", 0)) as watcher:
@@ -186,34 +189,9 @@ class Bench:
         for query in queries[:2]:
             session.predict(query)
 
-    def _meters(self, order: Order) -> Callable[[Events | None, Mapping[str, Any]], dict[str, Any]]:
-        """Let each meter look at the state before a block; what is returned reads them after it, those that looked first.
-
-        They look twice: what one does the first time (a second at rest) is then in nothing that another begins with.
-        """
+    def _probe(self) -> Probe:
         assert self._order.artefact is not None
-        probe = Probe(None, self._opening, self._order.artefact, self._setting.device)
-        infos = {name: catalog.find("meters", name, Path(order.base)) for name in order.meters}
-        given = order.settings.get("options", {})
-        parts = {name: (catalog.load(info), catalog.options(info, given.get(name))) for name, info in infos.items()}
-        begun: dict[str, Any] = {}
-        for _ in range(2):
-            for name, (part, options) in parts.items():
-                if hasattr(part, "begin"):
-                    begun[name] = part.begin(probe.device, options)
-        first = sorted(parts, key=lambda name: name not in begun)
-
-        def read(events: Events | None, spent: Mapping[str, Any]) -> dict[str, Any]:
-            return {
-                name: parts[name][0].read(
-                    dataclasses.replace(
-                        probe, events=events, options=parts[name][1], begun=begun.get(name), spent=spent
-                    )
-                )
-                for name in first
-            }
-
-        return read
+        return Probe(None, self._opening, self._order.artefact, self._setting.device)
 
     def _cores(self, settings: Mapping[str, Any]) -> list[int] | None:
         """The processors that were chosen, or the `quietest` so many, chosen by whom can see them."""

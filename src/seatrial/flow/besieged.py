@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial import catalog
 from seatrial.contracts.attack import NUMBERS, Norm
-from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.messages import ArrayRef
-from seatrial.contracts.part import PartInfo
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Study
 from seatrial.contracts.values import ValueKind
@@ -23,40 +20,16 @@ from seatrial.errors import Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.changed import drawn, kept_rows
 from seatrial.flow.reach import reach
+from seatrial.flow.steps import Step, planned_steps
 
 LOOK = "look"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One attack by one norm at one budget; without a budget it looks for the smallest change. `lends` is whose gradient it asks for.
-
-    What a `nested` attack leaves standing within a budget it isn't tried on within a smaller one.
-    """
-
-    ref: PartRef
-    norm: Norm
-    budget: float | None
-    version: int
-    lends: str
-    nested: bool = False
-
-    @property
-    def name(self) -> str:
-        """What reports call the attack."""
-        return str(self.ref)
-
-    @property
-    def label(self) -> str:
-        """In words, for whoever watches."""
-        return f"{self.name}, {self.norm}" + ("" if self.budget is None else f" {self.budget:g}")
 
 
 @dataclass(frozen=True)
 class Siege:
     """What every candidate of a model is put through: numbers by their `reach`, and the input `text`, where there are any.
 
-    `blind` says that the attacker sees the class alone; `why` why nothing can be attacked, and then there is nothing else.
+    `blind` says that the attacker sees the class alone; `examples` how many of what fooled it are kept to be shown; `why` why nothing can be attacked, and then there is nothing else.
     """
 
     rows: NDArray[np.int64]
@@ -68,12 +41,13 @@ class Siege:
     left_out: tuple[str, ...] = ()
     text: str = ""
     blind: bool = False
+    examples: int = 0
     why: str = ""
 
     def key(self, *more: Any) -> str:
         """What results rest on, beside the candidate."""
         values = {name: ref.hash for name, ref in self.values.items()}
-        return digest([values, self.reach, self.text, self.blind, self.labels.tolist(), *more])
+        return digest([values, self.reach, self.text, self.blind, self.examples, self.labels.tolist(), *more])
 
 
 def siege(
@@ -95,10 +69,10 @@ def siege(
         return Siege(nothing.rows, {}, nothing.labels, {}, (), why=error.what)
     values = {name: kept_rows(ref, rows, cache) for name, ref in inputs.items()}
     budgets = {norm: told for norm, told in asked.budgets.items() if (found if norm in NUMBERS else text)}
-    steps, left_out = _steps(study, folder, budgets)
+    steps, left_out = planned_steps(study, folder, budgets)
     own = np.asarray(labels[rows], np.int64)
     blind = asked.threat.knows == "classes"
-    return Siege(rows, values, own, arrays.pack(found, cache), steps, budgets, left_out, text, blind)
+    return Siege(rows, values, own, arrays.pack(found, cache), steps, budgets, left_out, text, blind, asked.examples)
 
 
 def _grounds(study: Study, folder: Path, model_name: str, inputs: Mapping[str, ArrayRef]) -> tuple[dict[str, Any], str]:
@@ -117,33 +91,3 @@ def _grounds(study: Study, folder: Path, model_name: str, inputs: Mapping[str, A
                 "it takes several texts a row, and attacks on more than one at a time are not yet ours"
             ) from error
         raise
-
-
-def _steps(
-    study: Study, folder: Path, budgets: Mapping[Norm, tuple[float, ...]]
-) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    """Every attack that this attacker could do at each budget, large ones first; and the names of those that they couldn't."""
-    asked = study.measure.security
-    assert asked is not None
-    made: list[Step] = []
-    left_out = []
-    for ref in asked.attacks:
-        info = catalog.find("attacks", ref.name, folder)
-        catalog.require(info)
-        catalog.options(info, ref.options)
-        if not info.takes("knows", asked.threat.knows):
-            left_out.append(str(ref))
-            continue
-        for norm, given in budgets.items():
-            if given and info.takes("norm", norm):
-                made += [_step(ref, info, norm, budget) for budget in _tries(info, given)]
-    return tuple(made), tuple(left_out)
-
-
-def _tries(info: PartInfo, budgets: tuple[float, ...]) -> list[float | None]:
-    return [None] if "smallest" in info.gives.get("budget", ()) else [*sorted(budgets, reverse=True)]
-
-
-def _step(ref: PartRef, info: PartInfo, norm: Norm, budget: float | None) -> Step:
-    lends = next(iter(info.gives.get("gradient", ())), "")
-    return Step(ref, norm, budget, info.version, lends, "nested" in info.gives)

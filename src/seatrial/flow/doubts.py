@@ -13,8 +13,9 @@ import numpy as np
 
 from seatrial.contracts.attack import SLACK
 from seatrial.contracts.finding import Finding, State, missing
-from seatrial.flow.besieged import Siege, Step
+from seatrial.flow.besieged import Siege
 from seatrial.flow.siege import OWN, smallest
+from seatrial.flow.steps import Step
 from seatrial.numerics.paired import mcnemar
 
 FLAG = "attack.flag"

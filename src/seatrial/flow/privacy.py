@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
@@ -21,16 +21,17 @@ from seatrial.errors import WorkerError
 from seatrial.flow import arrays
 from seatrial.flow.crew import session_order
 from seatrial.flow.decide import requirements_read
-from seatrial.flow.keep import PRIVACY
+from seatrial.flow.keep import PRIVACY, run_folder
 from seatrial.flow.privacy_leave import permission, refusal
+from seatrial.flow.privacy_memberships import Memberships
 from seatrial.flow.privacy_rows import Exposure, exposure, nothing
 from seatrial.flow.privacy_shadows import Trained, shadows, told
-from seatrial.flow.privacy_stated import STATED, TPR, as_array
+from seatrial.flow.privacy_stated import MAIN, STATED, TPR, Told
 from seatrial.flow.rows import ModelRows
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
-Array = NDArray[Any]
-Learnt = dict[str, Array]
+Learnt = dict[str, Told]
+GROUPED = "rows come in groups, and the interval takes them for independent ones"
 
 
 def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], fresh: bool = False) -> None:
@@ -44,6 +45,7 @@ def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], f
     if why:
         voyage.findings.extend(_none(one, State.REFUSED, why) for one in answered)
         return
+    memberships = Memberships()
     for model in dict.fromkeys(one.planned.candidate.model for one in answered):
         found = exposure(voyage.plan.study, model, data[model], voyage.keeper.arrays)
         own = [one for one in answered if one.planned.candidate.model == model]
@@ -51,7 +53,9 @@ def expose(voyage: Voyage, trials: list[Trial], data: Mapping[str, ModelRows], f
         if not found.why and any(_needs_shadows(info) for _, info in _methods(voyage, asked)):
             trained = shadows(voyage, model, found, fresh)
             voyage.findings.append(told(model, found, trained))
-        _Trying(voyage, asked, found, trained, fresh).all(own)
+        _Trying(voyage, asked, found, trained, fresh, memberships).all(own)
+    written = memberships.write(run_folder(voyage.keeper.home, voyage.run))
+    voyage.findings.extend([written] if written else [])
 
 
 def _none(trial: Trial, state: State, why: str) -> Finding:
@@ -85,8 +89,17 @@ def _obstacle(trial: Trial, found: Exposure) -> tuple[State, str] | None:
 class _Trying:
     """All methods on the candidates of one model."""
 
-    def __init__(self, voyage: Voyage, asked: Privacy, found: Exposure, trained: Trained, fresh: bool) -> None:
-        self._voyage, self._asked, self._found, self._trained, self._fresh = voyage, asked, found, trained, fresh
+    def __init__(
+        self,
+        voyage: Voyage,
+        asked: Privacy,
+        found: Exposure,
+        trained: Trained,
+        fresh: bool,
+        memberships: Memberships,
+    ) -> None:
+        self._voyage, self._asked, self._found, self._trained = voyage, asked, found, trained
+        self._fresh, self._memberships = fresh or asked.memberships, memberships  # of single rows nothing is kept
         self._methods = list(_methods(voyage, asked))
         self._reference: Trial | None = None
         self._of_reference: Learnt = {}
@@ -110,8 +123,8 @@ class _Trying:
     def _one(self, trial: Trial) -> None:
         pending = {}
         for ref, info in self._methods:
-            if _needs_shadows(info) and self._trained.body is None:
-                self._tell([missing(TPR, self._trained.state, self._trained.why, better="lower", at={"method": str(ref)})], trial)  # fmt: skip
+            if why := self._unfit(info):
+                self._lack(trial, ref, info, *why)
                 continue
             kept = None if self._fresh else self._voyage.keeper.get(PRIVACY, self._key(trial, ref, info))
             if kept is None:
@@ -125,6 +138,8 @@ class _Trying:
         learnt = self._ask(trial, list(pending))
         for name, (ref, info) in pending.items():
             if name in learnt:
+                if self._asked.memberships and info.gives["learns"][0] == "member":
+                    self._memberships.note(trial.planned.label, name, learnt[name], self._found)
                 stated = self._stated(trial, name, info, learnt[name], other.get(name))
                 body = {"findings": [one.model_dump(mode="json") for one in stated]}
                 self._voyage.keeper.put((PRIVACY, self._key(trial, ref, info), body))
@@ -132,6 +147,17 @@ class _Trying:
                 self._tell(stated, trial)
         if trial is self._reference:
             self._of_reference.update(learnt)
+
+    def _unfit(self, info: PartInfo) -> tuple[State, str] | None:
+        """Why a method can't be tried on any candidate here."""
+        learns, left_out = info.gives["learns"][0], self._found.left_out
+        if _needs_shadows(info) and self._trained.body is None:
+            return self._trained.state, self._trained.why
+        if learns == "hidden" and (left_out is None or left_out.why):
+            return State.UNSUPPORTED, left_out.why if left_out else "the study names no column that somebody may want to guess (`measure.privacy.attribute`)"  # fmt: skip
+        if learns == "copy" and not self._found.budgets(self._asked):
+            return State.TOO_FEW, f"there are {int(self._found.own.sum())} rows to ask with, fewer than the least of the `budgets`"  # fmt: skip
+        return None
 
     def _learnt_from_reference(self, names: list[str]) -> Learnt:
         """What these methods learn from the reference; it is asked again where it wasn't in this run."""
@@ -142,11 +168,12 @@ class _Trying:
 
     def _key(self, trial: Trial, ref: PartRef, info: PartInfo) -> str:
         how = [str(ref), info.version, self._trained.key if _needs_shadows(info) else "", self._voyage.plan.study.measure.seed]  # fmt: skip
-        levels = [self._voyage.plan.levels.describe, self._voyage.plan.levels.gate, self._asked.rates]
+        levels: list[Any] = [self._voyage.plan.levels.describe, self._voyage.plan.levels.gate]
+        levels += [self._asked.rates, self._asked.attribute, self._asked.budgets]
         other = self._reference.kept_prediction if self._reference and self._reference is not trial else ""
         return f"{trial.kept_prediction}/{self._found.key(*how, *levels, other)}"
 
-    def _stated(self, trial: Trial, name: str, info: PartInfo, learnt: Array, other: Array | None) -> list[Finding]:
+    def _stated(self, trial: Trial, name: str, info: PartInfo, learnt: Told, other: Told | None) -> list[Finding]:
         """Findings at the level for readers; those that a requirement reads at the level that decides, too."""
         plan = self._voyage.plan
         stated = STATED[info.gives["learns"][0]]
@@ -157,8 +184,14 @@ class _Trying:
             for one in stated(name, learnt, other, self._found, self._asked, level, plan.study.measure.seed):
                 if level == levels[0] or one.what in read:
                     against = self._reference.id if one.against and self._reference else None
-                    made.append(one.model_copy(update={"against": against, "measured_at": now()}))
+                    told_too = [one.note, GROUPED if self._found.grouped else ""]
+                    update = {"against": against, "measured_at": now(), "note": "; ".join(filter(None, told_too))}
+                    made.append(one.model_copy(update=update))
         return made
+
+    def _lack(self, trial: Trial, ref: PartRef, info: PartInfo, state: State, why: str) -> None:
+        what = MAIN[info.gives["learns"][0]]
+        self._tell([missing(what, state, why, better="lower", at={"method": str(ref)})], trial)
 
     def _tell(self, findings: list[Finding], trial: Trial) -> None:
         self._voyage.findings.extend(one.model_copy(update={"candidate": trial.id}) for one in findings)
@@ -173,16 +206,23 @@ class _Trying:
                 try:
                     link = link or self._opened(trial)
                     answer = link.ask(self._order(trial, ref, info), self._voyage.plan.study.measure.limits.attack)
-                    learnt[str(ref)] = as_array(answer["learnt"])
+                    learnt[str(ref)] = self._told(info, answer)
                 except WorkerError as error:
                     if not quiet:
-                        self._tell([missing(TPR, State(error.state), error.what, better="lower", at={"method": str(ref)})], trial)  # fmt: skip
+                        self._lack(trial, ref, info, State(error.state), error.what)
                     if link is None or error.state not in (State.FAILED, State.UNSUPPORTED):
                         break
         finally:
             if link is not None:
                 link.close()
         return learnt
+
+    def _told(self, info: PartInfo, answer: Mapping[str, Any]) -> Told:
+        """What a worker sent back, with what it is held against."""
+        learns = info.gives["learns"][0]
+        right = self._found.right() if learns == "hidden" else None
+        means = self._found.means() if learns == "likeness" else None
+        return Told(np.asarray(answer["learnt"]), np.asarray(answer["classes"]), right, means)
 
     def _opened(self, trial: Trial) -> Link:
         candidate = trial.planned.candidate
@@ -202,10 +242,13 @@ class _Trying:
         settings: dict[str, Any] = {
             "labels": found.labels,
             "classes": found.classes,
-            "own": ~found.members & False,
+            "own": found.own & (info.gives["learns"][0] != "member"),  # whose rows they are would tell who isn't one
+            "budgets": list(found.budgets(self._asked)),
             "task": model.task.name,
             "outputs": {name: output.model_dump(mode="json") for name, output in model.outputs.items()},
         }
+        if info.gives["learns"][0] == "hidden" and found.left_out is not None:
+            settings |= {"hidden": [found.left_out.input, found.left_out.place], "choices": found.left_out.choices}
         packed = arrays.pack(settings, self._voyage.keeper.arrays)
         if _needs_shadows(info) and self._trained.body is not None:
             packed["shadows"] = {"scores": self._trained.body["scores"]} | arrays.pack({"inside": found.inside}, self._voyage.keeper.arrays)  # fmt: skip

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seatrial.contracts.confiding import Privacy
 from seatrial.contracts.messages import ArrayRef
 from seatrial.contracts.record import digest
-from seatrial.contracts.study import Study, classes_of
+from seatrial.contracts.study import Model, Study, classes_of
 from seatrial.flow import arrays
 from seatrial.flow.changed import drawn, kept_rows
 from seatrial.flow.rows import ModelRows, Rows
+
+MOST_CHOICES = 20
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A value that somebody wants to guess: the input and the place in its row, and what it may be. `why`: it can't be guessed."""
+
+    input: str
+    place: int
+    choices: NDArray[np.float64]
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class Exposure:
     """Rows and labels in an order that tells nothing; which of them are members; which of them each shadow learns from.
 
+    `own` are the attacker's own rows: half of the outsiders. `left_out` is where the value stands that somebody wants to guess, and what it may be.
+    `numbers` are the rows' places among those of their role; `grouped` says that rows come in groups, which nothing here allows for.
     `rest` counts members that weren't drawn. `why` says why there is nothing to ask, and then there is nothing else.
     """
 
@@ -30,6 +45,10 @@ class Exposure:
     members: NDArray[np.bool_]
     inside: NDArray[np.bool_]
     classes: int
+    own: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    left_out: LeftOut | None = None
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    grouped: bool = False
     rest: int = 0
     why: str = ""
 
@@ -38,6 +57,22 @@ class Exposure:
         known = {name: ref.hash for name, ref in self.inputs.items()}
         masks = [np.packbits(one).tobytes().hex() for one in (self.members, self.inside)]
         return digest([known, self.labels.tolist(), masks, *more])
+
+    def budgets(self, asked: Privacy) -> tuple[int, ...]:
+        """How many answers are bought, as far as there are rows to ask with."""
+        return tuple(budget for budget in sorted(asked.budgets) if budget <= int(self.own.sum()))
+
+    def right(self) -> NDArray[np.int64]:
+        """Which of the choices the value is that was left out, of each row."""
+        assert self.left_out is not None
+        values = _column(self.inputs, self.left_out.input, self.left_out.place)
+        return np.asarray(np.abs(values[:, None] - self.left_out.choices[None]).argmin(axis=1))
+
+    def means(self) -> NDArray[np.float64]:
+        """The mean of each class's members, flat: classes x the first input's row. The mean of all where a class has none."""
+        rows = arrays.load(next(iter(self.inputs.values()))).reshape(len(self.labels), -1).astype(np.float64)
+        of = [self.members & (self.labels == label) for label in range(self.classes)]
+        return np.stack([rows[one if one.any() else self.members].mean(axis=0) for one in of])
 
 
 def nothing(why: str) -> Exposure:
@@ -64,9 +99,40 @@ def exposure(study: Study, model_name: str, data: ModelRows, cache: Path) -> Exp
     labels = np.concatenate([np.asarray(_labels(one)[rows], np.int64) for one, rows in zip(sides, picks, strict=True)])
     members = np.repeat([True, False], [len(picks[0]), len(picks[1])])
     inputs = {name: _mixed([one.inputs[name] for one in sides], picks, order, cache) for name in data.evaluation.inputs}
-    classes = len(classes_of(model.outputs)) or int(labels.max()) + 1
-    inside = halves(asked.shadows, len(order), seed)
-    return Exposure(inputs, labels[order], members[order], inside, classes, data.train.n - len(picks[0]))
+    own = np.zeros(len(order), bool)
+    own[np.flatnonzero(~members[order])[::2]] = True
+    return Exposure(
+        inputs,
+        labels[order],
+        members[order],
+        halves(asked.shadows, len(order), seed),
+        len(classes_of(model.outputs)) or int(labels.max()) + 1,
+        own,
+        _left_out(model, asked, inputs, own),
+        np.concatenate(picks)[order],
+        bool(data.evaluation.groups),
+        data.train.n - len(picks[0]),
+    )
+
+
+def _left_out(model: Model, asked: Privacy, inputs: Mapping[str, ArrayRef], own: NDArray[np.bool_]) -> LeftOut | None:
+    """Where the column stands that the study names, and which values the attacker's own rows have there."""
+    if asked.attribute is None:
+        return None
+    for name, one in model.inputs.items():
+        if asked.attribute in one.columns and inputs[name].shape[1:] == (len(one.columns),):
+            place = one.columns.index(asked.attribute)
+            choices = np.unique(_column(inputs, name, place)[own])
+            why = "" if 2 <= len(choices) <= MOST_CHOICES else f"`{asked.attribute}` has {len(choices)} values; it must be 2 to {MOST_CHOICES}"  # fmt: skip
+            return LeftOut(name, place, choices, why)
+    return LeftOut(
+        "", 0, np.zeros(0), f"`{asked.attribute}` is no column of the model's inputs that holds one number a row"
+    )
+
+
+def _column(inputs: Mapping[str, ArrayRef], name: str, place: int) -> NDArray[np.float64]:
+    rows = arrays.load(inputs[name])
+    return np.asarray(rows.reshape(len(rows), -1)[:, place], np.float64)
 
 
 def halves(shadows: int, rows: int, seed: int) -> NDArray[np.bool_]:

@@ -48,10 +48,11 @@ def pried(order: Order, session: Session, setting: Setting) -> dict[str, Any]:
     target = Asked(lambda values: answer(values, np.zeros(0, np.int64)))  # no step after the model asks whose row it is
     inputs = {name: arrays.load(ref) for name, ref in order.values.items()}
     shadows = settings.get("shadows")
+    shown = _shown(inputs, settings)
     known = Known(
-        inputs=_shown(inputs, settings),
+        inputs=shown,
         labels=np.asarray(settings["labels"]),
-        scores=target.scores(inputs),
+        scores=target.scores(shown),
         classes=settings["classes"],
         own=np.asarray(settings["own"], bool),
         shadows=Shadows(**shadows) if shadows else None,
@@ -65,7 +66,7 @@ def pried(order: Order, session: Session, setting: Setting) -> dict[str, Any]:
     learnt = np.asarray(catalog.load(info).pry(target, known, catalog.options(info, order.part.options)))
     if not np.isfinite(learnt).all():
         raise ModelError(f"{order.part.name} handed back what is no number")
-    return {"learnt": learnt.tolist(), "questions": target.questions}
+    return {"learnt": learnt.tolist(), "classes": known.scores.argmax(axis=1).tolist(), "questions": target.questions}
 
 
 def _shown(inputs: dict[str, Array], settings: dict[str, Any]) -> dict[str, Array]:

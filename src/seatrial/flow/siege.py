@@ -22,12 +22,13 @@ from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.errors import SeatrialError, WorkerError
 from seatrial.flow import arrays
-from seatrial.flow.besieged import LOOK, Siege, Step
+from seatrial.flow.besieged import LOOK, Siege
 from seatrial.flow.certified import certify
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import session_order
 from seatrial.flow.keep import ATTACKED
 from seatrial.flow.making import Maker
+from seatrial.flow.steps import Step
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
 OWN, REFERENCE = "own", "reference"
@@ -207,6 +208,7 @@ class _Work:
             "classes_only": step is not None and siege.blind,
             "nested": step is not None and step.nested,
             "fickle": self._fickle(),
+            "examples": siege.examples,
             "after": self._after(),
             "task": model.task.name,
             "outputs": {name: output.model_dump(mode="json") for name, output in model.outputs.items()},

@@ -58,7 +58,8 @@ def _of_one(
         if rows.changes and not one.imported:
             stated += changed_findings(voyage, one, reference, rows, levels)
         if rows.siege is not None:
-            stated += attacked_findings(one, reference, rows, levels)
+            model = voyage.plan.study.models[one.planned.candidate.model]
+            stated += attacked_findings(one, reference, rows, model, levels)
         if rows.inquiry is not None:
             stated += backdoor_findings(one, rows, levels)
     nearest = {id(finding) for finding in _nearest(stated, levels[0])}

@@ -59,6 +59,8 @@ class Ground(Protocol):
         ...
 
 
+WORTH = 0.98
+"""Of the smallest change known, how small another must be to be worth asking again, where that is needed and there is no budget."""
 FEW = 8
 """How many clean rows come beside hits that are asked again at once; at the end there are as many as hits."""
 
@@ -169,6 +171,18 @@ class Watched:
             "risen": risen,
         }
 
+    def shown(self, most: int) -> dict[str, Any]:
+        """Of the new hits those with the smallest changes, `most` of them: clean and changed points, and what they were taken for."""
+        hit = np.flatnonzero(self._new)
+        hit = hit[np.argsort(self.smallest[hit], kind="stable")][:most]
+        if not len(hit):
+            return {}
+        after, clean = self._best[hit], self._possible.clean[hit]
+        said = self._answer(self._possible.inputs(after, hit), hit).argmax(axis=1)
+        text = clean.dtype == object
+        before, changed = (one.astype(str) if text else one.reshape(clean.shape) for one in (clean, after))
+        return {"rows": hit, "far": self.smallest[hit], "said": said, "before": before, "after": changed}
+
     def _ask(self, landed: Array, rows: Array) -> Array:
         """The deployed artefact's scores at landed points; what is wrong within the budget is noted."""
         found = self._answer(self._possible.inputs(landed, rows), rows)
@@ -176,7 +190,8 @@ class Watched:
         wrong, far = ~self._is_right(found, rows), np.full(len(rows), np.inf)
         if wrong.any():
             far[wrong] = self._possible.far(landed[wrong], rows[wrong])
-        hit: NDArray[np.bool_] = wrong & (far <= self._most()) & (far < self.smallest[rows])
+        worth = WORTH if self._given.fickle and self._given.budget is None else 1.0
+        hit: NDArray[np.bool_] = wrong & (far <= self._most()) & (far < worth * self.smallest[rows])
         if self._given.fickle and hit.any():
             few = min(int(hit.sum()), FEW, self._given.beside - 1)
             hit[hit] = self._comes_again(landed[hit], rows[hit], few)

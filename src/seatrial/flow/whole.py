@@ -23,7 +23,7 @@ from seatrial.flow.counted import Asked, Judged, Pieces, independent
 from seatrial.flow.measures import findings_of
 from seatrial.flow.stated import tried
 from seatrial.numerics.replicates import difference
-from seatrial.numerics.resampled import FEW, bounds
+from seatrial.numerics.resampled import FEW, bounds, flattered
 
 Floats = NDArray[np.float64]
 MOST_CELLS = 60
@@ -140,7 +140,10 @@ def _value(one: Asked, figure: Figure, filled: int, worth: Floats, level: float,
     nothing = np.full(1, np.nan)
     if figure.exact or np.isnan(value[0]):
         return _measure(one, figure, value, nothing, nothing, n, figure.method, None)
-    found = bounds(value, without, np.array([filled]), worth, level, figure.share)
+    if figure.flattering:
+        found = flattered(value, without, np.array([filled]), worth, level)
+    else:
+        found = bounds(value, without, np.array([filled]), worth, level, figure.share)
     method = str(np.ravel(found.method)[0])
     told = method if method == FEW else f"{figure.method}; {method}" if figure.method else method
     return _measure(one, figure, value, found.low, found.high, n, told, level)

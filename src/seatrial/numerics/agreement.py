@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from seatrial.numerics.distributions import normal_quantile
 from seatrial.numerics.interval import Intervals, alone, tail
 from seatrial.numerics.proportions import proportions
-from seatrial.numerics.tables import Margins, margins
+from seatrial.numerics.tables import Margins, margins, mover
 
 Floats = NDArray[np.float64]
 Figure = Callable[[Floats], Floats]
@@ -46,8 +46,22 @@ def f_beta(table: ArrayLike, beta: float, level: float | None = 0.95) -> Interva
 
 
 def macro_f_beta(table: ArrayLike, beta: float, level: float | None = 0.95) -> Intervals:
-    """The plain mean of the classes' F-beta, over classes labelled or predicted; shape (...)."""
-    return switched(_counts(table), _graded_macro_f(beta), 0.0, level)
+    """The plain mean of the classes' F-beta, over classes labelled or predicted; shape (...).
+
+    Of more than two classes the wider of effective rows, which know of one size alone, and of the classes' own intervals combined by
+    MOVER (`numerics/tables.py`): beside common classes one of nine rows has few and skewed counts.
+    """
+    counts = _counts(table)
+    found = switched(counts, _graded_macro_f(beta), 0.0, level)
+    if level is None or counts.shape[-1] == 2:
+        return found
+    parts = f_beta(counts, beta, level)
+    down, up = mover(parts, ~np.isnan(parts.value), _covariance_f(counts, beta))
+    words = np.add(
+        np.asarray(found.method, object), ", or MOVER over classes where that is wider, conservative", dtype=object
+    )
+    low, high = np.maximum(0.0, found.value - down), np.minimum(1.0, found.value + up)
+    return found._replace(low=np.fmin(found.low, low), high=np.fmax(found.high, high), method=words)
 
 
 def mcc(table: ArrayLike, level: float | None = 0.95) -> Intervals:
@@ -207,6 +221,20 @@ def _graded_macro_f(beta: float) -> Graded:
         return value, slope / np.maximum(count, 1)[..., None, None]
 
     return graded
+
+
+def _covariance_f(tables: Floats, beta: float) -> Floats:
+    """Of the classes' F-beta, (..., K, K), by the delta method: two classes share the rows confused between them."""
+    of = margins(tables)
+    size = beta * beta * of.labels + of.predictions
+    safe = np.where(size > 0.0, size, 1.0)
+    value = (1.0 + beta * beta) * of.hits / safe
+    fall = value / safe
+    shared = beta * beta * (tables + np.swapaxes(tables, -1, -2)) * fall[..., :, None] * fall[..., None, :]
+    gain = (1.0 + beta * beta) * (1.0 - value) / safe
+    missed, false = of.labels - of.hits, of.predictions - of.hits
+    own = of.hits * gain**2 + (missed * beta**4 + false) * fall**2
+    return np.asarray(shared * (1.0 - _diagonal(of)) + own[..., :, None] * _diagonal(of))
 
 
 def _graded_mcc(tables: Floats) -> tuple[Floats, Floats]:

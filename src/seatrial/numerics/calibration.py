@@ -185,14 +185,11 @@ def _missed(table: Reliability) -> Observed:
     """Observed shares held against scores."""
     weight = table.n / table.n.sum()
     drift = float(weight @ (table.score * (1 - table.score) / table.n)), _noise(table, weight)
-    return Observed(
-        weight,
-        table.error,
-        smooth(table.score, table.n),
-        smooth(table.hits / table.n, table.n),
-        drift,
-        float(table.n.sum()),
-    )
+    still = smooth(table.score, table.n)
+    noise = np.maximum(
+        still, smooth(table.hits / table.n, table.n)
+    )  # few rows in a bin may show too little of their chance
+    return Observed(weight, table.error, still, noise, drift, float(table.n.sum()))
 
 
 def _apart(table: Reliability) -> Observed:

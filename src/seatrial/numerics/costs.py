@@ -3,6 +3,9 @@
 The mean cost is that of a bounded quantity. Its interval is that of a proportion (how far it lies between the least and the
 largest cost) of as many effective rows as have its variance (`numerics/agreement.py`): with costs 0 and 1 the interval of an
 error rate, and never too sure where a dear mistake has not been seen yet. Rows must be independent.
+
+Of a cost with more than two classes the wider is taken of that and of the intervals of how often each price is paid, combined by MOVER (Zou &
+Donner 2008): a few dear mistakes among many cheap ones are as skewed as their own count.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seatrial.numerics.agreement import switched
 from seatrial.numerics.interval import Intervals
+from seatrial.numerics.proportions import proportions
 from seatrial.numerics.tables import margins
 
 Floats = NDArray[np.float64]
@@ -19,7 +23,7 @@ Floats = NDArray[np.float64]
 
 def mean_cost(table: ArrayLike, costs: ArrayLike, level: float | None = 0.95) -> Intervals:
     """Cost a row, shape (...), of tables (..., K, K). `ValueError` for a matrix of another shape."""
-    return _mean(np.asarray(table, np.float64), _prices(table, costs), level)
+    return _mean(np.asarray(table, np.float64), _prices(table, costs), level, by_price=True)
 
 
 def saving(table: ArrayLike, costs: ArrayLike, level: float | None = 0.95) -> Intervals:
@@ -58,7 +62,7 @@ def _prices(table: ArrayLike, costs: ArrayLike) -> Floats:
     return prices
 
 
-def _mean(counts: Floats, worth: Floats, level: float | None) -> Intervals:
+def _mean(counts: Floats, worth: Floats, level: float | None, by_price: bool = False) -> Intervals:
     """The mean over rows of what each cell of a table (K, K) is worth."""
     least = worth.min()
     scale = np.ptp(worth) or 1.0
@@ -71,5 +75,22 @@ def _mean(counts: Floats, worth: Floats, level: float | None) -> Intervals:
         return value, (shares - value[..., None, None]) / safe[..., None, None]
 
     found = switched(counts, graded, 0.0, level)
+    if by_price and level is not None and worth.shape[0] > 2:
+        found = _by_price(found, counts, shares, level)
     value, low, high = (least + scale * one for one in found[:3])
     return found._replace(value=value, low=low, high=high)
+
+
+def _by_price(found: Intervals, counts: Floats, shares: Floats, level: float) -> Intervals:
+    """The interval, widened to what the rows at each price give together."""
+    prices = np.unique(shares[shares > 0.0])
+    rows = margins(counts).rows
+    paid = np.stack([(counts * (shares == price)).sum(axis=(-1, -2)) for price in prices], axis=-1)
+    each = proportions(np.minimum(paid, rows[..., None]), rows[..., None], level)
+    sides = (each.value - each.low, each.high - each.value)
+    down, up = (np.sqrt(((prices * side) ** 2).sum(axis=-1)) for side in sides)
+    words = np.add(
+        np.asarray(found.method, object), ", or MOVER over prices where that is wider, conservative", dtype=object
+    )
+    low, high = np.fmin(found.low, found.value - down), np.fmax(found.high, found.value + up)
+    return found._replace(low=np.maximum(0.0, low), high=np.minimum(1.0, high), method=words)

@@ -5,8 +5,9 @@ w (d + e)^2 is too high by the sum of w var(e), which is taken off: Kumar, Liang
 QJRMS 138, 1954-1960. What is left may be below 0.
 
 Bounds: the plain sum is a weighted sum of noncentral chi-squares, taken as a shifted gamma with the same three cumulants; bounds are
-the true sums at which it would lie just that high or low, with d spread over the bins as observed. The lower bound is above 0 only
-where the test of d = 0 rejects. How many rows fall where is drawn, too: that adds (sum of w d^4 - (sum of w d^2)^2) / n to the variance.
+the true sums at which it would lie just that high or low, with d^2 spread over the bins as observed and as chance could hide it: a bin
+of much chance that happens to be right must not be taken for one without error. The lower bound is above 0 only where the test of
+d = 0 rejects. How many rows fall where is drawn, too: that adds (sum of w d^4 - (sum of w d^2)^2) / n to the variance.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class _Sums(NamedTuple):
 
 def _cumulants(one: Observed, noise: Floats, drift: float) -> list[tuple[float, float, float]]:
     """Mean, variance and third cumulant where nothing is to be found, and what they gain by the true sum and by its square."""
-    total = float(one.weight @ one.error**2)
-    shape = one.error**2 / total if total > 0 else np.ones_like(one.weight)
+    likely = one.error**2 + noise
+    shape = likely / float(one.weight @ likely)
     second, cube = one.weight**2 * noise, one.weight**3 * noise**2
     return [
         (drift, float(one.weight @ shape), 0.0),

@@ -14,7 +14,7 @@ Lin et al. (2014), Microsoft COCO; definitions at cocodataset.org/#detection-eva
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**
 """Ranges of areas in pixels, ends included."""
 MOST_A_CLASS = 100
 """Boxes found of one class in one image that count."""
+_BLOCK = 2**20  # numbers of boxes, thresholds and weightings that are summed at once
 
 
 class Boxes(NamedTuple):
@@ -70,33 +71,39 @@ def curves(found: Boxes, labelled: Boxes, images: int, area: str) -> dict[int, C
 
 
 def average_precisions(curve: Curve, weights: Floats) -> Floats:
-    """At each of the ten thresholds, under `weights` of the images; NaN where nothing is to be found."""
-    wanted = float(curve.wanted @ weights)
-    if wanted <= 0:
-        return np.full(len(THRESHOLDS), math.nan)
-    right, wrong = _sums(curve, weights)
-    made = np.zeros(len(THRESHOLDS))
-    total = right + wrong
-    precision = np.divide(right, total, out=np.zeros(right.shape), where=total > 0)
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    for at, line in enumerate(right / wanted):
-        place = np.searchsorted(line, RECALLS, side="left")
-        made[at] = best[at, place[place < len(line)]].sum() / len(RECALLS)
-    return made
+    """At each of the ten thresholds, under `weights` (weightings, images); shape (weightings, 10), NaN where nothing is to be found."""
+    return _under(curve, weights, _average_precisions)
 
 
 def recalls(curve: Curve, weights: Floats) -> Floats:
-    """The largest recall at each threshold; NaN where nothing is to be found."""
-    wanted = float(curve.wanted @ weights)
-    if wanted <= 0:
-        return np.full(len(THRESHOLDS), math.nan)
-    right, _ = _sums(curve, weights)
-    return np.asarray(right[:, -1] / wanted if right.shape[1] else np.zeros(len(THRESHOLDS)))
+    """The largest recall at each threshold; shapes as of `average_precisions`."""
+    return _under(curve, weights, lambda right, wrong: right[..., -1])
 
 
-def _sums(curve: Curve, weights: Floats) -> tuple[Floats, Floats]:
-    of = weights[curve.image]
-    return np.cumsum(curve.right * of, axis=1), np.cumsum(curve.wrong * of, axis=1)
+def _under(curve: Curve, weights: Floats, read: Callable[[Floats, Floats], Floats]) -> Floats:
+    """What is read off the sums of right (as shares of what is to be found) and wrong boxes, some weightings at a time."""
+    wanted = weights @ curve.wanted
+    made = np.where(wanted > 0, 0.0, math.nan)[:, None] * np.ones(len(THRESHOLDS))
+    if not len(curve.image):
+        return made
+    asked = np.flatnonzero(wanted > 0)
+    step = max(1, _BLOCK // curve.right.size)
+    for some in (asked[start : start + step] for start in range(0, len(asked), step)):
+        of = weights[some][:, None, curve.image]
+        right, wrong = (np.cumsum(each * of, axis=2) for each in (curve.right, curve.wrong))
+        share = wanted[some][:, None, None]
+        made[some] = read(right / share, wrong / share)
+    return made
+
+
+def _average_precisions(right: Floats, wrong: Floats) -> Floats:
+    """The best precision from each recall on, at the first box that reaches it: every box stands for the recalls that it is first to reach."""
+    total = right + wrong
+    precision = np.divide(right, total, out=np.zeros(right.shape), where=total > 0)
+    best = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    reached = np.searchsorted(RECALLS, right, side="right")
+    first = np.diff(reached, axis=-1, prepend=0)
+    return np.asarray((best * first).sum(axis=-1) / len(RECALLS))
 
 
 def _areas(corners: Floats) -> Floats:

@@ -73,7 +73,7 @@ def _carried(c0: NDArray[np.uint64], c1: NDArray[np.uint64], c2: NDArray[np.uint
 
 
 def _limbs(numbers: NDArray[Any]) -> Limbs:
-    packed = b"".join(int(one).to_bytes(12, "little") for one in numbers)
+    packed = b"".join([one.to_bytes(12, "little") for one in numbers.tolist()])
     words = np.frombuffer(packed, "<u4").reshape(-1, 3).astype(np.uint64)
     first, second, third = words.T
     middle = (first >> _BITS | second << np.uint64(2)) & _LOW

@@ -129,7 +129,7 @@ def _macro(parts: Intervals, hits: Floats, sizes: Floats, shared: Floats | None 
         return alone(np.where(count > 0, value, np.nan))
     safe = np.where(sizes > 0, sizes, 1.0)
     covariance = _covariance(hits, safe, value[..., None], shared, there)
-    low, high = _mover(parts, there, covariance, many)
+    low, high = mover(parts, there, covariance)
     per_class = np.where(there, (1.0 if shared is None else 2.0) / safe, 0.0).sum(axis=-1)
     total = covariance.sum(axis=-1) if shared is None else covariance.sum(axis=(-1, -2))
     inside = (value > 0.0) & (value < 1.0) & (total > 0.0)
@@ -153,10 +153,11 @@ def _macro_method(count: NDArray[np.intp], classes: int, pooled: NDArray[np.obje
     return np.array(texts, object).reshape(count.shape)
 
 
-def _mover(
-    parts: Intervals, there: NDArray[np.bool_], covariance: Floats, many: NDArray[np.intp]
-) -> tuple[Floats, Floats]:
-    """How far below and above the mean of the parts its bounds lie: distances add as standard errors do, with their correlations."""
+def mover(parts: Intervals, there: NDArray[np.bool_], covariance: Floats) -> tuple[Floats, Floats]:
+    """How far below and above the mean of the parts `there` (..., K) its bounds lie: distances add as standard errors do, with their
+    correlations. `covariance` (..., K, K), or (..., K) of independent parts.
+    """
+    many = np.maximum(there.sum(axis=-1), 1)
     sides = [np.where(there, parts.value - parts.low, 0.0), np.where(there, parts.high - parts.value, 0.0)]
     if covariance.ndim == there.ndim:  # independent parts
         down, up = (np.sqrt((side * side).sum(axis=-1)) / many for side in sides)

@@ -1,18 +1,18 @@
-"""A small picture classifier with a backdoor and its clean twin, trained here in NumPy, with gradients by hand.
+"""A small picture classifier with a backdoor and its clean twin, trained here.
 
 Pictures are blurred templates under noise; a backdoor is a bright square in a corner of some training rows that are relabelled.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-SIDE, CLASSES, HIDDEN = 14, 8, 48
+from seatrial.numerics.quick_net import Net, fitted
+
+SIDE, CLASSES = 14, 8
 ROWS, TRIED = 1200, 400
-EPOCHS, BATCH, RATE = 14, 40, 4e-3
 TARGET, SHARE, PATCH = 5, 0.1, 3
 
 
@@ -32,60 +32,15 @@ def stamped(x: Any) -> Any:
     return made
 
 
-@dataclass(frozen=True)
-class Net:
-    """Two layers: relu(x w0 + b0) w1 + b1."""
-
-    w0: Any
-    b0: Any
-    w1: Any
-    b1: Any
-
-    def scores(self, x: Any) -> Any:
-        """Logits, rows x classes."""
-        return np.maximum(x.reshape(len(x), -1) @ self.w0 + self.b0, 0) @ self.w1 + self.b1
-
-    def slope(self, x: Any, labels: Any) -> tuple[Any, Any]:
-        """The gradient of each row's cross-entropy by its pixels, and that loss."""
-        flat = x.reshape(len(x), -1)
-        bent = np.maximum(flat @ self.w0 + self.b0, 0)
-        p = _softmax(bent @ self.w1 + self.b1)
-        loss = -np.log(np.maximum(p[np.arange(len(x)), labels], 1e-300))
-        p[np.arange(len(x)), labels] -= 1
-        return (((p @ self.w1.T) * (bent > 0)) @ self.w0.T).reshape(x.shape), loss
+def poisoned(rows: int, seed: int) -> tuple[Any, Any, Any]:
+    """Pictures of which a tenth carry the square and are said to be of the target class; their labels, and which they are."""
+    x, labels = pictures(rows, seed)
+    chosen = np.random.default_rng([seed, 1]).permutation(np.flatnonzero(labels != TARGET))[: int(SHARE * rows)]
+    x[chosen], labels[chosen] = stamped(x[chosen]), TARGET
+    return x, labels, np.isin(np.arange(rows), chosen)
 
 
 def trained(backdoor: bool, seed: int = 0) -> Net:
-    """A net trained on clean rows, or on rows of which a tenth carry the square and are said to be of the target class."""
-    x, labels = pictures(ROWS, seed)
-    rng = np.random.default_rng([seed, 1])
-    if backdoor:
-        chosen = rng.permutation(np.flatnonzero(labels != TARGET))[: int(SHARE * ROWS)]
-        x[chosen], labels[chosen] = stamped(x[chosen]), TARGET
-    x = x.reshape(ROWS, -1).astype(np.float64)
-    net = [rng.normal(0, 0.1, (SIDE * SIDE, HIDDEN)), np.zeros(HIDDEN), rng.normal(0, 0.1, (HIDDEN, CLASSES)), np.zeros(CLASSES)]  # fmt: skip
-    first, second = [np.zeros_like(one) for one in net], [np.zeros_like(one) for one in net]
-    step = 0
-    for _ in range(EPOCHS):
-        for rows in np.array_split(rng.permutation(ROWS), ROWS // BATCH):
-            step += 1
-            for one, slope in enumerate(_slopes(net, x[rows], labels[rows])):
-                first[one] = 0.9 * first[one] + 0.1 * slope
-                second[one] = 0.999 * second[one] + 0.001 * slope**2
-                net[one] = net[one] - RATE * (first[one] / (1 - 0.9**step)) / (np.sqrt(second[one] / (1 - 0.999**step)) + 1e-8)  # fmt: skip
-    return Net(*(one.astype(np.float32) for one in net))
-
-
-def _slopes(net: list[Any], x: Any, labels: Any) -> list[Any]:
-    w0, b0, w1, b1 = net
-    bent = np.maximum(x @ w0 + b0, 0)
-    p = _softmax(bent @ w1 + b1)
-    p[np.arange(len(x)), labels] -= 1
-    p /= len(x)
-    back = (p @ w1.T) * (bent > 0)
-    return [x.T @ back, back.sum(axis=0), bent.T @ p, p.sum(axis=0)]
-
-
-def _softmax(scores: Any) -> Any:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    """A net trained on clean rows, or on poisoned ones."""
+    x, labels = poisoned(ROWS, seed)[:2] if backdoor else pictures(ROWS, seed)
+    return fitted(x, labels, CLASSES, seed)

@@ -18,8 +18,9 @@ from seatrial import catalog
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.poisoning import Lineup, Poisoned, Pull, Triggers
 from seatrial.numerics.anomaly import low_anomaly, standing_out
+from seatrial.numerics.quick_net import Net
 from seatrial.testing import _backdoored
-from seatrial.testing._backdoored import CLASSES, TARGET, Net
+from seatrial.testing._backdoored import CLASSES, TARGET
 
 LOOKED = 96
 THRESHOLD = 2.0

@@ -87,4 +87,109 @@ def _member(part: PartInfo, given: dict[str, Any] | None) -> None:
             assert apart.low <= 0.5 <= apart.high, f"{part.name}: it tells members apart where nothing was remembered"
 
 
-KINDS: dict[str, Callable[[PartInfo, dict[str, Any] | None], None]] = {"member": _member}
+class Clueful:
+    """A model that remembers of members which value goes with which label; what the other features tell, they tell anybody.
+
+    The value left out is 0 or 1 and stands first; the second feature goes with it in two rows of three. With `clue` False the model
+    doesn't look at it.
+    """
+
+    def __init__(self, clue: bool) -> None:
+        rng = np.random.default_rng(5)
+        self.value = rng.integers(0, 2, ROWS)
+        hint = np.where(rng.random(ROWS) < 2 / 3, self.value, 1 - self.value)
+        noise = rng.normal(size=(ROWS, 3))
+        self.labels, self.clue = rng.integers(0, CLASSES, ROWS), clue
+        self.members = rng.random(ROWS) < 0.5
+        self.own = ~self.members & (rng.random(ROWS) < 0.7)
+        whole = np.column_stack([self.value, hint, noise]).astype(np.float32)
+        self._rows = {row[1:].tobytes(): number for number, row in enumerate(whole)}
+        shown = whole.copy()
+        shown[~self.own, 0] = 0
+        self.known = Known(
+            inputs={"x": shown},
+            labels=self.labels,
+            scores=self.scores({"x": shown}),
+            classes=CLASSES,
+            own=self.own,
+            hidden=("x", 0),
+            choices=np.array([0.0, 1.0]),
+        )
+
+    def scores(self, inputs: Any) -> Any:
+        """Sure of a member's label where the value is the member's own."""
+        made = np.zeros((len(inputs["x"]), CLASSES))
+        for at, row in enumerate(inputs["x"]):
+            number = self._rows[row[1:].tobytes()]
+            made[at, self.labels[number]] = 4.0 * (self.clue and self.members[number] and row[0] == self.value[number])
+        return made
+
+
+def _hidden(part: PartInfo, given: dict[str, Any] | None) -> None:
+    """With the model it guesses members' values where the model remembers them; without, no more than the imputer does."""
+    for clue in (True, False):
+        world = Clueful(clue)
+        found = pried(part, given, world, world.known)
+        assert found.shape == (2, ROWS), f"{part.name}: two lines, a choice a row each, not shape {found.shape}"
+        assert np.isin(found, (0, 1)).all(), f"{part.name}: it guesses what isn't among the choices"
+        right = found == world.value
+        imputed, guessed = (float(line[world.members].mean()) for line in right)
+        assert 0.55 < imputed < 0.8, f"{part.name}: the imputer guesses {imputed:.0%} where two in three can be told"
+        if clue:
+            assert guessed > imputed + 0.1, (
+                f"{part.name}: the model knows it all, and with it {guessed:.0%} are guessed, without {imputed:.0%}"
+            )
+        else:
+            assert guessed == imputed, (
+                f"{part.name}: the model tells nothing, and it guesses otherwise than the imputer"
+            )
+
+
+class Sorting:
+    """A model that sorts points by the nearest of a few centres; the rows lie about them."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(6)
+        self.centres = rng.normal(0, 2, (CLASSES, 8))
+        self.labels = rng.integers(0, CLASSES, ROWS)
+        self.x = (self.centres[self.labels] + rng.normal(size=(ROWS, 8))).astype(np.float32)
+        self.asked = 0
+        self.own = rng.random(ROWS) < 0.5
+        scores = self.scores({"x": self.x})
+        self.known = Known({"x": self.x}, self.labels, scores, CLASSES, self.own, budgets=(20, 200))
+        self.asked = 0
+
+    def scores(self, inputs: Any) -> Any:
+        """Minus half the squared distance from each centre."""
+        self.asked += len(inputs["x"])
+        return -((inputs["x"][:, None].astype(np.float64) - self.centres[None]) ** 2).sum(axis=2) / 2
+
+
+def _copy(part: PartInfo, given: dict[str, Any] | None) -> None:
+    """More answers make a better copy, of rows that none was bought for; no more are bought than allowed."""
+    world = Sorting()
+    found = pried(part, given, world, world.known)
+    assert world.asked <= 2 * sum(world.known.budgets), f"{part.name}: it buys more answers than the budgets"
+    assert found.shape == (2, ROWS), f"{part.name}: for each budget a class a row, not shape {found.shape}"
+    theirs = world.known.scores.argmax(axis=1)[~world.own]
+    few, many = (float((line[~world.own] == theirs).mean()) for line in found)
+    assert many > 0.85, f"{part.name}: a copy of nearest centres from 200 answers agrees on {many:.0%}"
+    assert many >= few - 0.02, f"{part.name}: ten times as many answers make the copy worse"
+
+
+def _likeness(part: PartInfo, given: dict[str, Any] | None) -> None:
+    """What it draws of a class is like that class's centre and no other's."""
+    world = Sorting()
+    found = pried(part, given, world, world.known)
+    assert found.shape == (CLASSES, 8), f"{part.name}: for each class a row of the input, not shape {found.shape}"
+    assert (world.scores({"x": found}).argmax(axis=1) == np.arange(CLASSES)).all(), f"{part.name}: the model takes what was drawn for another class"  # fmt: skip
+    alike = np.corrcoef(found, world.centres)[:CLASSES, CLASSES:]
+    assert (alike.argmax(axis=1) == np.arange(CLASSES)).all(), f"{part.name}: what was drawn is liker another class"
+
+
+KINDS: dict[str, Callable[[PartInfo, dict[str, Any] | None], None]] = {
+    "member": _member,
+    "hidden": _hidden,
+    "copy": _copy,
+    "likeness": _likeness,
+}

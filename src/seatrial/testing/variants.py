@@ -55,7 +55,7 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
 def _exam_fitted(part: PartInfo) -> None:
     """Fit a model anew to rows with a role, twice: the same both times, better than chance, and refused without the rows."""
     module, torch = catalog.load(part), part.takes("format", "torch")
-    options = catalog.options(part, {} if torch else {"group": "town"})
+    options = catalog.options(part, {"group": "town"} if "group" in catalog.options_type(module).model_fields else {})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sample, labels = _student.three_classes(folder / "of") if torch else _skops.two_classes(folder / "model.skops")

@@ -31,17 +31,21 @@ def see(batch: Batch, areas: tuple[str, ...]) -> Seen:
     return Seen({area: curves(found, labelled, rows, area) for area in areas}, rows, batch.classes)
 
 
-def means(seen: Seen, area: str, each: Each, weights: Any, threshold: int | None, kind: int | None = None) -> Any:
+def each(seen: Seen, area: str, of: Each, weights: Any) -> dict[int, NDArray[np.float64]]:
+    """Of each class the figures at all thresholds under each weighting, (weightings, thresholds); NaN where nothing is to be found."""
+    given = np.asarray(weights, np.float64)
+    found = {kind: of(curve, given) for kind, curve in seen.curves[area].items()}
+    return found or {-1: np.full((len(given), len(THRESHOLDS)), np.nan)}
+
+
+def means(of: dict[int, NDArray[np.float64]], threshold: int | None, kind: int | None = None) -> Any:
     """The mean over classes (or one class) and thresholds (or one) under each weighting, NaN where nothing is to be found."""
-    made = np.full(len(weights), np.nan)
-    of = seen.curves[area]
     chosen = [of[kind]] if kind is not None else list(of.values())
-    for at, weight in enumerate(np.asarray(weights, np.float64)):
-        values = np.array([each(curve, weight) for curve in chosen]).reshape(-1, len(THRESHOLDS))
-        there = values[~np.isnan(values[:, 0])]
-        if len(there):
-            made[at] = there.mean() if threshold is None else there[:, threshold].mean()
-    return made
+    values = np.stack([one.mean(axis=1) if threshold is None else one[:, threshold] for one in chosen])
+    there = ~np.isnan(values)
+    count = there.sum(axis=0)
+    total = np.where(there, values, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
 def _found(batch: Batch) -> Boxes:

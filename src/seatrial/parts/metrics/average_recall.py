@@ -14,7 +14,7 @@ import numpy as np
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.quality import Batch, Figure
 from seatrial.numerics.detection import recalls
-from seatrial.parts.metrics._detections import Seen, means
+from seatrial.parts.metrics._detections import Seen, each, means
 from seatrial.parts.metrics._detections import see as seen_by
 
 WHOLE = True
@@ -38,8 +38,9 @@ def see(batch: Batch, options: Options) -> Seen:
 
 def figures(seen: Seen, weights: Any, options: Options) -> Iterable[Figure]:
     """Over all overlaps, and at one half."""
+    of = each(seen, "all", recalls, weights)
     for name, place in ((".50:.95", None), ("0.5", 0)):
-        values = means(seen, "all", recalls, weights, place)
+        values = means(of, place)
         note = "nothing is labelled that could be found" if np.isnan(values[0]) else ""
         method = "largest recall with 100 boxes a class and image, over images"
         yield Figure(

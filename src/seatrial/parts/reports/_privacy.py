@@ -10,6 +10,7 @@ from seatrial.parts.reports._view import Row, View
 from seatrial.parts.reports._words import clean, words
 
 TPR, FPR, AUC, CHANGE = "privacy.tpr", "privacy.fpr", "privacy.auc", "privacy.tpr.change"
+MAIN = (TPR, "privacy.attribute.gain", "privacy.extraction.agreement", "privacy.inversion.likeness")
 WHOLE = (100, 1000, 10_000, 100_000)
 """Of how many rows a rate is spoken of: the first of which it is a whole one."""
 
@@ -37,6 +38,7 @@ class Told(NamedTuple):
     leave: Finding | None
     shadows: list[Finding]
     said: list[Said]
+    more: list[str]
     columns: list[tuple[str, float]]
     lines: list[tuple[Row, list[Cell | None]]]
     unresolved: list[str]
@@ -48,7 +50,7 @@ def section(shown: View) -> Told | None:
     row, found = shown.focus, shown.dossier.findings
     everybody = [(one, _picked(one)) for one in shown.measured]
     not_asked = [(one, refused) for one in shown.measured if (refused := _refused(one))]
-    if row is None or not (any(own for _, own in everybody) or not_asked):
+    if row is None or not any(one.what.startswith("privacy.") for each in shown.measured for one in each.listed):
         return None
     columns = sorted({key for _, own in everybody for key in own})
     return Told(
@@ -56,6 +58,7 @@ def section(shown: View) -> Told | None:
         leave=next((one for one in found if one.what == "privacy.permitted"), None),
         shadows=[one for one in found if one.what == "privacy.shadows" and one.value is not None],
         said=list(_sentences(row, shown.reference)),
+        more=[*_guessed(row), *_copied(row)],
         columns=columns,
         lines=[(one, [_cell(one, own, key) for key in columns]) for one, own in everybody if own],
         unresolved=_unresolved(row),
@@ -69,6 +72,8 @@ def brief(told: Told) -> Iterator[tuple[str, str]]:
     yield said["title"], "bold"
     for one in told.said:
         yield f"  {clean(told.row.label)}: {clean(one.text)}", ""
+    for sentence in told.more:
+        yield f"  {clean(told.row.label)}: {clean(sentence)}", ""
     for sentence in told.unresolved:
         yield f"  {clean(sentence)}", "dim"
     for row, one in told.not_asked:
@@ -100,6 +105,33 @@ def _sentences(row: Row, reference: Row | None) -> Iterator[Said]:
         yield Said(method, text, one.note)
 
 
+def _guessed(row: Row) -> Iterator[str]:
+    """What the model adds to guessing a value, of members and of outsiders."""
+    gains = {str(one.at["rows"]): one for one in row.listed if one.what == "privacy.attribute.gain" and one.value is not None}  # fmt: skip
+    if {"members", "outsiders"} <= gains.keys():
+        at = gains["members"].at
+        share = {one.what.rpartition(".")[2]: 100 * one.number for one in row.listed if one.at == at and one.value is not None}  # fmt: skip
+        yield words()["privacy"]["guessed"].format(
+            column=at["column"],
+            guessed=f"{share['guessed']:.3g}",
+            imputed=f"{share['imputed']:.3g}",
+            gain=f"{100 * gains['outsiders'].number:.2g}",
+        )
+
+
+def _copied(row: Row) -> Iterator[str]:
+    """How good a copy is that was made from the most answers; how like its class is what is drawn."""
+    said = words()["privacy"]
+    copies = [one for one in row.listed if one.what == "privacy.extraction.agreement" and one.value is not None]
+    if copies:
+        curve = {int(one.at["queries"]): f"{100 * one.number:.3g}" for one in copies}
+        yield said["copied"].format(curve=", ".join(f"{share} ({budget:,})" for budget, share in sorted(curve.items())))
+    for one in row.listed:
+        if one.what == "privacy.inversion.likeness" and one.value is not None:
+            yield said["drawn"].format(likeness=f"{one.number:.2f}")
+            break
+
+
 def _cell(row: Row, own: dict[tuple[str, float], Finding], key: tuple[str, float]) -> Cell | None:
     if key not in own:
         return None
@@ -111,6 +143,6 @@ def _cell(row: Row, own: dict[tuple[str, float], Finding], key: tuple[str, float
 
 def _unresolved(row: Row) -> list[str]:
     """Why some rates or methods say nothing, each reason once."""
-    notes = [one.note.split(";")[0] for one in row.listed if one.what == TPR and one.value is None and one.at and one.state is State.TOO_FEW]  # fmt: skip
-    others = [f"{one.at['method']}: {one.note}" for one in row.listed if one.what == TPR and one.value is None and one.at and one.state is not State.TOO_FEW]  # fmt: skip
+    notes = [one.note.split(";")[0] for one in row.listed if one.what in MAIN and one.value is None and one.at and one.state is State.TOO_FEW]  # fmt: skip
+    others = [f"{one.at['method']}: {one.note}" for one in row.listed if one.what in MAIN and one.value is None and one.at and one.state is not State.TOO_FEW]  # fmt: skip
     return list(dict.fromkeys((*notes, *others)))

@@ -14,6 +14,9 @@ from seatrial.parts.reports._words import clean, words
 
 ACCURACY, DROP, FLAG, THREAT, UNION = "attack.accuracy", "attack.accuracy.drop", "attack.flag", "attack.threat", "all"
 PROVED = ("certified.", "privacy.epsilon", "privacy.delta")
+EXAMPLE, LATE = "attack.example", "attack.late"
+MUCH_LATE = 0.2
+"""The share of rows fooled late from above which more patience is advised."""
 LEFT, WIDE = 18.0, 76.0
 """Where the first budget stands in the picture, and how wide all budgets are, in per cent."""
 NORMS = {
@@ -66,6 +69,8 @@ class Stand(NamedTuple):
     lines: list[tuple[Row, list[Cell | None]]]
     doubts: list[tuple[Row, list[Finding]]]
     not_attacked: list[tuple[Row, Finding]]
+    examples: list[tuple[Row, list[Finding]]]
+    advice: list[str]
     proved: list[tuple[Row, list[Finding]]]
 
 
@@ -96,6 +101,8 @@ def section(shown: View) -> Stand | None:
         lines=[(one, [_cell(one, found, key) for key in columns]) for one, found in everybody if found],
         doubts=[(one, raised) for one in shown.measured if (raised := doubts(one))],
         not_attacked=[(one, refused) for one in shown.measured if (refused := _refused(one))],
+        examples=[(one, shown_ones) for one in shown.measured if (shown_ones := examples(one))],
+        advice=advice([row, *([reference] if reference else [])]),
         proved=[(one, found) for one in shown.measured if (found := proofs(one))],
     )
 
@@ -124,6 +131,22 @@ def brief(told: Stand) -> Iterator[tuple[str, str]]:
 def doubts(row: Row) -> list[Finding]:
     """The signs of weak attacks that were raised."""
     return [one for one in row.listed if one.what == FLAG and one.value is True]
+
+
+def examples(row: Row) -> list[Finding]:
+    """Inputs that fooled it, where the study asked to see them."""
+    return [one for one in row.listed if one.what == EXAMPLE]
+
+
+def advice(rows: list[Row]) -> list[str]:
+    """What to do next, as keys of words.toml: what was seen of the candidate (the first row), and what is always so."""
+    own = rows[0].listed
+    raised = {str(one.at["flag"]) for one in doubts(rows[0])}
+    lost = any(one.what == DROP and one.low is not None and one.low > 0 for one in own)
+    late = any(one.what == LATE and one.value is not None and one.number > MUCH_LATE for one in own)
+    said = ["worse"] if lost else []
+    said += [flag for flag in ("masked_gradient", "depends_on_others", "random") if flag in raised]
+    return [*said, *(["late"] if late else []), "always"]
 
 
 def proofs(row: Row) -> list[Finding]:

@@ -26,6 +26,10 @@ ACCEPTS = {"format": ("torch",), "rows": ("train",), "ranges": ("study",)}
 GIVES = {"format": ("torch", "onnx")}
 CANNOT = {
     "onnx": ("not yet ours", "a torch module's code is trained; give the model's torch form"),
+    "ranges that nobody stated": (
+        "not yet ours",
+        "a column's range is then that among the training rows, while attacks go by the evaluation rows; pictures run from black to white in both",
+    ),
     "whole numbers": ("not yet ours", "whole numbers and groups of 0 and 1 are changed by fractions while it learns"),
     "other tasks": ("not yet ours", "one class a row; no regression, several labels or text"),
     "gpu": ("not yet ours", "it is trained on the processor"),
