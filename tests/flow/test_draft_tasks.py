@@ -114,6 +114,8 @@ def test_vectors_are_an_embedding_that_runs(tmp_path: Path, role: bool) -> None:
     assert "embedding: {means: vectors}" in text
     assert ("labels: [product, role]" if role else "label: product") in text
     assert "FILL IN" not in text
+    if not role:
+        return  # one run will do
     dossier = flow.run(tmp_path / "study.yaml", quick=True, only=("onnxruntime",))
     found = {one.what: one for one in dossier.findings if one.value is not None}
     assert found["retrieval_recall"].number > 0.5
