@@ -20,7 +20,7 @@ from seatrial import catalog
 from seatrial.contracts.part import GAPS, KINDS, PartInfo
 
 HOME = Path(seatrial.__file__).parent
-FRAMEWORKS = {"polars", "torch", "onnxruntime", "onnx", "openvino", "jax", "ray", "sklearn", "pandas", "scipy"}
+FRAMEWORKS = {"polars", "torch", "onnxruntime", "onnx", "openvino", "jax", "ray", "sklearn", "pandas", "scipy", "mpyc"}
 ROOMS = ("errors", "contracts", "numerics", "parts", "catalog", "flow", "live", "apps", "testing", "door")
 """From the ground up: a room imports itself and what stands before it. `testing` is for those who write parts."""
 

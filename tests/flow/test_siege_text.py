@@ -27,6 +27,12 @@ def strict(text):
     """Bad where three bad words stand, good else."""
     found = 2.5 - np.array([sum(w in BAD for w in t.split()) for t in text.tolist()])
     return {"logits": np.stack([-found, found], axis=1).astype(np.float32)}
+
+DICE = np.random.default_rng(0)
+
+def guessing(text):
+    """Anything."""
+    return {"logits": DICE.normal(size=(len(text), 2)).astype(np.float32)}
 '''
 MODEL = """\
   {name}:
@@ -49,7 +55,7 @@ reports: [json]
 PLAIN = ("the", "shop", "was", "today", "staff", "and", "delivery")
 
 
-def reviews(folder: Path, security: str) -> Path:
+def reviews(folder: Path, security: str, names: tuple[str, ...] = ("counting", "strict")) -> Path:
     """Texts with three good words more than bad ones, or the reverse."""
     rng, rows = np.random.default_rng(3), []
     for label in rng.integers(0, 2, 60).tolist():
@@ -59,7 +65,7 @@ def reviews(folder: Path, security: str) -> Path:
     pl.DataFrame(rows).write_parquet(folder / "rows.parquet")
     (folder / "judge.py").write_text(CODE)
     file = folder / "study.yaml"
-    file.write_text(STUDY.format(models="".join(MODEL.format(name=name) for name in ("counting", "strict")), security=security))  # fmt: skip
+    file.write_text(STUDY.format(models="".join(MODEL.format(name=name) for name in names), security=security))  # fmt: skip
     return file
 
 
@@ -116,3 +122,12 @@ def test_words_that_a_user_names_and_an_attacker_who_sees_the_class_alone(tmp_pa
 def test_no_text_is_in_what_a_run_tells_unless_it_was_asked_for(judged: Dossier):
     assert not [one for one in judged.findings if one.what == "attack.example"]
     assert "delivery" not in judged.model_dump_json()
+
+
+def test_a_guess_is_told_and_falls_though_each_hit_had_to_come_twice(tmp_path: Path):
+    asked = "attacks: [{changed_characters: {queries: 30}}], characters: 2, words: [], rows: 60"
+    dossier = seatrial.run(reviews(tmp_path, asked, ("counting", "guessing")))
+    assert stood(dossier, "guessing", "all", "characters", 2).value < 0.15
+    flags = {one.at["flag"]: one.value for one in dossier.findings if one.what == "attack.flag" and one.candidate.startswith("guessing/")}  # fmt: skip
+    assert flags["random"] is True
+    assert stood(dossier, "counting", "all", "characters", 2).value == 1

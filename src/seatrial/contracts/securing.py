@@ -11,18 +11,10 @@ from seatrial.contracts.attack import Knows, Norm
 from seatrial.contracts.candidate import PartRef, Ref
 from seatrial.contracts.record import Record, listed
 
-STANDARD: tuple[str, ...] = (
-    "fgsm",
-    "pgd",
-    "apgd",
-    "apgd_targeted",
-    "transferred",
-    "square",
-    "fmn",
-    "rays",
-    "hop_skip_jump",
-    "changed_characters",
-    "changed_words",
+STANDARD: tuple[PartRef, ...] = (
+    *(PartRef(name=name) for name in ("fgsm", "pgd", "apgd", "apgd_targeted", "transferred", "square", "fmn")),
+    PartRef(name="rays", options={"queries": 300}),
+    *(PartRef(name=name) for name in ("hop_skip_jump", "changed_characters", "changed_words")),
 )
 """The set that a study gets that names no attacks, less what its attacker couldn't do."""
 
@@ -105,7 +97,7 @@ class Security(Record):
 
     threat: Threat = Field(default=Threat(), description="who attacks, what they know and can do")
     attacks: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(
-        default=tuple(PartRef(name=name) for name in STANDARD),
+        default=STANDARD,
         description="attacks; the standard set, less what the attacker couldn't do, if left out",
     )
     linf: Budgets = Field(default=(0.01, 0.03, 0.1), description="how far every feature may change, each")

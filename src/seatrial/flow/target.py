@@ -59,6 +59,8 @@ class Ground(Protocol):
         ...
 
 
+WORTH = 0.98
+"""Of the smallest change known, how small another must be to be worth asking again, where that is needed and there is no budget."""
 FEW = 8
 """How many clean rows come beside hits that are asked again at once; at the end there are as many as hits."""
 
@@ -188,7 +190,8 @@ class Watched:
         wrong, far = ~self._is_right(found, rows), np.full(len(rows), np.inf)
         if wrong.any():
             far[wrong] = self._possible.far(landed[wrong], rows[wrong])
-        hit: NDArray[np.bool_] = wrong & (far <= self._most()) & (far < self.smallest[rows])
+        worth = WORTH if self._given.fickle and self._given.budget is None else 1.0
+        hit: NDArray[np.bool_] = wrong & (far <= self._most()) & (far < worth * self.smallest[rows])
         if self._given.fickle and hit.any():
             few = min(int(hit.sum()), FEW, self._given.beside - 1)
             hit[hit] = self._comes_again(landed[hit], rows[hit], few)
