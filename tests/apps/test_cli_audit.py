@@ -119,7 +119,7 @@ def test_a_column_that_changed_its_type_between_two_files_is_told(
     columns = _faulty.clean(300)
     one = _written(tmp_path, "train.parquet", columns)
     other = _written(tmp_path, "judge.parquet", columns | {"height": columns["height"].astype(str).astype(object)})
-    assert main(["audit", str(one), str(other), "--only", "schema", "--as", form]) == 1
+    assert main(["audit", str(one), str(other), "--only", "schema_differences", "--as", form]) == 1
     text = " ".join(capsys.readouterr().out.split())
     assert ("height: other type" in text) or form == "json"
     assert "other type" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -67,3 +68,13 @@ def test_the_types_of_columns_are_listed_for_a_data_sheet(tmp_path: Path) -> Non
     told = found({"train": table(_faulty.clean(200), "train", "train")}, tmp_path, "duplicates")
     assert told["audit.column{column=town,table=train}"].value == "text"
     assert told["audit.column{column=height,table=train}"].value == "float64"
+
+
+def test_files_of_rows_hold_nothing_that_a_spreadsheet_would_carry_out(tmp_path: Path) -> None:
+    name = '=cmd|"/C calc"!A0'
+    one = table({name: np.array(["=1+1", "@SUM(A1)", "-2+3"] * 10, object)}, "=train", "train", 7)
+    path = RowFiles(tmp_path / "rows", tmp_path)(name, one, range(30))
+    lines = (tmp_path / path).read_text().splitlines()
+    assert lines[0] == "row,keyed_hash"
+    assert all(re.fullmatch(r"\d+,[0-9a-f]{16}", line) for line in lines[1:])
+    assert re.fullmatch(r"rows/[\w.-]+\.csv", path)

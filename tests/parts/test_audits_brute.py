@@ -12,7 +12,7 @@ from seatrial import catalog
 from seatrial.contracts.audit import Ground
 from seatrial.contracts.finding import Finding
 from seatrial.numerics.near import minhash, shingles, similarity
-from seatrial.parts.audits import schema
+from seatrial.parts.audits import schema_differences
 from seatrial.parts.audits._shared import beyond
 from seatrial.testing.audits import carry_out, table
 
@@ -110,7 +110,7 @@ def test_columns_unlike_those_of_training() -> None:
     taught = {"a": np.arange(9), "b": np.ones(9), "c": np.array(["x"] * 9, object), "picture": np.zeros((9, 4, 4), np.uint8), "y": np.arange(9) % 2, "w": np.ones(9)}  # fmt: skip
     here = {"a": taught["a"].astype(np.float32), "b": taught["c"], "picture": np.zeros((9, 5, 5), np.uint8), "added": taught["b"]}  # fmt: skip
     whole = Ground({"train": table(taught, "train", "train", label="y", weight="w"), "evaluation": table(here, "evaluation", "evaluation")})  # fmt: skip
-    told = {one.key: one for one in schema.look(whole, schema.Options())}
+    told = {one.key: one for one in schema_differences.look(whole, schema_differences.Options())}
     differs = {str(one.at["column"]): (one.value, one.severity) for one in told.values() if "column" in one.at}
     assert differs == {
         "a": ("other numbers", "minor"),
@@ -121,9 +121,11 @@ def test_columns_unlike_those_of_training() -> None:
         "w": ("missing", "fine"),
         "added": ("new", "minor"),
     }
-    assert told["audit.schema{table=evaluation}"].value == 7
-    assert told["audit.schema{table=evaluation}"].severity == "serious"
-    assert not list(schema.look(Ground({"one": table(taught, "one", "evaluation")}), schema.Options()))
+    assert told["audit.schema_differences{table=evaluation}"].value == 7
+    assert told["audit.schema_differences{table=evaluation}"].severity == "serious"
+    assert not list(
+        schema_differences.look(Ground({"one": table(taught, "one", "evaluation")}), schema_differences.Options())
+    )
 
 
 @pytest.mark.parametrize("alarm", [0.01, 0.001])

@@ -163,7 +163,7 @@ def own(audit: str) -> tuple[list[Table], list[Table]]:
         made = [clean(seed=3), clean(seed=4)]
         made[1]["plan"][:900] = "plus"
         return tuple([table(one, "evaluation", "evaluation", label="y")] for one in made)  # type: ignore[return-value]
-    if audit == "schema":
+    if audit == "schema_differences":
         return _schemas(False), _schemas(True)
     if audit != "label_errors":
         return [], []

@@ -3,8 +3,8 @@
 A model that is served by column names fails on a table that lacks one, and reads nonsense from one that changed its type without a word.
 The first table with the role `train` is what others are held against; without one there is nothing to hold them against.
 
-audit.schema                 columns that differ from those of the table that teaches
-audit.schema.column          how, of one {column}: missing, new, other type, other numbers, other shape
+audit.schema_differences                 columns that differ from those of the table that teaches
+audit.schema_differences.column          how, of one {column}: missing, new, other type, other numbers, other shape
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _held(first: Table, table: Table) -> Iterator[Finding]:
     n = len({**first.columns, **table.columns})
     common = {"better": "lower", "n": n, "unit_of_replication": "columns"}
     yield Finding(
-        what="audit.schema",
+        what="audit.schema_differences",
         at={"table": table.name},
         value=len(differs),
         unit="columns",
@@ -65,7 +65,7 @@ def _held(first: Table, table: Table) -> Iterator[Finding]:
     for name in list(differs)[:MOST_COLUMNS]:
         types = [one.columns.get(name, "") for one in (first, table)]
         yield Finding(
-            what="audit.schema.column",
+            what="audit.schema_differences.column",
             at={"table": table.name, "column": name},
             value=differs[name],
             severity=graded[name],
