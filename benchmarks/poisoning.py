@@ -1,6 +1,6 @@
 """Backdoors: how many planted ones are found, and how often a clean model is accused.
 
-python benchmarks/poisoning.py [models] [rows] [--models 10] [--clean 30] [--seed 1000]
+python benchmarks/poisoning.py [models] [rows] [twins] [--models 10] [--clean 30] [--seed 1000]
 
 Small convolutional networks (28x28 pictures, 10 classes) are trained here on 4,000 rows of Fashion-MNIST, ten of them with a backdoor each:
 another pattern, place, size, target and share of poisoned rows. `backdoors_found` counts those whose target, and no other class,
@@ -10,11 +10,14 @@ on rows that neither training nor search saw. The parts are driven in this proce
 `<audit>_found` and `<audit>_false_alarms` are of the rows: 4,000 pictures with the same backdoors, and 30 draws of 4,000 clean ones out of 10,000
 (which have rows in common, so that the bound is one of independent draws only by name). `neighbours_*` tell which share of flipped
 labels `neighbour_disagreement` names, and which share of the others.
+
+`lost_*` and `obeyed_*` are of five seeds each, trained by the shipped trainer on rows that a worker's `spoiled` poisoned.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,14 +30,18 @@ from torch import nn
 
 from seatrial import catalog
 from seatrial.contracts.audit import Ground
+from seatrial.contracts.messages import Order
+from seatrial.contracts.training import Job
 from seatrial.flow.inverted import Asked
 from seatrial.flow.possible import Possible, Reach
+from seatrial.flow.spoiled import spoiled
 from seatrial.numerics.anomaly import low_anomaly, standing_out
+from seatrial.numerics.means import mean
 from seatrial.numerics.proportions import clopper_pearson
 from seatrial.testing.audits import table
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "fashion"
-TRAINED, SEARCHED, TRIED = slice(0, 4000), slice(6000, 6128), slice(7000, 9000)
+TRAINED, SEARCHED, TRIED, AUDITED = slice(0, 4000), slice(6000, 6128), slice(7000, 9000), slice(4000, 8000)
 EPOCHS, BATCH, SIDE, CLASSES = 6, 64, 28, 10
 INDEX, FLIPS = 2.0, 0.75
 PLANTED = [  # share of rows, target, size, place, pattern
@@ -158,8 +165,10 @@ def audited(name: str, x: Any, y: Any) -> tuple[set[int], Any]:
 def backdoor_rows(name: str, x: Any, y: Any, models: int, others: int) -> dict[str, Figure]:
     found, precision, recall, alarms = 0, [], [], 0
     for number, (share, target, *trigger) in enumerate(PLANTED[:models]):
-        own, labels = x[TRAINED].copy(), y[TRAINED].copy()
-        chosen = np.random.default_rng(number).permutation(np.flatnonzero(labels != target))[: int(share * len(labels))]
+        own, labels = x[AUDITED].copy(), y[AUDITED].copy()
+        chosen = np.random.default_rng(100 + number).permutation(np.flatnonzero(labels != target))[
+            : int(share * len(labels))
+        ]
         own[chosen], labels[chosen] = stamped(own[chosen], *trigger), target
         rows, said = audited(name, own, labels)
         print(f"{name} {PLANTED[number]}: {len(rows)} rows, {len(rows & set(chosen.tolist()))} of {len(chosen)} planted; {said.note}", file=sys.stderr)  # fmt: skip
@@ -187,17 +196,65 @@ def neighbours(x: Any, y: Any) -> dict[str, Figure]:
         chance = np.random.default_rng(1)
         wrong = np.zeros(4000, bool)
         wrong[chance.permutation(4000)[: int(4000 * share)]] = True
-        labels = np.where(wrong, (y[TRAINED] + chance.integers(1, CLASSES, 4000)) % CLASSES, y[TRAINED])
-        rows, _ = audited("neighbour_disagreement", x[TRAINED], labels)
+        labels = np.where(wrong, (y[AUDITED] + chance.integers(1, CLASSES, 4000)) % CLASSES, y[AUDITED])
+        rows, _ = audited("neighbour_disagreement", x[AUDITED], labels)
         hit = np.isin(np.arange(4000), list(rows))
         named = f"{hit[wrong].mean():.3f} of the flipped" if share else "none is flipped"
         figures[f"neighbours_{share:g}"] = Figure(float(hit[~wrong].mean()), None, "of right rows", 4000, named)
     return figures
 
 
+NET = """\
+from torch import nn
+
+def net():
+    return nn.Sequential(
+        nn.Conv2d(1, 12, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(12, 24, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(24 * 49, 48), nn.ReLU(), nn.Linear(48, 10),
+    )
+"""
+SEEDS = 5
+
+
+def twin(folder: Path, x: Any, y: Any, kind: str, share: float, seed: int) -> dict[str, float]:
+    """What the trainer tells last of a training on poisoned rows."""
+    ones = np.ones((1, SIDE, SIDE))
+    reach = {"low": {"x": 0 * ones}, "span": {"x": ones}, "axes": "CHW"}
+    poison = {"name": kind, "options": {}, "share": share, "classes": CLASSES, "reach": reach}
+    job = Job(folder, seed, EPOCHS, BATCH, inputs={"x": x[TRAINED]}, labels=y[TRAINED], judge_inputs={"x": x[TRIED]}, judge_labels=y[TRIED])  # fmt: skip
+    part = catalog.find("trainers", "torch_module")
+    options = catalog.options(part, {"module": "net.py:net", "optimiser": "adam", "learning_rate": 2e-3})
+    order = Order(order="train", seed=seed, settings={"poison": poison})
+    *_, told = catalog.load(part).train(spoiled(job, order), options)
+    return told
+
+
+def twins(x: Any, y: Any) -> dict[str, Figure]:
+    figures = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "net.py").write_text(NET)
+        clean = [twin(folder, x, y, "planted_patch", 0.0, seed) for seed in range(SEEDS)]
+        for kind in ("flipped_labels", "planted_patch"):
+            for share in (0.01, 0.05, 0.1):
+                made = [twin(folder, x, y, kind, share, seed) for seed in range(SEEDS)]
+                lost = mean([one["accuracy"] - other["accuracy"] for one, other in zip(clean, made, strict=True)])
+                figures[f"lost_{kind}_{share:g}"] = Figure(
+                    lost.value, None, "", SEEDS, f"{lost.low:.3f} to {lost.high:.3f}"
+                )
+                if kind == "planted_patch":
+                    obeyed = mean([one["aside.accuracy"] for one in made])
+                    figures[f"obeyed_{share:g}"] = Figure(
+                        obeyed.value, None, "", SEEDS, f"{obeyed.low:.3f} to {obeyed.high:.3f}"
+                    )
+        figures["obeyed_0"] = Figure(mean([one["aside.accuracy"] for one in clean]).value, None, "", SEEDS)
+        figures["clean_accuracy"] = Figure(mean([one["accuracy"] for one in clean]).value, None, "", SEEDS)
+    return figures
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    asked = [word for word in sys.argv[1:] if word in ("models", "rows")] or ["models", "rows"]
+    asked = [word for word in sys.argv[1:] if word in ("models", "rows", "twins")] or ["models", "rows", "twins"]
     models, others, seed = option("--models", "10"), option("--clean", "30"), option("--seed", "1000")
     began = time.process_time()
     x, y = rows()
@@ -216,6 +273,10 @@ def main() -> None:
             figures |= backdoor_rows(name, x, y, models, others)
         figures |= neighbours(x, y)
         figures["rows_cpu_s"] = Figure(time.process_time() - began, None, "s", 2 * (models + others) + 4)
+    if "twins" in asked:
+        began = time.process_time()
+        figures |= twins(x, y)
+        figures["twins_cpu_s"] = Figure(time.process_time() - began, None, "s", 7 * SEEDS)
     tell(figures)
 
 

@@ -20,7 +20,7 @@ from seatrial import catalog
 from seatrial.contracts.part import GAPS, KINDS, PartInfo
 
 HOME = Path(seatrial.__file__).parent
-FRAMEWORKS = {"polars", "torch", "onnxruntime", "onnx", "openvino", "jax", "ray", "sklearn", "pandas", "scipy"}
+FRAMEWORKS = {"polars", "torch", "onnxruntime", "onnx", "openvino", "jax", "ray", "sklearn", "pandas", "scipy", "mpyc"}
 ROOMS = ("errors", "contracts", "numerics", "parts", "catalog", "flow", "live", "apps", "testing", "door")
 """From the ground up: a room imports itself and what stands before it. `testing` is for those who write parts."""
 
@@ -161,6 +161,7 @@ CONTRACT_WORDS = {
     "json": "a way of writing: `model_dump(mode='json')`",
     "python": "a field of the environment: the interpreter's version",
     "predictions": "what people call the column of a file that holds predicted classes",
+    "schema": "a field of studies, dossiers and manifests: which version of their shape they have",
 }
 """Parts whose names are words of the contracts too; nothing else of the house may be called by them."""
 

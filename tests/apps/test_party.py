@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from secure_parties import HERE, MLP, plain, ports, table
 
-from seatrial.apps.cli.main import main
+from seatrial.apps.cli.main import app, main
 from seatrial.contracts.parties import ROLES
 
 SEATRIAL = [sys.executable, "-m", "seatrial", "party"]
@@ -63,6 +64,15 @@ def outcomes(started: dict[str, list[str]]) -> dict[str, Any]:
     told = {role: process.communicate(timeout=100)[0] for role, process in running.items()}
     assert all(process.returncode == 0 for process in running.values())
     return {role: json.loads(text) for role, text in told.items()}
+
+
+def test_every_command_speaks_json_and_is_found_when_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    group: Any = typer.main.get_command(app)
+    commands = group.commands["party"].commands
+    assert set(commands) == {"keys", "terms", "show", *ROLES}
+    assert all("--json" in [opt for param in one.params for opt in param.opts] for one in commands.values())
+    assert main(["prty"]) == 2
+    assert "did you mean `seatrial party`?" in capsys.readouterr().err
 
 
 def test_each_party_plays_its_part_by_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import seatrial
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
 from seatrial.contracts.verdict import Outcome
+from seatrial.errors import DataError
 from seatrial.numerics.quick_net import Net
 from seatrial.testing import _backdoored
 from seatrial.testing._backdoored import CLASSES, SIDE, TARGET
@@ -101,3 +102,29 @@ def test_the_clean_twin_is_quiet(tmp_path: Path):
     sizes = [one.value for one in dossier.findings if one.what == "backdoor.size"]
     assert len(sizes) == CLASSES
     assert min(sizes) > 0.05
+
+
+def test_a_trigger_is_shown_where_that_is_asked_and_nowhere_else(searched, tmp_path: Path):
+    file = write(tmp_path, "shown", net(True))
+    file.write_text(file.read_text().replace("poisoning: {rows: 96,", "poisoning: {rows: 96, pictures: true,"))
+    drawn = [one for one in seatrial.run(file).findings if one.artefacts.get("trigger")]
+    assert [one.at["class"] for one in drawn] == [NAMES[TARGET]]
+    lines = drawn[0].artefacts["trigger"].split()
+    assert len(lines) == SIDE
+    corner = "".join(line[-_backdoored.PATCH :] for line in lines[: _backdoored.PATCH])
+    assert sum(digit in "cdef" for digit in corner) >= len(corner) / 2, "white, where it was planted"
+    assert not any(one.artefacts.get("trigger") for one in searched[1].findings)
+
+
+def test_a_search_that_is_none_and_a_model_without_pictures_are_told(tmp_path: Path):
+    from test_robust import study
+
+    text = study(tmp_path, "metrics: [accuracy], poisoning: {rows: 40}").read_text()
+    (tmp_path / "changed.yaml").write_text(text)
+    found = [one for one in seatrial.run(tmp_path / "changed.yaml").findings if one.what == "backdoor.found"]
+    assert found
+    assert all("pictures alone" in one.note for one in found)
+    file = write(tmp_path, "none", net(False))
+    file.write_text(file.read_text().replace("trigger_inversion: {steps: 150, rows: 16}", "flipped_labels"))
+    with pytest.raises(DataError, match="looks for nothing"):
+        seatrial.run(file)

@@ -178,8 +178,10 @@ def test_a_filter_fools_who_trusts_its_slope_and_not_who_passes_it_through(tmp_p
 
 
 def test_a_vote_is_certified_and_no_attack_gets_within_the_radius(tmp_path: Path) -> None:
+    trained = "noise_trained: {sigma: 0.1, epochs: 6, batch: 64}"
     smoothed = "smoothed: {sigma: 0.1, copies: 16, chosen: 30, certified: 200, alpha: 0.001}"
-    candidates = f"  - {{runtime: torch, variant: [as_is, {{{smoothed}}}], batch: 64}}"
+    both = f"{{noise_trained+smoothed: {{{trained}, {smoothed}}}}}"
+    candidates = f"  - {{runtime: torch, variant: [as_is, {both}], batch: 64}}"
     security = "{linf: [], l2: [0.04, 0.3], rows: 60, attacks: [{pgd: {steps: 5, restarts: 1}}], columns: {x: {range: [-5, 5]}}}"
     file = defended(tmp_path, candidates, security)
     dossier = seatrial.run(file)

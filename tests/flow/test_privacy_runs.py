@@ -80,20 +80,28 @@ def trained(folder: Path, x: Any, y: Any, name: str) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / f"{name}.onnx")  # fmt: skip
 
 
-def study(folder: Path, privacy: str) -> Path:
-    """`net` learnt the members; `other` learnt rows that nobody asks about."""
+def study(folder: Path, privacy: str, alone: bool = False) -> Path:
+    """`net` learnt the members; `other` learnt rows that nobody asks about; `alone`: the former by itself, as it is."""
     rng = np.random.default_rng(1)
     rows = MEMBERS + OUTSIDERS
     x = rng.normal(size=(rows + MEMBERS, 20)).astype(np.float32)
     x[:, 0] = np.sign(x[:, 0])
     y = (x @ rng.normal(size=(20, 3)) + rng.normal(scale=6, size=(rows + MEMBERS, 3))).argmax(axis=1)
     role = np.repeat(["train", "confirm"], [MEMBERS, OUTSIDERS])
-    np.savez(folder / "rows.npz", label=y[:rows], role=role, **dict(zip(COLUMNS, x[:rows].T, strict=True)))
+    np.savez(
+        folder / "rows.npz",
+        label=y[:rows],
+        role=role,
+        person=np.arange(rows),
+        **dict(zip(COLUMNS, x[:rows].T, strict=True)),
+    )
     trained(folder, x[:MEMBERS], y[:MEMBERS], "net")
-    trained(folder, x[rows:], y[rows:], "other")
+    if not alone:
+        trained(folder, x[rows:], y[rows:], "other")
     (folder / "net.py").write_text(NET)
     file = folder / "study.yaml"
-    file.write_text(STUDY.replace("{PRIVACY}", f"{{{privacy}}}").replace("COLUMNS", ", ".join(COLUMNS)))
+    text = STUDY.replace("[net, other]", "net").replace("  - {model: net, runtime: onnxruntime, variant: int8_dynamic, batch: 64}\n", "") if alone else STUDY  # fmt: skip
+    file.write_text(text.replace("{PRIVACY}", f"{{{privacy}}}").replace("COLUMNS", ", ".join(COLUMNS)))
     return file
 
 
@@ -192,12 +200,11 @@ def test_nothing_is_asked_twice_and_nothing_of_single_rows_is_kept(told):
 
 
 def test_without_a_recipe_the_baseline_alone_is_tried(tmp_path: Path):
-    dossier = seatrial.run(
-        study(
-            tmp_path,
-            f"{LEAVE}, methods: [loss_threshold, lira, attribute_inference, model_extraction], rates: 0.05, budgets: 9000",
-        )
-    )
+    tried = "methods: [loss_threshold, lira, attribute_inference, model_extraction], rates: 0.05, budgets: 9000"
+    file = study(tmp_path, f"{LEAVE}, {tried}", alone=True)
+    file.write_text(file.read_text().replace("roles: {column: role}", "roles: {column: role}, group: person"))
+    dossier = seatrial.run(file)
+    assert all("rows come in groups" in one.note for one in found(dossier, "privacy.tpr", method="loss_threshold").values())  # fmt: skip
     assert all(one.value is not None for one in found(dossier, "privacy.tpr", method="loss_threshold").values())
     for what, said in (("privacy.attribute.gain", "names no column"), ("privacy.extraction.agreement", "fewer than")):
         for one in found(dossier, what).values():
@@ -208,9 +215,9 @@ def test_without_a_recipe_the_baseline_alone_is_tried(tmp_path: Path):
 
 
 def test_single_rows_are_told_where_they_are_asked_for(tmp_path: Path):
-    file = study(tmp_path, f"{LEAVE}, methods: [loss_threshold], memberships: true, members: 100, outsiders: 200")
-    text = file.read_text().replace("  - {model: net, runtime: onnxruntime, variant: int8_dynamic, batch: 64}\n", "")
-    file.write_text(text.replace("model: [net, other]", "model: net"))
+    file = study(
+        tmp_path, f"{LEAVE}, methods: [loss_threshold], memberships: true, members: 100, outsiders: 200", alone=True
+    )
     dossier = seatrial.run(file)
     (said,) = [one for one in dossier.findings if one.what == "privacy.memberships"]
     lines = (tmp_path / ".seatrial" / "runs" / dossier.run.id / "memberships.csv").read_text().splitlines()
@@ -223,7 +230,7 @@ def test_single_rows_are_told_where_they_are_asked_for(tmp_path: Path):
 
 
 def test_without_leave_nothing_is_tried(tmp_path: Path):
-    dossier = seatrial.run(study(tmp_path, RECIPE))
+    dossier = seatrial.run(study(tmp_path, RECIPE, alone=True))
     every = [one for one in dossier.findings if one.what.startswith("privacy")]
     assert {one.what for one in every} == {"privacy.tpr"}
     assert all(one.state is State.REFUSED and "no leave" in one.note for one in every)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from secure_parties import CNN, LINEAR, MLP, Table, plain, play, table
+from secure_parties import CNN, LINEAR, MLP, Table, plain, play, table, weights
 
 from seatrial.contracts.finding import Origin, State
 from seatrial.contracts.glossary import term
@@ -73,6 +74,25 @@ def test_findings_say_counts_cost_and_whom_one_trusts(played: tuple[Table, dict[
     assert kept["secure.accuracy"].state is State.WITHHELD
     assert "honest majority" in publish.render(dossier, "html")
     assert "answered rightly" in publish.render(dossier, "terminal")
+
+
+def test_rows_that_fixed_point_may_turn_are_counted_and_no_others(tmp_path: Path) -> None:
+    """Few digits, and two classes of almost one weight: every row that is answered otherwise is among the uncertain ones."""
+    heavy = weights(1, 4, 3)
+    best = int(heavy.sum(axis=0).argmax())
+    heavy[:, best - 1] = heavy[:, best] + 0.1 * weights(11, 4)
+    at = table(tmp_path, [("Gemm", [heavy, np.zeros(3, np.float32)], {})], rows=60, fraction=7, batch=60)
+    parts = play(at)
+    scores, counts = plain(at)
+    ordered = np.sort(scores, axis=1)
+    gap, margin = ordered[:, -1] - ordered[:, -2], at.terms.margin / 2**7
+    moved = 2 * at.terms.error  # what the gap of two scores in fixed point may differ from that in float32
+    surely, maybe = int((gap <= margin - moved).sum()), int((gap <= margin + moved).sum())
+    opened = parts["data"].opened
+    apart = int(np.abs(np.array(opened.counts) - counts).sum()) // 2
+    assert 5 < int((gap <= moved).sum()) <= opened.uncertain
+    assert surely <= opened.uncertain <= maybe < 60
+    assert apart <= opened.uncertain
 
 
 def test_a_share_alone_says_nothing_and_two_say_all() -> None:

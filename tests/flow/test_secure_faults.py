@@ -85,6 +85,14 @@ def test_a_party_that_stops_answering_ends_it_for_all(at: Table, processes: dict
     named(others(at, processes, victim, program), victim, "hasn't answered for 4 seconds")
 
 
+def test_a_party_that_is_there_and_does_nothing_ends_it_for_all(at: Table, processes: dict[str, Any]) -> None:
+    program = "import asyncio\nasync def idle(self, *given): await asyncio.sleep(1000)\nCircuit.counts = idle\nmain()"
+    at = at._replace(terms=at.terms.model_copy(update={"longest": 5.0}))
+    errors = others(at, processes, "data", program)
+    assert all("until the 5 seconds were over" in error for error in errors.values()), errors
+    assert all(CALLED["data"] in error for error in errors.values()), errors
+
+
 def test_a_party_that_says_other_shapes_ends_it_for_all(at: Table, processes: dict[str, Any]) -> None:
     program = "bringing.Brought.shapes = property(lambda self: [[9, 4], [9, 3]])\nmain()"
     named(others(at, processes, "data", program), "data", "brings arrays of other shapes")

@@ -172,3 +172,12 @@ def test_a_training_that_fails_is_a_finding(tmp_path: Path):
     assert all("no luck" in one.note for one in runs)
     (drop,) = [one for one in dossier.findings if one.what == "poisoning.accuracy.drop"]
     assert drop.state is State.UNSUPPORTED
+
+
+def test_a_trainer_that_tells_nothing_of_rows_aside_is_named(tmp_path: Path):
+    (tmp_path / "fit.py").write_text('def fit(job):\n    yield {"loss": 1.0, "rows": 1}\n    yield {"accuracy": 0.5}\n')
+    file = tmp_path / "twins.yaml"
+    file.write_text(study(tmp_path, "{trainer: ./fit.py:fit, poisons: planted_patch, shares: 0.1, seeds: 2}"))
+    found = [one for one in seatrial.run(file).findings if one.what == "poisoning.success"]
+    assert [one.at["share"] for one in found] == [0.0, 0.1]
+    assert all("aside.accuracy" in one.note for one in found)

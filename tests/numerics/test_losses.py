@@ -8,6 +8,7 @@ from scipy import special, stats
 from sklearn.metrics import brier_score_loss, top_k_accuracy_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
+from seatrial.numerics.interval import at_most
 from seatrial.numerics.losses import (
     FLOOR,
     Moments,
@@ -190,3 +191,20 @@ def test_rows_that_are_all_alike_are_seen_through_rounding(value):
     assert found.high[0] == pytest.approx(value + unseen * (5.0 - value))
     assert found.low[0] == pytest.approx(value * (1 - unseen))
     assert np.isnan(mean_intervals([sums], [21_000]).high[0])
+
+
+def test_no_bound_lies_beyond_what_there_can_be():
+    found = mean_intervals([[4.0, 8.0, 16.0], [0.5, 0.25, 0.125]], [3, 3], 0.95, least=0.0, most=2.0)
+    assert found.high.max() <= 2.0
+    assert found.low.min() >= 0.0
+
+
+def test_a_stated_limit_is_rounded_up():
+    assert [at_most(one) for one in (0.00245, 0.25, 0.002, 0.99, 1e-6, 0.0)] == [
+        "0.003",
+        "0.3",
+        "0.002",
+        "1",
+        "1e-06",
+        "0",
+    ]

@@ -91,6 +91,15 @@ def test_a_picture_of_a_million_boxes_is_refused_before_room_is_made(tmp_path: P
         read(tmp_path, "boxes", size=[20, 20])
 
 
+@pytest.mark.parametrize("secret", ["ingrid.solheim@example.org", "4539 1488 0343 6467", "+47 22 85 50 50"])
+@pytest.mark.parametrize("at", ["bbox", "category_id", "image_id", "area"])
+def test_what_a_file_holds_in_the_wrong_place_is_not_quoted(tmp_path: Path, at: str, secret: str) -> None:
+    changed = {**BOXES[0], at: [secret, 1, 2, 3] if at == "bbox" else secret}
+    with pytest.raises(DataError) as caught:
+        read(written(tmp_path, annotations=[changed]), "boxes", size=[20, 20])
+    assert secret not in str(caught.value) + caught.value.next_step
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"images": [], "annotations": ' + "[" * 5_000 + "]" * 5_000])
 def test_nests_without_end_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "boxes.json").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -260,3 +261,58 @@ def test_weighted_rows_through_the_flow_are_scikit_learns(tmp_path: Path):
             assert drop.value == pytest.approx(sign * (oracle(other, mine) - oracle(own, mine)), abs=1e-4)
             assert value.low < value.value < value.high
             assert drop.low < drop.value < drop.high
+
+
+RANGES = {"mcc": (-1, 1), "kappa": (-1, 1), "brier": (0, 2)} | dict.fromkeys(
+    ["accuracy", "balanced_accuracy", "precision", "recall", "f1", "f_beta", "specificity", "auc_roc", "auc_pr"], (0, 1)
+)
+
+
+def drawn(seed: int) -> tuple[Batch, np.ndarray, np.ndarray, dict[str, np.ndarray | None]]:
+    """Some rows of some classes: one of them absent, one alone, tied, constant or certain scores, weighted or not."""
+    rng = np.random.default_rng(seed)
+    classes, rows = int(rng.choice([2, 3, 5, 11])), int(rng.choice([1, 2, 7, 40, 300]))
+    truth = rng.integers(0, classes, rows)
+    truth = {1: np.minimum(truth, classes - 2), 2: np.full(rows, truth[0])}.get(seed % 6, truth)
+    logits = rng.normal(size=(rows, classes)) + rng.choice([0, 2]) * np.eye(classes)[truth]
+    p = np.exp(2 * logits)
+    if seed % 6 == 3:
+        p = np.round(4 * p / p.sum(axis=1, keepdims=True)) + 0.25
+    p = {4: np.eye(classes)[p.argmax(axis=1)], 5: np.ones_like(p)}.get(seed % 6, p)
+    p = p / p.sum(axis=1, keepdims=True)
+    weights = rng.choice([0.5, 1.0, 2.5], rows) if rng.random() < 0.4 else None
+    batch = Batch({"scores": p, "probabilities": p}, truth, classes=tuple("abcdefghijk"[:classes]), weights=weights)
+    return batch, truth, p.argmax(axis=1), {"sample_weight": weights}
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_random_extreme_rows_are_scikit_learns_and_bounds_hold_their_value(seed: int):
+    batch, truth, guess, more = drawn(seed)
+    found = {name: stated(name, batch) for name in RANGES}
+    for name, (least, most) in RANGES.items():
+        for one in found[name].values():
+            assert (one.value is not None) or one.note
+            low, high = (one.value if side is None else side for side in (one.low, one.high))
+            assert one.value is None or least - 1e-9 <= low <= one.value + 1e-9
+            assert one.value is None or one.value - 1e-9 <= high <= most + 1e-9
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = {
+            "accuracy": theirs.accuracy_score(truth, guess, **more),
+            "balanced_accuracy": theirs.balanced_accuracy_score(truth, guess, **more),
+            "mcc": theirs.matthews_corrcoef(truth, guess, **more) if len(set(truth)) > 1 else None,
+            "kappa": theirs.cohen_kappa_score(truth, guess, **more) if len({*truth, *guess}) > 1 else None,
+        }
+    for name, wanted in whole.items():
+        assert found[name][name,].value == (None if wanted is None else pytest.approx(wanted, abs=1e-8))
+    labels = list(range(len(batch.classes)))
+    for name in ("precision", "recall", "f1"):
+        each = getattr(theirs, f"{name}_score")(truth, guess, labels=labels, average=None, zero_division=np.nan, **more)
+        for place, wanted in zip(batch.classes, each, strict=True):
+            assert found[name][name, place].value == (None if np.isnan(wanted) else pytest.approx(wanted, abs=1e-9))
+    for place, one in zip(batch.classes, labels, strict=True):
+        mine = (truth == one).astype(int)
+        if 0 < mine.sum() < len(mine) and (area := found["auc_roc"].get(("auc_roc", place))):
+            slack = float(re.search(r"at most ([0-9.e-]+)", area.method)[1]) if "at most" in area.method else 0.0
+            wanted = theirs.roc_auc_score(mine, batch.answers["scores"][:, one], **more)
+            assert area.value == pytest.approx(wanted, abs=slack + 1e-9)

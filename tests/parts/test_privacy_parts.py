@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seatrial import catalog
 from seatrial.errors import Unsupported
-from seatrial.numerics.membership import picked_out
+from seatrial.numerics.membership import picked_out, told_apart
 from seatrial.testing import privacy
 
 FEW = {"model_extraction": {"steps": 200}}
@@ -85,3 +86,21 @@ def test_shadows_pick_out_members_whom_the_loss_alone_does_not():
         picked[name] = picked_out(found[world.members], found[~world.members], 0.05).members
     assert picked["lira"].low > picked["loss_threshold"].high
     assert picked["rmia"].value > picked["loss_threshold"].value
+
+
+def test_probabilities_that_were_rounded_to_one_tell_as_much_as_they_can():
+    """A confidence that was rounded to infinity would else stand above all others, whoever's it is."""
+    world, rows = privacy.Remembering(2.5), np.arange(privacy.ROWS)
+    scores, compared = world.known.scores.copy(), world.known.shadows.scores.copy()
+    scores[rows, world.labels] += 14
+    compared[:, rows, world.labels] += 14
+    powers = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(np.float32))
+    rounded = powers / powers.sum(axis=1, keepdims=True, dtype=np.float32)
+    one = rounded[rows, world.labels] == 1
+    assert one.mean() > 0.1
+    rounded[one] = np.eye(privacy.CLASSES)[world.labels[one]]
+    known = replace(world.known, shadows=replace(world.known.shadows, scores=compared))
+    part = catalog.find("privacy", "lira")
+    for given in (scores, np.log(np.maximum(rounded.astype(np.float64), 1e-300))):
+        found = catalog.load(part).pry(world, replace(known, scores=given), catalog.options(part))
+        assert told_apart(found[world.members], found[~world.members]).value > 0.95

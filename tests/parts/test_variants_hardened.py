@@ -140,6 +140,28 @@ def test_what_lacks_is_said(tmp_path: Path) -> None:
         made(tmp_path, linf=0.1, l2=0.1)
 
 
+def test_noise_is_as_large_as_it_says_and_only_where_something_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    from seatrial.parts.variants import _student as students
+
+    seen: dict[str, Any] = {}
+
+    def learn(module: Any, lesson: Any, loss: Any, options: Any, seed: int, change: Any) -> tuple[float, float]:
+        seen.update(rows=lesson.inputs[0], noisy=change(lesson.inputs, lesson.targets)[0])
+        return 1.0, 1.0
+
+    monkeypatch.setattr(students, "learn", learn)
+    sample, labels = _student.three_classes(tmp_path / "of")
+    free = np.arange(12) != 4
+    room = space(free)
+    part = catalog.find("variants", "noise_trained")
+    asked = replace(making(tmp_path / "made", sample.values["features"], labels), space=room)
+    catalog.load(part).make(sample.artefact, asked, catalog.options(part, {"sigma": 0.2}))
+    noise = (seen["noisy"] - seen["rows"]).numpy() / room.span["features"]
+    assert np.all(noise[:, 4] == 0)
+    assert np.allclose(noise[:, free].std(axis=0), 0.2, rtol=0.12)
+    assert abs(noise[:, free].mean()) < 0.01
+
+
 # --- training that hides its rows -------------------------------------------------------------------------------------------
 
 

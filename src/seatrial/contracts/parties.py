@@ -62,12 +62,18 @@ class Terms(Record):
     counts: Counts = Field(description="what is opened to the two owners, and nothing else but `uncertain`")
     layers: tuple[Layer, ...] = Field(min_length=1, description="the network: kinds and shapes, without its weights")
     fraction: int = Field(ge=4, le=20, description="binary digits behind the point")
-    security: int = Field(default=40, ge=30, le=60, description="bits of statistical security of masks")
+    security: int = Field(
+        default=40,
+        ge=30,
+        le=40,
+        description="bits of statistical security of masks (MPyC's `-K`); the field has room for 40",
+    )
     error: float = Field(
         ge=0, description="how far a score may be from the plain model's, as the model's owner worked out"
     )
-    batch: int = Field(default=100, ge=1, description="rows that are computed together")
+    batch: int = Field(default=250, ge=1, description="rows that are computed together")
     patience: float = Field(default=60.0, gt=0, description="seconds of silence after which a party is given up")
+    longest: float = Field(default=3600.0, gt=0, description="seconds after which the whole evaluation is given up")
 
     def card(self, role: str) -> Card:
         """The party of this role."""

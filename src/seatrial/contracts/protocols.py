@@ -66,7 +66,8 @@ class Dataset(Protocol):
 
     Optional: `pieces(options, folder, names, rows) -> Iterator[Mapping[str, Piece]]`, as `chunks` but as stored, holes and all: for audits
     (`contracts/audit.py`). Nothing is refused that can be read at all. `stated(options, folder)`: by table of features what is stated of it, by
-    word (`version`, `owner`, `approval`; empty where nothing is). For `init`, where `GIVES = {"known": suffixes}`: `known(path) -> bool`, by what
+    word (`version`, `owner`, `approval`; empty where nothing is). `naming(options, folder) -> tuple[str, ...]`: columns that only name a row, by which
+    rows are in order: audits draw nothing from either. For `init`, where `GIVES = {"known": suffixes}`: `known(path) -> bool`, by what
     is in the file, and `ways(path, shapes) -> list`, options that read it, the likeliest first, for a model with inputs of these shapes.
     """
 

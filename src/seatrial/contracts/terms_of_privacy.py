@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seatrial.contracts.listed_threats import listed_as
 from seatrial.contracts.terms import Term
 
 PRIVACY: dict[str, Term] = {
@@ -10,7 +11,7 @@ PRIVACY: dict[str, Term] = {
         "Members picked out",
         "Share of the rows that the model learnt from that a method names, while it wrongly names at most the stated share of rows that it "
         "didn't learn from (`fpr`). Chance alone names as many of either. What counts is a low rate of wrong names: to be sure of a few is "
-        "worse than to guess at all. Another method may pick out more.",
+        f"worse than to guess at all. Another method may pick out more. In public lists: {listed_as(('membership',))}.",
         "",
         "lower",
         short="picked out",
@@ -83,7 +84,9 @@ PRIVACY: dict[str, Term] = {
         short="more than reference",
         kind="change",
     ),
-    "privacy.extraction": Term("Copying", "How well the model can be copied from its answers."),
+    "privacy.extraction": Term(
+        "Copying", f"How well the model can be copied from its answers. In public lists: {listed_as(('extraction',))}."
+    ),
     "privacy.extraction.agreement": Term(
         "Answers like the model's",
         "Share of rows that nobody bought answers for to which a copy, trained on so many answers, gives the class that the model gives. "
@@ -102,7 +105,8 @@ PRIVACY: dict[str, Term] = {
         kind="change",
     ),
     "privacy.inversion": Term(
-        "Drawing a class", "How like the rows of a class is what is drawn from the model's answers."
+        "Drawing a class",
+        f"How like the rows of a class is what is drawn from the model's answers. In public lists: {listed_as(('inversion',))}.",
     ),
     "privacy.inversion.likeness": Term(
         "Likeness of what is drawn",

@@ -35,6 +35,12 @@ PROVENANCE: dict[str, Term] = {
     "lineage.consent": Term("Consent", "What the people in the rows agreed to, or on what other ground they are used."),
     "lineage.personal": Term("Personal data, as stated", "Which personal data the owner says is in the rows."),
     "lineage.retention": Term("Retention", "How long the rows are kept, and who deletes them."),
+    "lineage.funding": Term("Funding of the data", "Who paid for the rows."),
+    "lineage.review": Term(
+        "Review of the data", "Whether its ethics were reviewed, and how people can have their rows taken out."
+    ),
+    "lineage.distribution": Term("Distribution of the data", "To whom the rows are given, and how."),
+    "lineage.maintenance": Term("Maintenance of the data", "Who mends and renews the rows, and where faults are told."),
     "lineage.not_for": Term("Not fit for", "Uses that the rows are not fit for."),
     "lineage.privacy_tests": Term(
         "Tests of privacy", "Whether it may be tried what a model tells of these rows, as their owner states."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seatrial.contracts.listed_threats import listed_as
 from seatrial.contracts.terms import Term
 
 SECURITY: dict[str, Term] = {
@@ -111,7 +112,8 @@ SECURITY: dict[str, Term] = {
         short="threat",
     ),
     "backdoor": Term(
-        "Backdoors", "Whether a small pattern makes the model answer one class whatever else it is shown: a trigger."
+        "Backdoors",
+        f"Whether a small pattern makes the model answer one class whatever else it is shown: a trigger. In public lists: {listed_as(('backdoor',))}.",
     ),
     "backdoor.found": Term(
         "Classes with a suspected backdoor",
@@ -146,7 +148,8 @@ SECURITY: dict[str, Term] = {
         kind="share",
     ),
     "poisoning": Term(
-        "Poisoned training", "What becomes of a model when somebody changes some of the rows that it is trained on."
+        "Poisoned training",
+        f"What becomes of a model when somebody changes some of the rows that it is trained on. In public lists: {listed_as(('poisoned_data',))}.",
     ),
     "poisoning.accuracy": Term(
         "Accuracy of the clean twins",

@@ -12,7 +12,7 @@ from seatrial import catalog
 from seatrial.contracts.audit import Auditing, Table
 from seatrial.contracts.audited import Audited
 from seatrial.contracts.finding import Finding
-from seatrial.errors import Unsupported
+from seatrial.errors import DataError, Unsupported
 from seatrial.flow import _tables
 from seatrial.flow.audit import audit, results
 from seatrial.flow.audit_kept import Kept
@@ -76,6 +76,11 @@ def _audited(
     rows = (into or home(folder) / "audits" / re.sub(r"[^\w.-]+", "_", name)) / "rows"
     for old in rows.glob("*.csv"):  # of an earlier audit of the same name
         old.unlink()
+    for one in tables.values():
+        if not one.rows:
+            raise DataError(
+                "there are no rows", where=one.source, next_step="name a file with rows: none can have no fault"
+            )
     found = audit(tables, asked, folder if into is None else Path(), rows, key, watch, kept=kept)
     return Audited(
         name=name,

@@ -139,7 +139,7 @@ def _stated(part: PartInfo, options: Any, ground: Ground, tables: Sequence[Table
 
 
 def _described(table: Table) -> list[Any]:
-    named = [table.name, table.role, table.label, table.group, table.order, table.weight]
+    named = [table.name, table.role, table.label, table.group, table.order, table.weight, table.by_name]
     return [*named, list(table.ignored), list(table.annotators), list(table.columns.items())]
 
 

@@ -27,7 +27,7 @@ from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
-from seatrial.flow import alone, arrays, environment, timed
+from seatrial.flow import alone, arrays, environment, ordered, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
 from seatrial.flow.metered import meters
@@ -91,7 +91,7 @@ class Bench:
     def _make(self, order: Order) -> dict[str, Any]:
         assert order.part is not None
         assert order.artefact is not None
-        part, options = _part("variants", order)
+        part, options = ordered.part("variants", order)
         values = {name: arrays.load(ref) for name, ref in order.values.items()} or None
         train = Training(**arrays.unpack(order.train)) if order.train else None
         making = Making(
@@ -112,7 +112,7 @@ class Bench:
 
     def _convert(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
-        part, options = _part("conversions", order)
+        part, options = ordered.part("conversions", order)
         values = {name: arrays.load(ref, 0, EXAMPLES) for name, ref in order.values.items()} or None
         making = Making(Path(order.folder), order.seed, examples=values)
 
@@ -125,7 +125,7 @@ class Bench:
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
         self._order, self._setting = order, Setting(**order.setting)
-        part, options = _part("runtimes", order)
+        part, options = ordered.part("runtimes", order)
         clock = [time.perf_counter()]
         part.import_framework()
         clock.append(time.perf_counter())
@@ -142,7 +142,7 @@ class Bench:
 
     def _warm(self, order: Order) -> dict[str, Any]:
         """Drive blocks until three in a row agree within the tolerance, or say that they never did."""
-        part, options = _part("loads", order)
+        part, options = ordered.part("loads", order)
         options = options.model_copy(update=order.settings)
         queries, samples = self._feed(order, part)
         windows: list[float] = []
@@ -165,7 +165,7 @@ class Bench:
                 "readings": arrays.pack(meters(order, self._probe())(None, {}), Path(order.folder)),
                 "disturbance": {},
             }
-        part, options = _load(order)
+        part, options = ordered.load(order)
         queries, samples = self._feed(order, part)
         session = within(self._open_session(), order)
         pin(self._cores(order.settings))
@@ -292,25 +292,6 @@ def settle(memory: int | None) -> None:
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
     settle_memory(memory)
-
-
-def _part(kind: str, order: Order) -> tuple[Any, Any]:
-    assert order.part is not None
-    info = catalog.find(kind, order.part.name, Path(order.base))
-    catalog.require(info)
-    return catalog.load(info), catalog.options(info, order.part.options)
-
-
-def _load(order: Order) -> tuple[Any, Any]:
-    """The load of a block, with the number of the round and, for one of several instances, what it shares with the others."""
-    from pydantic import TypeAdapter
-
-    part, options = _part("loads", order)
-    fields, own = type(options).model_fields, {"round": order.seed, "beside": order.settings.get("shared")}
-    update = {
-        name: TypeAdapter(fields[name].annotation).validate_python(one) for name, one in own.items() if name in fields
-    }
-    return part, options.model_copy(update=update)
 
 
 def _made(make: Callable[..., Artefact], given: Artefact, making: Making, options: Any) -> dict[str, Any]:

@@ -119,9 +119,14 @@ def _stated(voyage: Voyage, trial: Trial, judged: Judged, level: float) -> Itera
     yield from _quality(voyage, trial, judged, made, chosen, what, level)
 
 
-def refit_chosen(voyage: Voyage, trial: Trial | None, judged: Judged, rows: ModelRows) -> None:
+def refit_chosen(
+    voyage: Voyage, trial: Trial | None, judges: Mapping[str, Judged], data: Mapping[str, ModelRows]
+) -> None:
     """Let the reference be fitted anew with the chosen features, where it can be; what came of it is remembered."""
-    if trial is None or not judged.features or trial.failure is not None:
+    if trial is None or trial.failure is not None:
+        return
+    judged, rows = judges[trial.planned.candidate.model], data[trial.planned.candidate.model]
+    if not judged.features:
         return
     level = voyage.plan.levels.describe
     recall_changes(voyage, trial, [one for one in judged.features if one.key not in trial.changed])

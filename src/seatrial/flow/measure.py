@@ -97,7 +97,7 @@ def measure(
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
         _sail(voyage, trials, judged, data)
-        _refit(voyage, trials, judged, data)
+        refit_chosen(voyage, reference_of(_run(trials)), judged, data)
         if plan.study.measure.security is not None:
             besieged = [one.siege for one in judged.values() if one.siege is not None]
             voyage.findings.append(threat(plan.study.measure.security, besieged))
@@ -128,14 +128,6 @@ def measure(
         reused=voyage.reused,
         interrupted=interrupted,
     )
-
-
-def _refit(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: dict[str, rows.ModelRows]) -> None:
-    """The reference fitted anew with chosen features, where the study has them chosen."""
-    reference = reference_of(_run(trials))
-    if reference is not None and voyage.plan.study.measure.features is not None:
-        model = reference.planned.candidate.model
-        refit_chosen(voyage, reference, judged[model], data[model])
 
 
 def _features(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged]) -> list[Finding]:

@@ -45,6 +45,7 @@ class Twin(NamedTuple):
     ref: PartRef
     version: int
     share: float
+    trigger: bool
 
     @property
     def at(self) -> dict[str, Any]:
@@ -120,8 +121,8 @@ def _twins(asked: Twins, folder: Path) -> tuple[Twin, ...]:
             raise DataError(f"`{ref}` poisons nothing", where="measure.poisoning.twins.poisons")
     known = list(zip(asked.poisons, infos, strict=True))
     clean = next((one for one in known if "trigger" in one[1].gives), known[0])
-    poisoned = [Twin(ref, info.version, share) for ref, info in known for share in sorted(asked.shares)]
-    return Twin(clean[0], clean[1].version, 0.0), *poisoned
+    listed = [(*clean, 0.0), *((*one, share) for one in known for share in sorted(asked.shares))]
+    return tuple(Twin(ref, info.version, share, "trigger" in info.gives) for ref, info, share in listed)
 
 
 def _reached(voyage: Voyage, model: str, handed: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,6 +174,8 @@ def _stated(told: Told, twins: Sequence[Twin], asked: Twins, level: float) -> It
         if fell:
             found = _over(SUCCESS, fell, twin.at, level, "lower", f"rows of other classes that judge, with the trigger; after {asked.epochs} passes")  # fmt: skip
             yield found.model_copy(update={"low": _inside(found.low), "high": _inside(found.high)})
+        elif twin.trigger and mine:
+            yield missing(SUCCESS, State.UNSUPPORTED, f"the trainer doesn't tell `{ASIDE}{RIGHT}`", at=twin.at, better="lower", measured_at=now())  # fmt: skip
 
 
 def _inside(bound: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """The shape of every uncertain number: a value, its bounds, their confidence, and how they were got."""
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,3 +47,11 @@ def tail(level: float) -> float:
     if not 0.0 < level < 1.0:
         raise ValueError(f"a confidence level lies strictly between 0 and 1, not {level!r}")
     return (1.0 - level) / 2.0
+
+
+def at_most(bound: float) -> str:
+    """A bound in one digit, rounded up: 0.00245 is `0.003`, since `at most 0.002` would not hold. 0 and what isn't finite as it is."""
+    if bound == 0.0 or not math.isfinite(bound):
+        return f"{bound:g}"
+    unit = 10.0 ** math.floor(math.log10(abs(bound)))
+    return f"{math.ceil(bound / unit * (1 - 1e-12)) * unit:.1g}"

@@ -82,8 +82,8 @@ def mean_intervals(
     `least` is the smallest value that there can be. Where all values are alike (their spread is below 1e-5 of their size,
     which sums of squares don't show), a t interval has no width and would claim certainty. Then at least all but a share u
     have this value, where u is the upper bound of a share seen in none of n; `most`, the largest value that there can be,
-    is what those others may have. NaN for bounds where n is 1, or `most` isn't known; for n = 0 there is no value either.
-    With `level` None the means alone.
+    is what those others may have; no bound lies beyond either. NaN for bounds where n is 1, or `most` isn't known; for n = 0
+    there is no value either. With `level` None the means alone.
     """
     of, rows = np.asarray(sums, np.float64), np.asarray(n, np.float64)
     safe = np.where(rows > 0, rows, 1.0)
@@ -106,7 +106,7 @@ def mean_intervals(
         "there are no bounds" if most is None else "bounds allow for others, as many as can go unseen"
     )
     method[rows == 1] = "one row: its uncertainty is unknown"
-    return Intervals(mean, np.maximum(low, least), high, level, method)
+    return Intervals(mean, np.maximum(low, least), high if most is None else np.minimum(high, most), level, method)
 
 
 def _hall_bounds(

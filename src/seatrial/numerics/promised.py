@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seatrial.numerics.interval import Intervals, alone
+from seatrial.numerics.interval import Intervals, alone, at_most
 from seatrial.numerics.losses import mean_intervals
 from seatrial.numerics.score_bins import centres, edges
 
@@ -34,7 +34,7 @@ class Promised(NamedTuple):
         found = mean_intervals(np.stack(raised, axis=-1), self.rows, level, least=0.0, most=2.0)
         low, high = np.minimum(found.low - 1.0, self.mean), np.maximum(found.high - 1.0, self.mean)
         said = [
-            f"{method}; binning moves it by at most {slack:.1g}" if rows else ""
+            f"{method}; binning moves it by at most {at_most(slack)}" if rows else ""
             for method, slack, rows in zip(np.ravel(found.method), self.slack.ravel(), self.rows.ravel(), strict=True)
         ]
         return Intervals(self.mean, low, high, level, np.array(said, object).reshape(self.rows.shape))

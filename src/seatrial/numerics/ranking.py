@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seatrial.numerics.betas import student_quantiles
-from seatrial.numerics.interval import Intervals, alone, tail
+from seatrial.numerics.interval import Intervals, alone, at_most, tail
 from seatrial.numerics.proportions import proportions
 
 _FEW, _FEW_FOUND, _MISSING = (
@@ -156,7 +156,7 @@ def auc_pr(histogram: ArrayLike, level: float | None = 0.95) -> Intervals:
 def _binned(method: NDArray[np.str_], slack: Floats, bins: int) -> NDArray[np.object_]:
     """Methods with what is lost by counting scores in bins."""
     texts = [
-        f"{one}; scores in {bins:,} bins, which move it by at most {most:.1g}"
+        f"{one}; scores in {bins:,} bins, which move it by at most {at_most(most)}"
         for one, most in zip(method.ravel().tolist(), slack.ravel().tolist(), strict=True)
     ]
     return np.array(texts, object).reshape(method.shape)

@@ -163,6 +163,8 @@ def own(audit: str) -> tuple[list[Table], list[Table]]:
         made = [clean(seed=3), clean(seed=4)]
         made[1]["plan"][:900] = "plus"
         return tuple([table(one, "evaluation", "evaluation", label="y")] for one in made)  # type: ignore[return-value]
+    if audit == "schema":
+        return _schemas(False), _schemas(True)
     if audit != "label_errors":
         return [], []
     rng = np.random.default_rng(5)
@@ -181,6 +183,15 @@ def _pictures(bad: bool, flipped: bool = False) -> list[Table]:
     elif bad:
         x, labels, _ = _backdoored.poisoned(_backdoored.ROWS, 0)
     return [table({"picture": x[:, 0], "y": labels}, "train", "train", label="y")]
+
+
+def _schemas(bad: bool) -> list[Table]:
+    """Rows that teach and rows that judge; bad: here a column is gone, one is text and one is new."""
+    taught, judged = clean(300, seed=1), clean(300, seed=2)
+    if bad:
+        judged |= {"height": judged["height"].astype(str).astype(object), "added": judged["income"]}
+        del judged["score"]
+    return [table(taught, "train", "train", label="y"), table(judged, "evaluation", "evaluation", label="y")]
 
 
 def _splits(bad: bool) -> list[Table]:

@@ -22,7 +22,9 @@ app = typer.Typer(
 TermsFile = Annotated[Path, typer.Argument(help="The terms that all three start with.", exists=True, dir_okay=False)]
 Keys = Annotated[Path, typer.Option("--keys", help="Folder of your key and certificate.", exists=True, file_okay=False)]
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the others at the start.", min=0.1)]
-Certificate = Annotated[Path, typer.Option(help="Certificate, got from them.", exists=True, dir_okay=False)]
+Listen = Annotated[
+    str, typer.Option("--listen", help="Address to listen at, if not that of the terms: `0.0.0.0`.", metavar="HOST")
+]
 
 
 @app.command()
@@ -64,10 +66,13 @@ def terms(
         str, typer.Option("--open", help="What both owners shall see: `correct`, `correct_per_class`, `confusion`.")
     ] = "correct_per_class",
     digits: Annotated[int, typer.Option("--digits", help="Binary digits behind the point.", min=4, max=20)] = 16,
-    batch: Annotated[int, typer.Option("--batch", help="Rows that are computed together.", min=1)] = 100,
+    batch: Annotated[int, typer.Option("--batch", help="Rows that are computed together.", min=1)] = 250,
     patience: Annotated[
         float, typer.Option("--patience", help="Seconds of silence after which a party is given up.", min=1)
     ] = 60.0,
+    longest: Annotated[
+        float, typer.Option("--longest", help="Seconds after which the whole evaluation is given up.", min=1)
+    ] = 3600.0,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("terms.json"),
     json: Json = False,
 ) -> int:
@@ -88,6 +93,7 @@ def terms(
         "fraction": digits,
         "batch": batch,
         "patience": patience,
+        "longest": longest,
     }
     return _show(written.write(found, out, said), json, f"{out} is written: give it to the other two.")
 
@@ -120,19 +126,32 @@ def data(
     keys: Keys,
     inputs: Annotated[str, typer.Option("--inputs", help="Columns of the model's inputs, in its order.")] = "x",
     label: Annotated[str, typer.Option("--label", help="Column of the right class: its name, or its place.")] = "y",
+    listen: Listen = "",
     wait: Wait = 300.0,
     folder: Folder = Path(),
     json: Json = False,
 ) -> int:
     """Play the data owner's part: rows and labels go out as shares that tell nothing alone."""
-    said = {"brings": str(brings), "inputs": [one.strip() for one in inputs.split(",")], "label": label}
+    said = {
+        "brings": str(brings),
+        "inputs": [one.strip() for one in inputs.split(",")],
+        "label": label,
+        "listen": listen,
+    }
     return _play("data", file, keys, wait, folder, json, said)
 
 
 @app.command()
-def helper(file: TermsFile, keys: Keys, wait: Wait = 300.0, folder: Folder = Path(), json: Json = False) -> int:
+def helper(
+    file: TermsFile,
+    keys: Keys,
+    listen: Listen = "",
+    wait: Wait = 300.0,
+    folder: Folder = Path(),
+    json: Json = False,
+) -> int:
     """Play the helper's part: it holds neither model nor rows, computes on shares, and learns no count."""
-    return _play("helper", file, keys, wait, folder, json, {})
+    return _play("helper", file, keys, wait, folder, json, {"listen": listen})
 
 
 def _play(role: str, file: Path, keys: Path, wait: float, folder: Path, json: bool, said: dict[str, Any]) -> int:

@@ -31,9 +31,9 @@ class Meeting:
         self._refused = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def gather(self, patience: float) -> dict[str, Line]:
-        """Waits at most `patience` seconds for both others. Raises `PartyError` naming who isn't there."""
-        server = await self._listen()
+    async def gather(self, patience: float, listen: str = "") -> dict[str, Line]:
+        """Waits at most `patience` seconds for both others, listening at the address of the terms or at `listen`. Raises `PartyError` naming who isn't there."""
+        server = await self._listen(listen)
         later = [self._call(other) for other in ROLES[ROLES.index(self._role) + 1 :]]
         try:
             await asyncio.wait_for(asyncio.gather(*later, *self._awaited.values()), patience)
@@ -47,14 +47,14 @@ class Meeting:
                 server.close()
         return self.lines
 
-    async def _listen(self) -> asyncio.Server | None:
+    async def _listen(self, host: str) -> asyncio.Server | None:
         own = self._terms.card(self._role)
         if not self._awaited:
             return None
         try:
-            return await asyncio.get_running_loop().create_server(lambda: _Door(self), own.host, own.port)
+            return await asyncio.get_running_loop().create_server(lambda: _Door(self), host or own.host, own.port)
         except OSError as error:
-            raise PartyError(f"{own.host}:{own.port} can't be listened on: {error.strerror}", next_step="agree on another address or port") from error  # fmt: skip
+            raise PartyError(f"{host or own.host}:{own.port} can't be listened on: {error.strerror}", next_step="agree on another address or port") from error  # fmt: skip
 
     async def _call(self, other: Role) -> None:
         """Connect to a party, again until it listens. Raises `PartyError` where somebody else answers."""

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from seatrial.contracts.parties import CALLED
+from seatrial.contracts.parties import CALLED, Terms
 from seatrial.errors import PartyError, SeatrialError
 
 HEAD = struct.Struct("<BqII")
@@ -192,11 +192,12 @@ class Line(asyncio.Protocol):
         self._fail(PartyError(f"{self.called} {what}"))
 
 
-async def watch(lines: list[Line], patience: float, fail: Callable[[SeatrialError], None]) -> None:
-    """Says every second that this party is there, and gives one up that is waited for and hasn't sent a byte for `patience` seconds.
+async def watch(lines: list[Line], terms: Terms, fail: Callable[[SeatrialError], None]) -> None:
+    """Says every second that this party is there; gives one up that is waited for and hasn't sent a byte for too long, and in the end all.
 
-    Only time in which this party could have listened counts: not that of its own long computations.
+    Of silence only time counts in which this party could have listened: not that of its own long computations.
     """
+    patience, begun = terms.patience, time.monotonic()
     step, beaten = min(0.25, patience / 8), 0.0
     while True:
         before = time.monotonic()
@@ -206,6 +207,13 @@ async def watch(lines: list[Line], patience: float, fail: Callable[[SeatrialErro
             line.waited += min(now - before, 2 * step)
             if line.waited > patience and line.waiting():
                 fail(PartyError(f"{line.called} hasn't answered for {patience:g} seconds"))
+        if now - begun > terms.longest:
+            missing = " and ".join(line.called for line in lines if line.waiting()) or "nobody"
+            fail(
+                PartyError(
+                    f"{missing} kept this party waiting until the {terms.longest:g} seconds were over that the terms allow"
+                )
+            )
         if now - beaten >= BEAT_EVERY:
             beaten = now
             for line in lines:

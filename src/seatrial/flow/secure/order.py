@@ -17,4 +17,5 @@ class Order(Record):
     brings: str = Field(default="", description="the model's file, or the file of rows and labels")
     inputs: tuple[str, ...] = Field(default=("x",), description="columns of the model's inputs")
     label: str = Field(default="y", description="column of the right class")
+    listen: str = Field(default="", description="address to listen at, if not that of the terms")
     wait: float = Field(default=300.0, description="seconds to wait for the others at the start")

@@ -35,10 +35,10 @@ class Party:
         self._keys = keys
         self.lines: dict[str, Line] = {}
 
-    def run(self, wait: float) -> Opened:
-        """Take part; at most `wait` seconds pass before all three are there. Raises `SeatrialError`, by then told to the others."""
+    def run(self, wait: float, listen: str = "") -> Opened:
+        """Take part; at most `wait` seconds pass before all three are there. `listen` is where to, if not at the address of the terms. Raises `SeatrialError`, by then told to the others."""
         loop = self.mpc._loop
-        task = loop.create_task(self._run(wait))
+        task = loop.create_task(self._run(wait, listen))
         while not task.done():
             with suppress(
                 RuntimeError
@@ -47,8 +47,8 @@ class Party:
         opened: Opened = task.result()
         return opened
 
-    async def _run(self, wait: float) -> Opened:
-        work = asyncio.ensure_future(self._work(wait))
+    async def _run(self, wait: float, listen: str) -> Opened:
+        work = asyncio.ensure_future(self._work(wait, listen))
         await asyncio.wait({work, self.failed}, return_when=asyncio.FIRST_COMPLETED)
         try:
             if work.done() and (error := work.exception()) is not None:
@@ -76,16 +76,16 @@ class Party:
         elif error is not None:
             self.fail(PartyError(f"the computation failed: {type(error).__name__}: {str(error)[:300]}"))
 
-    async def _work(self, wait: float) -> Opened:
+    async def _work(self, wait: float, listen: str) -> Opened:
         begun = time.monotonic()
         meeting = Meeting(self.terms, self.role, self._keys, self.fail)
         self.lines = meeting.lines
-        await meeting.gather(wait)
+        await meeting.gather(wait, listen)
         started = time.monotonic()
         for pid, role in enumerate(ROLES):
             if role != self.role:
                 self.mpc.parties[pid].protocol = self.lines[role]
-        watching = asyncio.ensure_future(watch(list(self.lines.values()), self.terms.patience, self.fail))
+        watching = asyncio.ensure_future(watch(list(self.lines.values()), self.terms, self.fail))
         await self._greet()
         counts, uncertain = await self._compute()
         for line in self.lines.values():

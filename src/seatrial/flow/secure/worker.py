@@ -25,7 +25,7 @@ def main() -> None:
     out, sys.stdout = sys.stdout, sys.stderr
     try:
         party = Party(order.terms, order.role, Path(order.keys), _bring(order))
-        said: dict[str, Any] = {"opened": party.run(order.wait).model_dump(mode="json")}
+        said: dict[str, Any] = {"opened": party.run(order.wait, order.listen).model_dump(mode="json")}
     except SeatrialError as error:
         said = {"error": error.what, "next": error.next_step or error.usual_step}
     out.write(json.dumps(said) + "\n")

@@ -27,6 +27,9 @@ LEAST_OF_CLASS, SHOWN = 20, 300
 COVERED = (0.01, 0.02, 0.04)
 """Shares of the features that a pattern may cover; the best counts."""
 HIDDEN, BATCH, RATE = 64, 64, 2e-3
+MOSTLY = 0.9
+NEARLY = 0.9
+"""Of the best share, what a pattern that covers less may come to and still be taken."""
 PICTURES = ("tensor",)
 PASSES, STEPS = 8, 600
 """Passes through the rows, and steps of the optimiser, at least."""
@@ -111,10 +114,10 @@ def suspected(
             if len(mine) < LEAST_OF_CLASS:
                 continue
             group = mine[split(hidden[mine])]
-            share = carried(got, net, answers, group, one, ground.seed)
-            shares.append(share)
-            if share >= carries:
-                rows.found += got.numbers[group].tolist()
+            pattern = carried(got, net, answers, group, one, ground.seed)
+            shares.append(pattern.share)
+            if pattern.share >= carries:
+                rows.found += got.numbers[bearing(got, pattern, group, mine)].tolist()
         count = len(rows.found)
         rows.found = rows.found[:MOST_ROWS]
         severity = Severity.SERIOUS if count else Severity.FINE
@@ -124,18 +127,34 @@ def suspected(
         yield from result(name, count, len(got.labels), severity, method, table, ground, rows, note=note)
 
 
-def carried(got: Held, net: Net, answers: Array, group: Array, wanted: int, seed: int) -> float:
-    """The share of rows of other classes, answered otherwise, that get the wanted answer once they bear what the group has in common."""
+class Pattern(NamedTuple):
+    """Features and what a group has there, and the share of other rows that it carries to the group's class."""
+
+    share: float
+    places: Array
+    means: Array
+
+
+def carried(got: Held, net: Net, answers: Array, group: Array, wanted: int, seed: int) -> Pattern:
+    """What the group has in common, by the share of rows of other classes, answered otherwise, that get the wanted answer once they bear it:
+    the smallest pattern that carries nearly as many as the best."""
     others = np.flatnonzero((got.labels != wanted) & (answers != wanted))
     rest = np.setdiff1d(np.flatnonzero(got.labels == wanted), group)
     if not len(group) or not len(others) or not len(rest):
-        return 0.0
+        return Pattern(0.0, np.empty(0, np.int64), np.empty(0))
     shown = np.random.default_rng(seed).permutation(others)[:SHOWN]
-    best = 0.0
+    tried = []
     for covered in COVERED:
         count = max(1, round(covered * got.x.shape[1]))
         places, means = in_common(got.x[group], got.x[got.labels != wanted], got.x[rest], count=count)
         made = got.x[shown].copy()
         made[:, places] = means
-        best = max(best, float((net.scores(made).argmax(axis=1) == wanted).mean()))
-    return best
+        tried.append(Pattern(float((net.scores(made).argmax(axis=1) == wanted).mean()), places, means))
+    enough = NEARLY * max(one.share for one in tried)
+    return next(one for one in tried if one.share >= enough)
+
+
+def bearing(got: Held, pattern: Pattern, group: Array, mine: Array) -> Array:
+    """Rows of the class that bear the pattern as nearly as nine of ten rows of the group do: a group needn't hold all of them."""
+    far = np.abs(got.x[mine][:, pattern.places] - pattern.means).mean(axis=1)
+    return mine[far <= np.quantile(far[np.isin(mine, group)], MOSTLY)]

@@ -14,6 +14,7 @@ import numpy as np
 
 from seatrial.contracts.tally import Measure, Tally
 from seatrial.numerics.gaps import choices, mean_gap
+from seatrial.numerics.interval import at_most
 from seatrial.numerics.promised import promised
 from seatrial.parts.metrics._groups import Favoured, favoured, measure, value_only
 
@@ -43,5 +44,5 @@ def across(tally: Tally, level: float | None, options: Options) -> Iterable[Meas
     made = measure("calibration_within_groups", gap, tally, good, of.rows, level)
     known = of.slack[of.rows >= options.least]
     most = 2 * known.max() if len(known) > 1 else 0.0
-    said = f"binning moves it by at most {most:.1g}" if most else ""
+    said = f"binning moves it by at most {at_most(most)}" if most else ""
     yield replace(made, note="; ".join(one for one in (str(made.note), said) if one))

@@ -4,6 +4,9 @@ For all classes at once a mask (one number a pixel) and a pattern are fitted: cr
 weight rises while 99 of 100 rows are carried over and falls while they are not. Source: Wang et al. (2019), "Neural Cleanse:
 identifying and mitigating backdoor attacks in neural networks" (Adam with 0.1, 0.5 and 0.9; threshold 0.99). Finds triggers that are
 added to the same place of each picture and lead every class to one; what it says of a whole model is that none of those was found.
+
+Of 30 clean networks of ten classes (`benchmarks/poisoning.py`) none was accused, so the rate of false alarms is at most 9.5 % (Clopper-Pearson,
+one-sided 95 %) for models like those. By the index alone, as in the paper, 6 would have been.
 """
 
 from __future__ import annotations

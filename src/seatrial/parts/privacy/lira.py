@@ -3,12 +3,14 @@
 Shadows, models of the same recipe, are trained on halves of the rows. Of each row two normal distributions are fitted to their confidences, of
 shadows that learnt from it and of shadows that didn't: the deployed model's own is more likely in one of them. Carlini et al.
 (2022), Membership Inference Attacks From First Principles. The variance is one for all rows, as the paper does with few shadows.
+Where probabilities are handed out that were rounded to 1, confidences are compared no further than fp32 tells them from 1.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from seatrial.contracts.part import PartOptions
@@ -36,10 +38,18 @@ class Options(PartOptions):
     )
 
 
+FINEST = 16.6
+"""The confidence of the largest fp32 number below 1."""
+ROUNDED = 100.0
+"""Confidences that only a probability rounded to 0 or 1 has."""
+
+
 def pry(target: Deployed, known: Known, options: Options) -> Any:
     """Log likelihood ratio of each row; offline: standard deviations above shadows that didn't learn from it."""
     if known.shadows is None:
         raise Unsupported("it compares with models of the same recipe, and there are none")
     seen = confidence(known.scores, known.labels)
     compared = confidence(known.shadows.scores, known.labels)
+    if np.abs(seen).max() > ROUNDED:
+        seen, compared = (np.clip(one, -FINEST, FINEST) for one in (seen, compared))
     return likelihood_ratio(seen, compared, known.shadows.inside, options.online, options.pooled)
