@@ -91,7 +91,7 @@ from pathlib import Path
 from seatrial.contracts.audit import Auditing
 from seatrial.flow.audit_alone import audit_files
 files, label, models, into = json.loads(sys.argv[1])
-made = audit_files({role: Path(one) for role, one in files.items()}, {"label": label}, Auditing(models=models), Path(into))
+made = audit_files({role: Path(one) for role, one in files.items()}, {"label": label}, Auditing(models=models), Path(into), fresh=True)
 used = resource.getrusage(resource.RUSAGE_SELF)
 peak = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 found = {one.key: one.value for one in made.findings}

@@ -20,7 +20,7 @@ from seatrial import catalog
 from seatrial.contracts.part import GAPS, KINDS, PartInfo
 
 HOME = Path(seatrial.__file__).parent
-FRAMEWORKS = {"polars", "torch", "onnxruntime", "onnx", "openvino", "jax", "ray", "sklearn", "pandas", "scipy"}
+FRAMEWORKS = {"polars", "torch", "onnxruntime", "onnx", "openvino", "jax", "ray", "sklearn", "pandas", "scipy", "mpyc"}
 ROOMS = ("errors", "contracts", "numerics", "parts", "catalog", "flow", "live", "apps", "testing", "door")
 """From the ground up: a room imports itself and what stands before it. `testing` is for those who write parts."""
 
@@ -137,6 +137,8 @@ DEFAULTS = {
     "seatrial.contracts.candidate",
     "seatrial.contracts.training",
     "seatrial.contracts.securing",
+    "seatrial.contracts.confiding",
+    "seatrial.contracts.poisoning",
 }
 """Where defaults of the study file stand: they are what a user would have written."""
 TABLES = {
@@ -144,6 +146,7 @@ TABLES = {
     "seatrial.contracts.terms_of_data",
     "seatrial.contracts.terms_of_quality",
     "seatrial.contracts.terms_of_trust",
+    "seatrial.contracts.terms_of_privacy",
     "seatrial.contracts.terms_of_security",
     "seatrial.contracts.part",
 }

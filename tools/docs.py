@@ -72,13 +72,18 @@ def cli() -> str:
     for panel, commands in main.COMMANDS.items():
         sections.append(f"## {panel}\n")
         sections += [_command(group.commands[command.__name__]) for command in commands]
+    for panel, apps in main.GROUPS.items():
+        sections.append(f"## {panel}\n")
+        for within in (group.commands[app.info.name] for app in apps):
+            sections.append(f"{within.help}\n")
+            sections += [_command(command, f"{within.name} ") for command in within.commands.values()]
     return "\n".join(sections)
 
 
-def _command(command: Any) -> str:
+def _command(command: Any, within: str = "") -> str:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     usage = " ".join(_placeholder(param) for param in arguments)
-    lines = [f"### seatrial {command.name} {usage}".rstrip() + "\n", f"{inspect.cleandoc(command.help)}\n"]
+    lines = [f"### seatrial {within}{command.name} {usage}".rstrip() + "\n", f"{inspect.cleandoc(command.help)}\n"]
     rows = [(f"`{_placeholder(param).strip('[]')}`", param.help or "", _default(param)) for param in arguments]
     if rows:
         lines.append(_table(("argument", "meaning", "default"), rows))

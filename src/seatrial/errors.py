@@ -9,6 +9,7 @@ SeatrialError              what is wrong, where, and the next step
 ├── ModelError             a model file that can't or mustn't be used
 ├── DataError              rows that can't be read or don't fit the model
 ├── StoreError             the folder where findings are kept
+├── PartyError             a secure evaluation ended before its end, and through whom
 └── WorkerError            the other end of the pipe
     ├── WorkerCrashed      it ended without an answer (a signal, an exit code)
     ├── WorkerHung         no answer within the order's time limit
@@ -81,6 +82,12 @@ class StoreError(SeatrialError):
     """The store can't be opened, read or written."""
 
     usual_step = "check the disk's space and the folder's rights; `seatrial runs` lists what is kept"
+
+
+class PartyError(SeatrialError):
+    """A secure evaluation ended before its end, and through whom."""
+
+    usual_step = "ask the party that is named; when all three are ready, start all three again"
 
 
 class WorkerError(SeatrialError):

@@ -63,3 +63,18 @@ def test_a_record_says_where_and_how_each_was_made() -> None:
         if "failed" in one or one["outcome"] == "reference":
             continue
         assert {"speedup", "accuracy.drop", "seed", "made_s", "rows_hash"} <= one.keys(), way
+
+
+def test_students_that_are_recorded_anew_replace_those_before_and_say_when() -> None:
+    import optimise
+
+    known = {
+        "onnxruntime fp32": {"outcome": "reference"},
+        "onnxruntime distilled(epochs=8) fp32": {"speedup": [2, 1, 3]},
+    }
+    table = {
+        "onnxruntime fp32": {"outcome": "reference"},
+        "onnxruntime distilled(epochs=5) fp32": {"speedup": [3, 2, 4]},
+    }
+    optimise._among(known, table, {"date": "2026-11-30"})
+    assert known == {"onnxruntime fp32": {"outcome": "reference"}, "onnxruntime distilled(epochs=5) fp32": {"speedup": [3, 2, 4], "date": "2026-11-30"}}  # fmt: skip

@@ -11,7 +11,8 @@ import pytest
 from seatrial.contracts.audit import Auditing, Chunk, Table
 from seatrial.contracts.finding import Finding
 from seatrial.errors import DataError
-from seatrial.flow.audit import _Rows, audit
+from seatrial.flow.audit import audit
+from seatrial.flow.audit_rows import RowFiles
 from seatrial.testing import _faulty
 from seatrial.testing.audits import table
 
@@ -57,7 +58,7 @@ def test_a_table_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> Non
 
 def test_rows_to_look_at_keep_their_order_and_stand_once(tmp_path: Path) -> None:
     one = table({"a": np.arange(300)}, "train", "train", 100)
-    _Rows(tmp_path / "rows", tmp_path)("queue", one, iter([30, 2, 17, 2]))
+    RowFiles(tmp_path / "rows", tmp_path)("queue", one, iter([30, 2, 17, 2]))
     lines = (tmp_path / "rows" / "queue-train.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["row", "30", "2", "17"]
 

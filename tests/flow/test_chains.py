@@ -39,6 +39,8 @@ def test_formats_go_from_link_to_link() -> None:
     assert chains.formats(parts("distilled", "int8_static"), "torch", torch) == "torch doesn't take onnx"
     assert "doesn't take torch" in chains.formats(parts("int8_static", "distilled"), "torch", onnx)
     assert "nothing can follow" in chains.formats(parts("recalibrated", "pruned"), "onnx", onnx)
+    assert "can follow" in chains.formats(parts("preprocessing", "pruned"), "onnx", onnx)
+    assert chains.formats(parts("pruned", "preprocessing", "recalibrated"), "onnx", onnx) == ("onnx",) * 3
 
 
 def test_a_chain_is_made_link_by_link_and_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

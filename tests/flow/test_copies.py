@@ -57,6 +57,25 @@ def test_two_side_by_side_answer_twice_as_many_rows_with_twice_the_memory(tmp_pa
     assert found[two, "accuracy", ""].value == found[one, "accuracy", ""].value
 
 
+SERVED = "loads: [{server: {rate: 40, seconds: 0.3, queries: 12}}], rounds: 2, meters: [latency, real_time, network]"
+
+
+@TWO
+def test_arrivals_are_shared_and_a_rate_that_is_too_much_for_one_is_not_for_two(tmp_path):
+    """One instance of 35 ms bears 28 queries a second, two bear 57."""
+    made = study(tmp_path, {"sleeps": "time.sleep(0.035)"}, "{runtime: ./sleeps.py, instances: [1, 2]}", SERVED)
+    found = {
+        (one.candidate[-2:], one.what): one
+        for one in flow.run(made, quick=True).findings
+        if one.candidate and "sleeps" in one.candidate
+    }
+    assert "the queue outgrew the time" in found["b1", "latency.p50"].note
+    assert "the queue outgrew the time" not in found["i2", "latency.p50"].note
+    assert 0.035 <= found["i2", "latency.p50"].value < found["b1", "latency.p50"].value
+    assert found["i2", "latency.p50"].n == found["b1", "latency.p50"].n, "each query counts once"
+    assert found["i2", "network.time"].state is State.UNSUPPORTED
+
+
 @TWO
 def test_when_one_of_them_dies_it_is_a_finding_and_none_is_left(tmp_path):
     before = {one.pid for one in psutil.Process().children(recursive=True)}
@@ -74,8 +93,7 @@ def test_when_one_of_them_dies_it_is_a_finding_and_none_is_left(tmp_path):
     ("grid", "measure", "words"),
     [
         ("{runtime: onnxruntime, instances: 1000}", "loads: [offline], rounds: 2, meters: [throughput]", "this machine has"),
-        ("{runtime: onnxruntime, instances: 2}", "loads: [{server: {rate: 5}}], rounds: 2, meters: [latency]", "the load `server` drives one instance"),
-        ("{runtime: onnxruntime, instances: 2}", "loads: [offline], rounds: 2, meters: [energy]", "the meter `energy` reads one instance"),
+        ("{runtime: onnxruntime, instances: 2}", "loads: [offline], rounds: 2, meters: [validity]", "the meter `validity` reads one instance"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_measured_side_by_side_is_refused_with_the_reason(tmp_path, grid, measure, words):
@@ -193,6 +211,16 @@ def test_readings_together():
         ]
     )
     assert start["load"] == 3
+    blocks = [{"joules": 5.0, "seconds": 1.0, "rest": 2.0, "queries": 10, "rows": 20, "shared": False}, {"joules": 6.0, "seconds": 1.2, "rest": 2.0, "queries": 12, "rows": 24, "shared": False}]  # fmt: skip
+    whole = of("energy").together(blocks)
+    assert (whole["joules"], whole["queries"], whole["rows"]) == (6.0, 22, 44), "the counters are the machine's"
+    assert of("energy").together([one | {"shared": True} for one in blocks])["queries"] == 12
+    assert of("energy").together([blocks[0], {"why": "no counter"}]) == {"why": "no counter"}
+    wire = [{"query": 2.0, "network": 1.0, "way": "header"}, {"query": 4.0, "network": 1.0, "way": "round trip"}]
+    assert of("network").together(wire) == {"query": 3.0, "network": 1.0, "way": "round trip"}
+    assert of("network").together([wire[0], {}]) == {}
+    assert of("device_memory").together([{"bytes": 3, "by": "torch"}, {"bytes": 4, "by": "torch"}])["bytes"] == 7
+    assert of("device_memory").together([{"bytes": 3, "by": "torch"}, {"why": "none"}]) == {"why": "none"}
     assert of("memory").together([{"peak": 2, "now": 1, "process": 7}, {"peak": 3, "now": 1, "process": 8}]) == {
         "peak": 5,
         "now": 2,

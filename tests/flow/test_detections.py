@@ -121,3 +121,61 @@ def test_the_verdict_tells_them_apart(detections: Dossier) -> None:
     named = {one.label: outcomes.get(one.id) for one in detections.candidates}
     assert next(outcome for label, outcome in named.items() if "shifted" in label) is Outcome.FAIL
     assert next(outcome for label, outcome in named.items() if "bf16" in label) is Outcome.PASS
+
+
+CLEANED = """\
+schema: 1
+name: detections in doubt
+models:
+  approved:
+    forms: {onnx: {path: approved.onnx}}
+    task: detection
+    inputs: {x: {columns: x}}
+    outputs:
+      boxes: {means: boxes, boxes: {format: cxcywh, share_of: [320, 320], labels: xywh}}
+      scores: {means: scores, threshold: 0.05, classes: [cat, dog]}
+data: {evaluation: {from: {npz: {path: rows.npz}}, label: boxes, roles: confirm}}
+candidates: [{runtime: onnxruntime, batch: 10}]
+reference: {runtime: onnxruntime, batch: 10, eligible: true}
+measure: {loads: [], meters: [], rounds: 1, metrics: [map]}
+audit: {audits: [duplicates], population: {light: {day: 0.5, night: 0.5}}}
+require: [{at_least: {what: map, at: {overlap: ".50:.95"}, bound: 0.1}}]
+"""
+
+
+def test_average_precision_without_copies_and_like_the_population_is_that_of_such_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    kind = rng.integers(0, 2, (60, MOST))
+    size, middle = rng.uniform(0.1, 0.4, (60, MOST, 2)), rng.uniform(0.3, 0.7, (60, MOST, 2))
+    labels = np.concatenate([(middle - size / 2) * 320, size * 320, kind[..., None]], axis=2).astype(np.float32)
+    seen = np.concatenate([middle, size], axis=2) + rng.normal(scale=0.02, size=(60, MOST, 4))
+    scores = rng.normal(scale=1.5, size=(60, MOST, 2)) + 3 * np.eye(2)[kind]
+    x = np.concatenate([seen, scores], axis=2).reshape(60, -1).astype(np.float32)
+    light = np.array(["day"] * 40 + ["night"] * 20)  # of the population it is half: nights count twice
+
+    def average(name: str, rows: np.ndarray, study: str = CLEANED) -> Dossier:
+        folder = tmp_path / name
+        folder.mkdir()
+        model(folder, "approved", 0.0)
+        np.savez(folder / "rows.npz", x=x[rows], boxes=labels[rows], light=light[rows])
+        (folder / "study.yaml").write_text(study)
+        return flow.run(folder / "study.yaml")
+
+    def of(dossier: Dossier, what: str) -> Finding:
+        (one,) = {one.key: one for one in dossier.findings if one.what == what and one.at.get("overlap") == ".50:.95" and "class" not in one.at and "area" not in one.at}.values()  # fmt: skip
+        return one
+
+    plain = CLEANED.replace("audit: {audits: [duplicates], population: {light: {day: 0.5, night: 0.5}}}\n", "")
+    once, twice = np.arange(60), np.concatenate([np.arange(60), np.arange(40, 60)])
+    copied = average(
+        "copied",
+        np.concatenate([once, np.arange(15)]),
+        CLEANED.replace(", population: {light: {day: 0.5, night: 0.5}}", ""),
+    )
+    clean = average("clean", once)
+    assert of(copied, "cleaned.map").number == pytest.approx(of(clean, "map").number, abs=1e-9)
+    assert of(copied, "map").number != pytest.approx(of(clean, "map").number, abs=1e-4)
+    assert of(copied, "cleaned.map").n == 60
+    alike = of(average("nights twice", twice, plain), "map").number
+    assert of(clean, "reweighted.map").number == pytest.approx(alike, abs=1e-6)
+    assert alike != pytest.approx(of(clean, "map").number, abs=1e-4)

@@ -254,6 +254,23 @@ def test_without_data(tmp_path: Path) -> None:
     assert lines == {number for number, one in enumerate(text.splitlines(), 1) if "FILL IN: " in one}
 
 
+def test_limits_of_the_data_are_kept_in_the_study(tmp_path: Path) -> None:
+    model = linear(tmp_path / "net.onnx", {"X": [4]}, weights(4, 3))
+    flowers().write_parquet(tmp_path / "iris.parquet")
+    data = tmp_path / "iris.parquet"
+    text, _ = draft(model, data, tmp_path, {"group": "16 GiB"})
+    (tmp_path / "study.yaml").write_text(text)
+    (one,) = read(tmp_path / "study.yaml").study.data.values()
+    assert one.source.options == {"path": "iris.parquet", "limits": {"group": "16 GiB"}}
+    with pytest.raises(DataError, match="a block would unpack") as refused:
+        draft(model, data, tmp_path, {"block": "10 B"})
+    assert "limits: {" in refused.value.next_step
+    with pytest.raises(StudyError, match="there is no limit `groop`"):
+        draft(model, data, tmp_path, {"groop": "1 GiB"})
+    with pytest.raises(StudyError, match="no data was named"):
+        draft(model, None, tmp_path, {"group": "1 GiB"})
+
+
 def test_no_label(tmp_path: Path) -> None:
     model = linear(tmp_path / "net.onnx", {"X": [4]}, weights(4, 3))
     flowers().drop("species").write_parquet(tmp_path / "iris.parquet")

@@ -14,7 +14,8 @@ from seatrial.contracts.finding import Finding, Origin
 from seatrial.contracts.selecting import Selecting
 from seatrial.errors import DataError
 from seatrial.flow import study as flow
-from seatrial.flow.features import judge, table
+from seatrial.flow._feature_rows import table
+from seatrial.flow.features import judge
 
 STUDY = """\
 schema: 1
@@ -66,7 +67,15 @@ def test_what_is_worth_something_stays_and_the_choice_is_judged(tmp_path):
     file = make(tmp_path, "{rows: 1600, cost: {b: 2.0, noise: 1.0}}")
     dossier = flow.run(file)
     kept = of(dossier, "feature.kept")
-    assert {name: one.value for name, one in kept.items()} == {"a + a2": True, "b": True, "noise": False, "gap": False}
+    assert {name: one.value for name, one in kept.items()} == {
+        "a + a2": True,
+        "a2": False,
+        "b": True,
+        "noise": False,
+        "gap": False,
+    }
+    assert "`a2` is dropped: `a` says the same" in kept["a + a2"].note
+    assert kept["a2"].note == "`a` says the same, and costs no more"
     assert "loss rises by no more than 0" in kept["noise"].note
     worth = of(dossier, "feature.importance")
     assert 0 < worth["b"].low < worth["b"].value < worth["b"].high < worth["a + a2"].high
@@ -75,9 +84,12 @@ def test_what_is_worth_something_stays_and_the_choice_is_judged(tmp_path):
     assert of(dossier, "feature.stability")["b"].value == 1.0
     assert of(dossier, "feature.cost")["noise"].origin is Origin.DECLARED
     assert of(dossier, "feature.redundancy")["a + a2"].value < 0.2
+    assert of(dossier, "feature.redundancy")["a2"].value > 0.98
     rise = of(dossier, "features.loss.rise")[""]
-    assert rise.value == pytest.approx(0, abs=1e-6)
-    assert "without gap, noise" in rise.note
+    assert rise.low <= 0.005, "what `a2` says is suggested by `a`"
+    assert rise.value < 0.01
+    assert "without a2, gap, noise" in rise.note
+    assert "what the one that it repeats suggests" in rise.note
     assert rise.n == 800
     page = next((tmp_path / ".seatrial" / "runs").glob("*/report.html")).read_text()
     assert "What its features are worth" in page
@@ -120,7 +132,7 @@ def test_numbers_of_one_column_are_features_of_their_own(tmp_path):
     np.savez(tmp_path / "rows.npz", x=np.stack([held[name] for name in NAMES], axis=1), label=held["label"])
     file.write_text(file.read_text().replace("columns: [a, a2, b, noise, gap]", "columns: x"))
     dossier = flow.run(file, only=["*b32"])
-    assert set(of(dossier, "feature.kept")) == {"x[0] + x[1]", "x[2]", "x[3]", "x[4]"}
+    assert set(of(dossier, "feature.kept")) == {"x[0] + x[1]", "x[0]", "x[2]", "x[3]", "x[4]"}
 
 
 def test_a_column_that_the_model_does_not_read_is_refused(tmp_path):
@@ -139,3 +151,44 @@ def test_what_is_worth_something_in_few_resamples_alone_is_dropped_where_the_stu
     assert (sure.label, sure.kept, unsure.label, unsure.kept) == ("a", True, "b", False)
     assert "of resamples of the rows" in unsure.reasons[0]
     assert judge(held, Selecting(repeats=3), own, lent, np.arange(held.half) % 2, 2, 0.95)[1].kept
+
+
+@pytest.mark.parametrize(
+    ("asked", "stays"),
+    [
+        ({}, "b"),
+        ({"cost": {"b": 2.0, "c": 1.0}}, "a"),
+        ({"cost": {"a": 2.0, "b": 2.0}}, "c"),
+        ({"keep": "c"}, "c"),
+        ({"redundant": 1.0}, None),
+    ],
+    ids=["tells", "costs", "cheapest", "wished", "none"],
+)
+def test_of_features_that_say_the_same_one_stays_by_stated_criteria(asked, stays):
+    random = np.random.default_rng(1)
+    b = random.normal(size=400)
+    columns = {"a": b + 0.1 * random.normal(size=400), "b": b, "c": b + 0.1 * random.normal(size=400)}
+    columns["c"][:40] = np.nan
+    held = table(columns, np.arange(400), Selecting())
+    assert [len(group) for group in held.groups] == [3]
+    own, lent = np.zeros(200), [random.normal(1, 0.1, (5, 200))]
+    labels = (held.columns["b"][:200] + random.normal(size=200) > 0).astype(int)
+    (one,) = judge(
+        held, Selecting(correlated=0.7, redundant=asked.pop("redundant", 0.85), **asked), own, lent, labels, 2, 0.95
+    )
+    assert one.kept
+    gone = {spare.feature.column for spare in one.spare}
+    assert gone == ({"a", "b", "c"} - {stays} if stays else set())
+    assert {spare.other.column for spare in one.spare} <= {stays}
+
+
+def test_a_feature_that_repeats_another_says_what_that_suggests_in_its_own_type():
+    a = np.arange(100.0)
+    held = table({"a": a, "twice": (2 * a + 1).astype(np.int16), "z": np.zeros(100)}, np.arange(100), Selecting())
+    twice, other = (
+        next(one for group in held.groups for one in group if one.column == name) for name in ("twice", "a")
+    )
+    told = held.without({twice: other})
+    assert told["twice"].dtype == np.int16
+    assert (told["twice"] == 2 * held.columns["a"][50:] + 1).all()
+    assert (held.without({twice: None})["twice"] == np.rint(np.median(held.columns["twice"][:50]))).all()

@@ -249,6 +249,18 @@ assert not heavy, heavy
     assert done.returncode == 0, done.stderr
 
 
+def test_the_estimate_knows_of_attacks(folder: Path) -> None:
+    def seconds(security: dict[str, Any] | None, inputs: dict[str, Any]) -> float:
+        models = {"net": two_models("paper")["big"] | {"inputs": inputs}}
+        return plan(folder, models=models, measure={"security": security} if security is not None else {}).estimate_s
+
+    numbers, text = {"x": {"columns": "x"}}, {"x": {"columns": "x", "kind": "text"}}
+    few, many = ({"rows": rows, "attacks": ["rays"]} for rows in (20, 2000))
+    assert seconds(None, numbers) < seconds(few, numbers) < seconds(many, numbers)
+    assert seconds(many, text) == seconds(None, text), "that attack changes numbers, and there are none"
+    assert seconds({}, numbers) == seconds({"rows": 200}, numbers)
+
+
 def test_a_search_makes_the_estimate_smaller_the_more_candidates_there_are(folder: Path) -> None:
     wide = [{"runtime": "./scissors.py", "batch": [2**power for power in range(12)]}]
     fixed = {"candidates": wide, "reference": {"batch": 1}}

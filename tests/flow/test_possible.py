@@ -106,6 +106,6 @@ def test_pictures_run_from_black_to_white_whatever_the_scale_is(tmp_path: Path):
     landed = possible.land(possible.clean + 0.1, np.arange(30))
     made = np.moveaxis(possible.inputs(landed, np.arange(30))["x"], 1, -1) * std + mean
     assert np.allclose(made, np.minimum(1, pictures / 255 + 0.1), atol=1e-5)
-    gradient = possible.slope({"x": np.ones_like(ready)})
+    gradient = possible.slope({"x": np.ones_like(ready)}, landed)
     span = 1 / std.reshape(3, 1, 1)
     assert np.allclose(gradient, np.broadcast_to(span, gradient.shape[1:]), rtol=1e-5)

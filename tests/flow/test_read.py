@@ -12,6 +12,7 @@ import pytest
 from seatrial import catalog
 from seatrial.contracts.candidate import PartRef
 from seatrial.errors import StudyError
+from seatrial.flow import _yaml
 from seatrial.flow._references import references
 from seatrial.flow.read import read, schema_json
 
@@ -210,6 +211,49 @@ def test_anchors_and_merges(tmp_path: Path) -> None:
 def test_hostile_files_are_refused(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(StudyError, match=words):
         read(study(tmp_path, text))
+
+
+LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "enough"),
+    [(LAUGHS, "values", 26), ("a: " + "[" * 30 + "]" * 30, "depth", 32), ("a: " + "x" * 3000, "bytes", 3003)],
+)
+def test_limits_of_yaml_can_be_set_and_refuse_what_is_beyond(
+    monkeypatch: pytest.MonkeyPatch, text: str, limit: str, enough: int
+) -> None:
+    monkeypatch.setenv("SEATRIAL_YAML_LIMITS", f"{limit}={enough - 10}")
+    with pytest.raises(StudyError) as caught:
+        _yaml.load(text, "some.yaml")
+    assert f"SEATRIAL_YAML_LIMITS={limit}=" in caught.value.next_step
+    monkeypatch.setenv("SEATRIAL_YAML_LIMITS", f" {limit}={enough} ,")
+    assert _yaml.load(text, "some.yaml").content["a"]
+
+
+def test_a_higher_limit_lets_more_through_than_is_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "a: " + "[" * 150 + "]" * 150
+    with pytest.raises(StudyError, match="more than 60 deep"):
+        _yaml.load(deep, "some.yaml")
+    monkeypatch.setenv("SEATRIAL_YAML_LIMITS", "depth=199")
+    assert _yaml.load(deep, "some.yaml").content["a"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("dept=3", "did you mean `depth`"),
+        ("depth", "SEATRIAL_YAML_LIMITS=values"),
+        ("depth=5000", "depth"),
+        ("bytes=some", "bytes"),
+    ],
+)
+def test_limits_of_yaml_that_are_none_are_told(monkeypatch: pytest.MonkeyPatch, given: str, words: str) -> None:
+    monkeypatch.setenv("SEATRIAL_YAML_LIMITS", given)
+    with pytest.raises(StudyError) as caught:
+        _yaml.load("a: 1", "some.yaml")
+    assert words in str(caught.value) + caught.value.next_step
+    assert "environment" in caught.value.where
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

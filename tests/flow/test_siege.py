@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,13 +21,14 @@ from seatrial.contracts.finding import Finding, State
 from seatrial.contracts.securing import Leave, Security
 from seatrial.contracts.verdict import Outcome
 from seatrial.flow import assault
-from seatrial.flow.besieged import Siege, Step
+from seatrial.flow.besieged import Siege
 from seatrial.flow.doubts import doubts
 from seatrial.flow.siege import refused
+from seatrial.flow.steps import Step
 from seatrial.flow.target import Given, Watched
 from seatrial.testing.attacks import Linear
 
-SECURITY = "security: {linf: [0.02, 0.1], rows: 100, attacks: [fgsm, {pgd: {steps: 10, restarts: 1}}, transferred, {square: {queries: 60}}, {rays: {queries: 80}}]}"  # fmt: skip
+SECURITY = "security: {linf: [0.02, 0.1], rows: 100, examples: 1, attacks: [fgsm, {pgd: {steps: 10, restarts: 1}}, transferred, {square: {queries: 60}}, {rays: {queries: 80}}]}"  # fmt: skip
 
 
 def told(dossier: Dossier, what: str, **at: Any) -> dict[str, Finding]:
@@ -104,12 +106,29 @@ def test_requirements_read_it_and_nothing_is_attacked_twice(sieged):
     assert {one.key: one.value for one in again.findings if one.what.startswith("attack")} == {one.key: one.value for one in dossier.findings if one.what.startswith("attack")}  # fmt: skip
 
 
+def test_what_fooled_it_is_told_in_the_units_of_the_table(sieged):
+    """Every column moved as far as it may, by no more than the distance that is stated."""
+    file, dossier = sieged
+    rows = pl.read_parquet(file.parent / "rows.parquet")
+    shown = [one for one in dossier.findings if one.what == "attack.example"]
+    assert len(shown) == 4
+    for one in shown:
+        moves = str(one.value).split(": ")[0].split("; ")
+        assert {move.split()[0] for move in moves} >= {"a", "b", "c"}
+        far = float(str(one.value).split(" away")[0].split(", ")[-1])
+        for move in moves:
+            name, before, _, after = move.split()
+            span = rows[name].max() - rows[name].min()
+            assert abs(float(after) - float(before)) <= far * span * 1.01 + 2e-3
+
+
 def test_who_knows_less_can_do_less(tmp_path: Path):
     measure = "metrics: [accuracy], security: {linf: 0.05, rows: 30, threat: {knows: classes}, attacks: [fgsm, {square: {queries: 20}}, {rays: {queries: 20}}]}"  # fmt: skip
     dossier = seatrial.run(study(tmp_path, measure))
     names = {one.at["attack"] for one in dossier.findings if one.what == "attack.accuracy"}
     assert names == {"all", "rays(queries=20)"}
     (threat,) = [one for one in dossier.findings if one.what == "attack.threat"]
+    assert "NIST AI 100-2e2025: NISTAML.025 Black-box Evasion" in threat.note
     assert "fgsm" in threat.note
     assert "square" in threat.note
 
@@ -121,8 +140,10 @@ def looked(change: Any = None, lend: Any = None) -> dict[str, Any]:
     """What is seen of a linear model whose answers were changed."""
     model = Linear((12,), "linf")
     target = model.target(catalog.find("attacks", "pgd"), None)
-    answer = (lambda values: change(model, values)) if change else model.scores
-    return assault.looked(target._possible, answer, lend or model.lend, model.labels, Given("linf", None))["seen"]
+    answer = (lambda values, rows: change(model, values)) if change else model.scores
+    return assault.looked(target._possible, (answer, answer), lend or model.lend, model.labels, Given("linf", None))[
+        "seen"
+    ]
 
 
 def test_nothing_is_raised_on_a_plain_model():
@@ -156,7 +177,7 @@ def siege_of(model: Linear, lend: Any, names: tuple[str, ...], budget: float) ->
         target._lend = lend if gives else None
         catalog.load(part).attack(target, target.aim(), catalog.options(part))
         came = target.settle()
-        step = Step(PartRef(name=name), "linf", budget, 1, gives, "")
+        step = Step(PartRef(name=name), "linf", budget, 1, gives)
         made[name, "linf"] = [(step, {"came": came})]
         steps.append(step)
     siege = Siege(np.arange(len(model.labels)), {}, model.labels, {}, tuple(steps), {"linf": (budget,), "l2": ()})
@@ -186,9 +207,9 @@ def test_a_hit_that_does_not_come_again_is_taken_back():
     part = catalog.find("attacks", "fgsm")
     times = [0]
 
-    def fickle(values: Any) -> Any:
+    def fickle(values: Any, rows: Any) -> Any:
         times[0] += 1
-        return model.scores(values) if times[0] <= 3 else np.eye(5)[model.labels[: len(values["x"])]]
+        return model.scores(values) if times[0] <= 3 else np.eye(5)[model.labels[rows]]
 
     target = Watched(model.target(part, 0.2)._possible, fickle, model.lend, model.labels, Given("linf", 0.2))
     catalog.load(part).attack(target, target.aim(), catalog.options(part))
@@ -199,6 +220,62 @@ def test_a_hit_that_does_not_come_again_is_taken_back():
     assert came["hits"] + came["taken_back"] == before
 
 
+def test_what_came_in_one_batch_alone_is_sought_anew():
+    """Answers that lean on the rows beside them: a hit counts when it comes again among others, and the attack goes on until one does."""
+    model = Linear((12,), "linf")
+    part = catalog.find("attacks", "pgd")
+    budget = float(np.quantile(model.far, 0.7))
+
+    def leaning(values: Any, rows: Any) -> Any:
+        return model.scores(values) + 6 * (values["x"].mean() - 0.5) * model.weights.sum(axis=0)
+
+    ground = model.target(part, budget)._possible
+    fooled = {}
+    for fickle in (False, True):
+        target = Watched(ground, leaning, model.lend, model.labels, Given("linf", budget, 1, fickle=fickle, beside=8))
+        for number in range(3 if fickle else 1):
+            catalog.load(part).attack(target, replace(target.aim(), seed=number), catalog.options(part, {"steps": 10}))
+            if target.verified():
+                break
+        came = target.settle()
+        fooled[fickle] = came["hits"]
+        if not fickle:
+            assert came["taken_back"] > 0, "the plant does what it is to do"
+    assert fooled[True] > fooled[False]
+    seen = looked(lambda model, values: leaning(values, None))
+    assert seen["beside"] == 1
+    assert seen["random"] == 0
+    assert looked()["beside"] == 0
+
+
+def test_what_stood_within_a_larger_budget_is_not_tried_again_by_an_attack_that_is_nested():
+    model = Linear((12,), "linf")
+    part = catalog.find("attacks", "pgd")
+    known = np.where(model.far < np.median(model.far), model.far * 1.01, np.inf)
+    small = float(np.quantile(model.far, 0.25))
+    target = Watched(model.target(part, small)._possible, model.scores, model.lend, model.labels, Given("linf", small, known=known, nested=True))  # fmt: skip
+    left = target.left(np.arange(len(known)))
+    assert not left[np.isinf(known)].any()
+    assert not left[known <= small].any()
+    assert left[np.isfinite(known) & (known > small) & target.right].all()
+    open_ = Watched(model.target(part, small)._possible, model.scores, model.lend, model.labels, Given("linf", small, known=known))  # fmt: skip
+    assert open_.left(np.arange(len(known)))[np.isinf(known) & open_.right].all()
+
+
+def test_answers_changed_after_the_model_are_what_is_attacked(tmp_path: Path):
+    """A temperature changes no class, so nothing falls sooner; thresholds by group do, and rows near them fall."""
+    measure = "metrics: [accuracy], groups: [sex], security: {linf: [0.0001, 0.05], rows: 200, attacks: [{pgd: {steps: 5, restarts: 1}}, {square: {queries: 40}}]}"  # fmt: skip
+    dossier = seatrial.run(study(tmp_path, measure, "[as_is, recalibrated, {group_thresholds: {group: sex}}]"))
+    for budget in (0.0001, 0.05):
+        one = told(dossier, "attack.accuracy", attack="all", epsilon=budget)
+        plain = one.pop(dossier.reference().label).value
+        warm, moved = (next(found.value for label, found in one.items() if name in label) for name in ("recalibrated", "group_thresholds"))  # fmt: skip
+        assert warm == plain
+        assert moved != plain
+        assert 0.3 < moved < 0.95
+    assert all(found.value is False for found in told(dossier, "attack.flag", flag="masked_gradient").values())
+
+
 # --- whose leave there is ---------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +284,7 @@ def test_what_answers_over_a_network_is_attacked_with_its_owners_leave_alone():
     served = SimpleNamespace(accepts={"device": ("remote",)})
     local = SimpleNamespace(accepts={"device": ("cpu",)})
     planned = SimpleNamespace(candidate=SimpleNamespace(model="one"), form="http")
-    trial = SimpleNamespace(artefact=SimpleNamespace(after=()), runtime=served, planned=planned)
+    trial = SimpleNamespace(runtime=served, planned=planned)
 
     def voyage(leave: Leave | None) -> Any:
         forms = {"http": {"url": "http://127.0.0.1:9/v2"}}
@@ -233,6 +310,6 @@ def test_no_more_questions_a_second_than_the_leave_allows(monkeypatch: pytest.Mo
         return {"logits": np.zeros((len(values["x"]), 2), np.float32)}
 
     order = SimpleNamespace(settings={"task": "classification", "outputs": {"logits": {"means": "logits"}}}, base=".")
-    answer = assault.answering(order, SimpleNamespace(predict=predict), 2, per_second=4.0)
-    assert answer({"x": np.zeros((9, 3), np.float32)}).shape == (9, 2)
+    answer = assault.answering(order, SimpleNamespace(predict=predict), 2, {"per_second": 4.0})
+    assert answer({"x": np.zeros((9, 3), np.float32)}, np.arange(9)).shape == (9, 2)
     assert np.allclose(np.diff(asked), 0.25)

@@ -11,7 +11,13 @@ from seatrial import catalog
 from seatrial.contracts.attack import SLACK
 from seatrial.testing import attacks
 
-FEW = {"square": {"queries": 300}, "rays": {"queries": 400}, "pgd": {"steps": 20, "restarts": 1}, "fmn": {"steps": 60}}
+FEW = {
+    "square": {"queries": 300},
+    "rays": {"queries": 400},
+    "pgd": {"steps": 20, "restarts": 1},
+    "fmn": {"steps": 60},
+    "hop_skip_jump": {"queries": 500},
+}
 CHEAT = '''
 """A cheat: goes twice as far as it may."""
 import numpy as np
@@ -57,6 +63,31 @@ def test_the_strong_attacks_find_the_exact_distance_of_a_linear_model(norm: str)
     assert inside.sum() > 5
     assert (found >= model.far[inside] - 1e-5).all()
     assert np.median(found / model.far[inside]) < 1.02
+
+
+def test_classes_alone_come_near_the_exact_distance_in_l2():
+    """Never below what algebra gives, and on the median row hardly above, within the questions that it was allowed."""
+    model = attacks.Linear((12,), "l2")
+    part = catalog.find("attacks", "hop_skip_jump")
+    target = model.target(part, None)
+    catalog.load(part).attack(target, target.aim(), catalog.options(part, {"queries": 600}))
+    came = target.settle()
+    ratio = came["smallest"][target.right] / model.far[target.right]
+    assert (ratio >= 1 - 1e-4).all()
+    assert np.median(ratio) < 1.05
+    assert came["queries"] <= 601
+
+
+def test_squares_give_up_what_is_hopeless_and_nothing_else():
+    """The same rows fall within a budget, for fewer questions."""
+    part, came = catalog.find("attacks", "square"), {}
+    model = attacks.Linear((1, 6, 6), "linf")
+    for hopeless in (0.0, 2.0):
+        target = model.target(part, float(np.quantile(model.far, 0.4)))
+        catalog.load(part).attack(target, target.aim(), catalog.options(part, {"queries": 400, "hopeless": hopeless}))
+        came[hopeless] = target.settle()
+    assert came[2.0]["hits"] >= came[0.0]["hits"] - 1
+    assert came[2.0]["queries"] < 0.8 * came[0.0]["queries"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from seatrial import catalog
+from seatrial.contracts.audit import Ground
 from seatrial.contracts.finding import Finding
 from seatrial.numerics.near import minhash, shingles, similarity
+from seatrial.parts.audits import schema
+from seatrial.parts.audits._shared import beyond
 from seatrial.testing.audits import carry_out, table
 
 
@@ -52,6 +55,8 @@ def test_gaps_and_constants() -> None:
     gaps = int(np.isnan(number).sum()) + sum(one is None for one in text)
     assert told["audit.missingness{table=t}"].value == gaps
     assert told["audit.missingness.column{column=b,table=t}"].value == sum(one is None for one in text)
+    words = found("missingness", {"b": np.array(["?", "NA", "word", None, " unknown "] * 60, object)})
+    assert words["audit.missingness{table=t}"].value == words["audit.missingness.column{column=b,table=t}"].value == 240
     constant = found("constant_columns", columns)["audit.constant_columns{table=t}"]
     assert (constant.value, set(constant.note.split(", "))) == (2, {"c", "d"})
 
@@ -99,3 +104,34 @@ def test_personal_data_of_each_kind_is_counted() -> None:
         told = found("personal_data", {"free": cells})
         assert told["audit.personal_data{table=t}"].value == 25
         assert told[f"audit.personal_data.kind{{column=free,kind={kind},table=t}}"].value == 25
+
+
+def test_columns_unlike_those_of_training() -> None:
+    taught = {"a": np.arange(9), "b": np.ones(9), "c": np.array(["x"] * 9, object), "picture": np.zeros((9, 4, 4), np.uint8), "y": np.arange(9) % 2, "w": np.ones(9)}  # fmt: skip
+    here = {"a": taught["a"].astype(np.float32), "b": taught["c"], "picture": np.zeros((9, 5, 5), np.uint8), "added": taught["b"]}  # fmt: skip
+    whole = Ground({"train": table(taught, "train", "train", label="y", weight="w"), "evaluation": table(here, "evaluation", "evaluation")})  # fmt: skip
+    told = {one.key: one for one in schema.look(whole, schema.Options())}
+    differs = {str(one.at["column"]): (one.value, one.severity) for one in told.values() if "column" in one.at}
+    assert differs == {
+        "a": ("other numbers", "minor"),
+        "b": ("other type", "serious"),
+        "c": ("missing", "serious"),
+        "picture": ("other shape", "serious"),
+        "y": ("missing", "fine"),
+        "w": ("missing", "fine"),
+        "added": ("new", "minor"),
+    }
+    assert told["audit.schema{table=evaluation}"].value == 7
+    assert told["audit.schema{table=evaluation}"].severity == "serious"
+    assert not list(schema.look(Ground({"one": table(taught, "one", "evaluation")}), schema.Options()))
+
+
+@pytest.mark.parametrize("alarm", [0.01, 0.001])
+@pytest.mark.parametrize("chance", [0.003, 0.02, 0.056, 0.09, 0.3, 1.0, 4.0, 40.0])
+def test_chance_copies_raise_an_alarm_at_most_as_often_as_stated(chance: float, alarm: float) -> None:
+    likely, raised = np.exp(-chance), 0.0
+    for count in range(200):
+        raised += likely if beyond(count, chance, alarm) > 0 else 0.0
+        likely *= chance / (count + 1)
+    assert raised <= alarm * (1 + 1e-6)
+    assert beyond(int(chance + 9 * np.sqrt(chance) + 9), chance, alarm) > 0

@@ -72,6 +72,41 @@ def test_what_does_not_hold_together_is_told(tmp_path: Path, changed: dict[str, 
     assert "boxes.json" in caught.value.where
 
 
+def test_boxes_and_bytes_beyond_the_limits_are_refused_and_limits_can_be_set(tmp_path: Path) -> None:
+    written(tmp_path, annotations=BOXES * 3)
+    assert read(tmp_path, "count", size=[20, 20], limits={"boxes": 6})["count"].tolist() == [6, 0]
+    with pytest.raises(DataError, match="the image 7 has more than 5 boxes") as caught:
+        read(tmp_path, "count", size=[20, 20], limits={"boxes": 5})
+    assert "`limits: {boxes: ...}`" in caught.value.next_step
+    size = (tmp_path / "boxes.json").stat().st_size
+    assert read(tmp_path, "count", size=[20, 20], limits={"file": size})
+    with pytest.raises(DataError, match=f"annotations has {size} bytes") as caught:
+        read(tmp_path, "count", size=[20, 20], limits={"file": size - 1})
+    assert "`limits: {file: ...}`" in caught.value.next_step
+
+
+def test_a_picture_of_a_million_boxes_is_refused_before_room_is_made(tmp_path: Path) -> None:
+    written(tmp_path, annotations=[BOXES[0]] * 5_001)
+    with pytest.raises(DataError, match="more than 5000 boxes"):
+        read(tmp_path, "boxes", size=[20, 20])
+
+
+@pytest.mark.parametrize("secret", ["ingrid.solheim@example.org", "4539 1488 0343 6467", "+47 22 85 50 50"])
+@pytest.mark.parametrize("at", ["bbox", "category_id", "image_id", "area"])
+def test_what_a_file_holds_in_the_wrong_place_is_not_quoted(tmp_path: Path, at: str, secret: str) -> None:
+    changed = {**BOXES[0], at: [secret, 1, 2, 3] if at == "bbox" else secret}
+    with pytest.raises(DataError) as caught:
+        read(written(tmp_path, annotations=[changed]), "boxes", size=[20, 20])
+    assert secret not in str(caught.value) + caught.value.next_step
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"images": [], "annotations": ' + "[" * 5_000 + "]" * 5_000])
+def test_nests_without_end_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "boxes.json").write_text(text)
+    with pytest.raises(DataError, match="can't be read as COCO"):
+        read(tmp_path, "count")
+
+
 def test_a_picture_of_another_size_than_its_boxes_were_drawn_in_is_refused(tmp_path: Path) -> None:
     written(tmp_path, images=[{**IMAGES[0], "width": 41}])
     with pytest.raises(DataError, match="the image is"):

@@ -18,7 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact, Lineage, Signature, TensorSpec
 from seatrial.contracts.protocols import Making, Setting
-from seatrial.errors import SeatrialError, Unsupported
+from seatrial.errors import SeatrialError
 from seatrial.testing import _models
 
 WAYS = {"onnxruntime": (), "openvino": (), "torch": ("onnx_to_torch",), "jax": ("onnx_to_torch", "torch_to_jax")}
@@ -95,8 +95,21 @@ LEFT_OUT = re.compile(r"training|dropout|bernoulli|random|multinomial|string|opt
 """Chance, training, text, lists, and numbers that NumPy hasn't: no tensors of a study."""
 WRONG = {"onnxruntime": {"test_dft_opset19", "test_stft"}, "openvino": {"test_tile", "test_dft_opset19"}}
 """What a runtime answers wrongly, as its part says: theirs, seen in the versions that were tried."""
-ON_JAX = ("Add", "Softmax", "MaxPool", "Where", "Sigmoid", "Erf", "AveragePool")
-"""Those whose inputs all have rows."""
+CARRIED = (
+    "Add",
+    "Softmax",
+    "MaxPool",
+    "Where",
+    "Erf",
+    "AveragePool",
+    "Conv",
+    "GRU",
+    "ArgMax",
+    "LayerNormalization",
+    "GatherElements",
+    "Mod",
+)
+"""Of those whose inputs all have rows, as many as there is time for on JAX and LiteRT."""
 
 
 def _array(value: Any) -> Any:
@@ -165,17 +178,34 @@ def test_operators_answer_as_onnx_says_or_are_refused(tmp_path: Path, runtime: s
     assert len(answered) >= least, len(answered)
 
 
+def _carried(case: Any, folder: Path) -> tuple[Artefact, dict[str, Any], dict[str, Any]]:
+    """The test's model as a JAX program for the rows it has, its inputs and the right answers."""
+    artefact, given, right = _artefact(case, folder)
+    return _through("torch_to_jax", converted(artefact, "torch", folder, given), folder, given), given, right
+
+
+def _through(name: str, artefact: Artefact, folder: Path, given: dict[str, Any]) -> Artefact:
+    part, rows = catalog.find("conversions", name), len(next(iter(given.values())))
+    making = Making(folder / name, 0, examples=given)
+    return catalog.load(part).convert(artefact, making, catalog.options(part, {"rows": rows}))  # type: ignore[no-any-return]
+
+
 @pytest.mark.slow
-def test_operators_on_jax_answer_as_onnx_says(tmp_path: Path) -> None:
-    for operator in ON_JAX:
-        case = CASES[operator]
-        artefact, given, right = _artefact(case, tmp_path / operator)
-        torch_form = converted(artefact, "torch", tmp_path / operator, given)
-        part = catalog.find("conversions", "torch_to_jax")
-        rows = len(next(iter(given.values())))
-        making = Making(tmp_path / operator / "jax", 0, examples=given)
-        try:
-            carried = catalog.load(part).convert(torch_form, making, catalog.options(part, {"rows": rows}))
-        except Unsupported:
-            pytest.fail(f"{operator} isn't carried over")
-        assert not _wrong(case, answers(carried, "jax", given), right)
+def test_operators_on_jax_and_litert_answer_as_onnx_says(tmp_path: Path) -> None:
+    """On LiteRT where its converter is installed: it isn't among the locked packages, because it holds others back."""
+    litert = not catalog.absent(catalog.find("conversions", "jax_to_litert"))
+    for operator in CARRIED:
+        program, given, right = _carried(CASES[operator], tmp_path / operator)
+        assert not _wrong(CASES[operator], answers(program, "jax", given), right)
+        if litert:
+            file = _through("jax_to_litert", program, tmp_path / operator, given)
+            assert not _wrong(CASES[operator], answers(file, "litert", given), right)
+
+
+@pytest.mark.skipif(bool(catalog.absent(catalog.find("conversions", "jax_to_litert"))), reason="LiteRT's converter isn't installed")  # fmt: skip
+def test_that_litert_finds_nothing_infinite_is_as_its_part_says(tmp_path: Path) -> None:
+    """It answers `IsInf` wrongly, where the JAX program that it was made of answers rightly."""
+    program, given, right = _carried(CASES["IsInf"], tmp_path)
+    assert not _wrong(CASES["IsInf"], answers(program, "jax", given), right)
+    assert _wrong(CASES["IsInf"], answers(_through("jax_to_litert", program, tmp_path, given), "litert", given), right)
+    assert "infinite" in catalog.find("conversions", "jax_to_litert").cannot

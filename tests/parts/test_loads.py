@@ -264,10 +264,11 @@ class Clock:
     """A clock that only moves when somebody waits or works; a session that takes as long as it is told to."""
 
     def __init__(self, monkeypatch, service):
-        from seatrial.parts.loads import _driving
+        from seatrial.parts.loads import _driving, _meeting
 
         self.now, self._service, self.sent = 0, service, []
-        monkeypatch.setattr(_driving, "perf_counter_ns", self._look)
+        for module in (_driving, _meeting):
+            monkeypatch.setattr(module, "perf_counter_ns", self._look)
         monkeypatch.setattr(_driving, "sleep", self._sleep)
 
     def _look(self):

@@ -40,6 +40,9 @@ def attacked() -> Dossier:
                 made.append(Finding(what="attack.accuracy", at=at, candidate=entry.id, value=mine, low=max(0.0, mine - 0.05), high=mine + 0.05, better="higher", **rates))  # fmt: skip
                 if lost:
                     made.append(Finding(what="attack.accuracy.drop", at=at, candidate=entry.id, against=sample.reference().id, value=lost, low=lost - 0.05, high=lost + 0.05, better="lower", **rates))  # fmt: skip
+        proof: dict[str, Any] = {"candidate": entry.id, "better": "higher", "note": "from 200 copies a row"}
+        made.append(Finding(what="certified.accuracy", at={"norm": "l2", "epsilon": 0.2}, value=0.61, **proof))
+        made.append(Finding(what="certified.radius", at={"norm": "l2"}, value=0.17, **proof))
         made.append(Finding(what="attack.flag", at={"flag": "masked_gradient"}, candidate=entry.id, value=bool(lost), note="as seen"))  # fmt: skip
     return sample.model_copy(update={"findings": tuple(made)})
 
@@ -77,9 +80,79 @@ def test_reports_show_it_and_escape_what_the_study_says(name: str):
         assert "<b>harm</b>" not in text
         assert "60 of 100 answers stayed right whatever was tried" in text
         assert "of the reference 80" in text
+        assert "change by up to 0.2" in text
+        assert "from 200 copies a row" in text
         assert "hides it from naive attacks" in text
     if name == "terminal":
         assert "Right whatever was tried" in text
         assert "hides it from naive attacks" in text
     plain = next(iter(dossiers.samples().values()))
     assert 'id="security"' not in catalog.load(part).render(plain, catalog.options(part))
+
+
+# --- privacy ----------------------------------------------------------------------------------------------------------------
+
+
+def exposed() -> Dossier:
+    """A sample whose candidates tell of their rows; the others tell more than the reference, and one wasn't asked."""
+    sample = next(iter(dossiers.samples().values()))
+    failed = {one.candidate for one in sample.findings if one.what == "run" and one.value is None}
+    rates: dict[str, Any] = {"level": 0.95, "n": 500, "unit_of_replication": "members", "better": "lower"}
+    made = [
+        *sample.findings,
+        Finding(what="privacy.permitted", value="<b>Harbour Ltd</b> allowed it", origin=Origin.DECLARED),
+        Finding(what="privacy.shadows", at={"model": "cnn"}, value=16, unit="models", note="trained in one pass"),
+    ]
+    for entry in sample.candidates:
+        if entry.id in failed:
+            continue
+        if "torch" in entry.label:
+            made.append(missing("privacy.tpr", State.REFUSED, "the study carries no leave", candidate=entry.id))
+            continue
+        for method, value in (("loss_threshold", 0.02), ("lira", 0.05 if entry.reference else 0.08)):
+            at: dict[str, Any] = {"method": method, "fpr": 0.01}
+            made.append(Finding(what="privacy.tpr", at=at, candidate=entry.id, value=value, low=value - 0.01, high=value + 0.01, note="500 members and 2000 outsiders were asked about, so that 20.0% were members", **rates))  # fmt: skip
+            made.append(Finding(what="privacy.fpr", at=at, candidate=entry.id, value=0.01, low=0.005, high=0.02, **rates))  # fmt: skip
+            if not entry.reference and method == "lira":
+                made.append(Finding(what="privacy.tpr.change", at=at, candidate=entry.id, against=sample.reference().id, value=0.03, low=0.01, high=0.05, **rates))  # fmt: skip
+        few = {"method": "lira", "fpr": 0.001}
+        made.append(missing("privacy.tpr", State.TOO_FEW, "can't be resolved: 2000 are too few; more", candidate=entry.id, at=few))  # fmt: skip
+    return sample.model_copy(update={"findings": tuple(made)})
+
+
+@pytest.mark.parametrize("name", ["html", "terminal", "markdown"])
+def test_privacy_is_told_with_both_rates(name: str):
+    part = catalog.find("reports", name)
+    text = " ".join(catalog.load(part).render(exposed(), catalog.options(part)).split())
+    if name in ("html", "terminal"):
+        assert "lira picks out 8 of 100 members while wrongly naming 1 of 100 outsiders" in text
+        assert "of the reference" in text
+        assert "can" in text
+        assert "be resolved: 2000 are too few" in text
+        assert "nobody tried what it tells of its rows: the study carries no leave" in text
+    if name == "html":
+        assert 'id="privacy"' in text
+        assert "<b>Harbour" not in text
+        assert "20.0% were members" in text
+        assert "more than the reference" in text
+        assert "trained in one pass" in text
+    plain = next(iter(dossiers.samples().values()))
+    assert 'id="privacy"' not in catalog.load(part).render(plain, catalog.options(part))
+
+
+def test_what_fooled_it_is_shown_where_the_study_asked_and_what_to_do_next_follows_from_what_was_seen():
+    sample = attacked()
+    page = catalog.load(catalog.find("reports", "html"))
+    options = catalog.options(catalog.find("reports", "html"))
+    assert 'class="fooled"' not in page.render(sample, options)
+    candidate = next(one.candidate for one in sample.findings if one.what == "attack.flag" and one.value)
+    pictures = {"before": "data:image/png;base64,QUJD", "after": "data:image/png;base64,REVG"}
+    one = Finding(what="attack.example", at={"norm": "linf", "number": 1}, candidate=candidate, value="a <b> was taken for c", artefacts=pictures)  # fmt: skip
+    shown = page.render(sample.model_copy(update={"findings": (*sample.findings, one)}), options)
+    assert shown.index("QUJD") < shown.index("REVG")
+    assert "a &lt;b&gt; was taken for c" in shown
+    told = _security.section(view(sample))
+    assert told is not None
+    assert told.advice[-1] == "always"
+    row = next(row for row, _ in told.doubts)
+    assert _security.advice([row])[:2] == ["worse", "masked_gradient"]

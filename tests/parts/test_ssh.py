@@ -167,6 +167,14 @@ def test_a_lost_connection_says_so_and_leaves_no_worker(link, whose):
     assert gone(relay.pid)
 
 
+def test_arrays_that_settings_name_lie_there_too(link, tmp_path):
+    ref = arrays.save(tmp_path, np.arange(3.0))
+    sent, _ = link._outward(Order(order="hello", settings={"space": {"low": {"x": {"$array": ref.model_dump()}}}}))
+    there = Path(sent.settings["space"]["low"]["x"]["$array"]["path"])
+    assert there != Path(ref.path)
+    assert there.read_bytes() == Path(ref.path).read_bytes()
+
+
 def test_it_passes_the_exam_of_executors(server):
     exam(catalog.find("executors", "ssh"), server.options().model_dump())
 

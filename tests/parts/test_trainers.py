@@ -241,3 +241,62 @@ def test_a_function_is_given_its_arguments(tmp_path: Path) -> None:
 def test_devices() -> None:
     assert TORCH.absent("cpu") is None
     assert TORCH.absent("cuda") is None or "no NVIDIA GPU" in TORCH.absent("cuda")
+
+
+# --- several models of one recipe -------------------------------------------------------------------------------------------
+
+
+def halves(models: int, rows: int) -> np.ndarray:
+    random, made = np.random.default_rng(4), np.zeros((models, rows), bool)
+    for one in made:
+        one[random.permutation(rows)[: rows // 2]] = True
+    return made
+
+
+SEVERAL_NET = """\
+import torch
+
+def plain():
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+
+def averaging():
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 3))
+
+class Fork(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.line(x) if x.sum().item() > 0 else -self.line(x)
+"""
+
+
+def several(folder: Path, module: str, **options: Any) -> Any:
+    given = job(folder, epochs=4, batch=10)
+    (folder / "net.py").write_text(SEVERAL_NET)
+    chosen = TORCH.Options(module=f"net.py:{module}", learning_rate=0.05, **options)
+    return TORCH.several(given, chosen, halves(6, 60))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
+def test_several_in_one_pass_are_those_trained_one_after_another(tmp_path: Path, monkeypatch, optimiser: str):
+    from seatrial.parts.trainers import _several
+
+    more = {"momentum": 0.9} if optimiser == "sgd" else {}
+    stacked = several(tmp_path, "plain", optimiser=optimiser, weight_decay=0.01, **more)
+    assert stacked.together
+    assert stacked.scores.shape == (6, 60, 3)
+    monkeypatch.setattr(_several, "_obstacle", lambda *_: "asked for")
+    apart = several(tmp_path, "plain", optimiser=optimiser, weight_decay=0.01, **more)
+    assert not apart.together
+    assert np.allclose(stacked.scores, apart.scores, atol=1e-4)
+    assert np.abs(stacked.scores[0] - stacked.scores[1]).max() > 0.01, "each has rows and a seed of its own"
+
+
+@pytest.mark.parametrize(("module", "said"), [("averaging", "running averages"), ("Fork", "vmap can't")])
+def test_what_can_not_be_stacked_is_trained_one_after_another_and_says_so(tmp_path: Path, module: str, said: str):
+    found = several(tmp_path, module)
+    assert not found.together
+    assert said in found.why
+    assert np.isfinite(found.scores).all()

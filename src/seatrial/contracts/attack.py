@@ -3,18 +3,23 @@
 An attack moves in points: inputs whose every feature runs from 0 (the least that it can be) to 1 (the most), so that a budget
 of 0.1 is a tenth of the range whatever the model's units are. `flow` turns points into inputs, keeps them possible (box,
 fixed and whole numbers, one category at a time), asks the deployed artefact, and notes what fooled it within the budget:
-an attack has nothing to prove and nothing to return.
+an attack has nothing to prove and nothing to return. An attack on text moves in strings, and its budget is a number of edits
+or their share (numerics/edits.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
-Norm = Literal["linf", "l2"]
+Norm = Literal["linf", "l2", "characters", "words", "character_share", "word_share"]
+"""How a change is measured: of numbers by the largest change of a feature or the root of the sum of squares, each in shares of
+its range; of text by edits of characters or words, or their share of all."""
+NUMBERS: tuple[Norm, ...] = ("linf", "l2")
 Knows = Literal["classes", "scores", "original", "weights"]
 """What an attacker has, from least to most: the answer's class, its scores, the float model it came from, the artefact itself."""
 SLACK = 1e-6
@@ -22,8 +27,22 @@ SLACK = 1e-6
 
 
 @dataclass(frozen=True)
+class Space:
+    """The room in which budgets are counted, by input that can be changed (arrays that broadcast to a row).
+
+    An input's value is `low` + point x `span`; `free` features may change (bool). `axes` say how a picture lies (`CHW`, `HWC`), else
+    they are empty.
+    """
+
+    low: Mapping[str, Array]
+    span: Mapping[str, Array]
+    free: Mapping[str, Array]
+    axes: str = ""
+
+
+@dataclass(frozen=True)
 class Aim:
-    """What is to be fooled: `points` (rows x ..., float32, 0 to 1), their `labels` (int64), how many `classes` there are.
+    """What is to be fooled: `points` (rows x ..., float32, 0 to 1; of text strings, objects), their `labels` (int64), how many `classes` there are.
 
     A change is measured by `norm` and may be at most `budget`; without one the smallest change that fools is looked for.
     `free` (the shape of a row, bool) are the features that may change; `picture` says that the last axes are an image's,
@@ -68,9 +87,10 @@ class Target(Protocol):
 class Attack(Protocol):
     """`parts/attacks`: a way to make a model answer wrongly.
 
-    `ACCEPTS = {"norm": ("linf", "l2"), "knows": ("weights",)}`: the norms it can measure by, and who can do it; `GIVES = {"budget":
+    `ACCEPTS = {"norm": ("linf", "l2"), "knows": ("weights",)}`: the norms it can measure by (of numbers, or of text), and who can do it; `GIVES = {"budget":
     ("given",)}`, or `("smallest",)` where it looks for the smallest change. `GIVES = {"gradient": ("own",)}` where it asks for the gradient
-    of the deployed artefact, `("reference",)` for the float reference's; without it it gets none.
+    of the deployed artefact, `("reference",)` for the float reference's; without it it gets none. `GIVES = {"nested": ("yes",)}`: what it leaves standing within a
+    budget it needn't try within a smaller one.
     """
 
     def attack(self, target: Target, aim: Aim, options: Any) -> None:

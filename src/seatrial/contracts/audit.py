@@ -97,7 +97,7 @@ class Table:
     """Rows of one role: `train`, `calibrate`, `tune`, `evaluation`; or `rows` where nothing is said of them.
 
     `columns` are names with types in words (`int64`, `text`, `uint8 28x28`). `reader(names, rows)` gives chunks of at most so many rows, in
-    order, every time anew. `numbers` are the numbers of these rows in the data set they come from, where a draw chose them.
+    order, every time anew. `by_name` says that rows come in the order of their names, so that their order tells nothing.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Table:
     source: str = ""
     ignored: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
+    by_name: bool = False
     kept_hashes: NDArray[np.uint64] | None = None
     kept_rows: int | None = None
 

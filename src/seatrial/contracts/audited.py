@@ -19,4 +19,6 @@ class Audited(Record):
     findings: tuple[Finding, ...] = Field(description="everything that was found")
     started: str = Field(description="UTC")
     seconds: float = Field(description="how long it took")
+    measured: int = Field(default=0, description="results that were looked for")
+    reused: int = Field(default=0, description="results that were kept from an earlier audit of the same rows")
     seatrial: str = Field(default="", description="version of seatrial")

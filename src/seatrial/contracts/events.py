@@ -48,6 +48,7 @@ class Events:
     part of the answer came (= `done` where answers come whole), `tokens` the time of each token. `samples` = rows a query.
     Where arrivals were scheduled, `legs` tells the queries apart by rate, `unsent` is when those were due that never were
     issued, and `slept` for how many nanoseconds the load let the processor go. `kept` are a few answers drawn by chance.
+    `servers` instances shared the arrivals; the times are then those of all of them, in order of arrival, `slept` and `kept` this one's own.
     """
 
     issued: NDArray[np.int64]
@@ -61,6 +62,7 @@ class Events:
     unsent: NDArray[np.int64] | None = None
     slept: int = 0
     kept: tuple[Kept, ...] = ()
+    servers: int = 1
 
     @property
     def start(self) -> NDArray[np.int64]:

@@ -7,6 +7,8 @@ from typing import Literal
 from seatrial.contracts.terms import Term
 from seatrial.contracts.terms_of_data import DATA
 from seatrial.contracts.terms_of_money import MONEY
+from seatrial.contracts.terms_of_parties import PARTIES
+from seatrial.contracts.terms_of_privacy import PRIVACY
 from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
 from seatrial.contracts.terms_of_security import SECURITY
@@ -293,7 +295,9 @@ _RAN: dict[str, Term] = {
     "environment": Term("Environment", "What it ran on: machine, versions, settings, load."),
 }
 
-FINDINGS: dict[str, Term] = _SPEED | DATA | QUALITY | TRUST | SECURITY | PROVENANCE | TRAINING | MONEY | _RAN
+FINDINGS: dict[str, Term] = (
+    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | MONEY | _RAN
+)
 
 WORDS: dict[str, str] = {
     # the five nouns

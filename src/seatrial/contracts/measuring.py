@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from seatrial.contracts.candidate import Ref
+from seatrial.contracts.confiding import Privacy
+from seatrial.contracts.poisoning import Poisoning
 from seatrial.contracts.quantity import Bytes, Seconds
 from seatrial.contracts.record import Record, listed
 from seatrial.contracts.securing import Security
@@ -156,6 +158,13 @@ class Measure(Record):
     )
     security: Security | None = Field(
         default=None, description="whether somebody can fool it: `{linf: [0.03, 0.1]}`; `{}` with its defaults"
+    )
+    privacy: Privacy | None = Field(
+        default=None,
+        description="what it tells of the rows that it learnt from; needs the leave of whoever answers for them",
+    )
+    poisoning: Poisoning | None = Field(
+        default=None, description="whether candidates carry a backdoor: `{}` with its defaults"
     )
     hold_back: bool = Field(
         default=False,

@@ -11,6 +11,10 @@
 | `block`   | drives one timed block                                           | readings of each meter, disturbance |
 | `predict` | answers these rows                                               | outputs as array references |
 | `attack`  | lets an attack try the open session, or looks whether attacks mean anything | the smallest change that fooled each row, counts |
+| `privacy` | learns of the rows behind the open session's model               | what was learnt, an array |
+| `shadows` | trains models of one recipe on parts of the same rows            | their answers to all rows |
+| `certify` | counts the classes that noisy copies of rows are given           | counts by row and class |
+| `search`  | looks for a backdoor in the open session                         | for each class the smallest trigger, and how many rows it carries over |
 | `facts`   | says what really runs; last, because finding out may cost memory | device, precision, details |
 | `train`   | begins a training, times some of its steps, or carries one through | step times, waits, what the trainer told |
 | `close`   | ends                                                             | |
@@ -30,7 +34,22 @@ OUT_OF_MEMORY = ("out of memory", "bad_alloc", "bad allocation", "can't allocate
 """How frameworks and the C++ runtime say it, where it is no MemoryError."""
 
 OrderName = Literal[
-    "hello", "look", "make", "convert", "open", "warm", "block", "predict", "attack", "facts", "train", "close"
+    "hello",
+    "look",
+    "make",
+    "convert",
+    "open",
+    "warm",
+    "block",
+    "predict",
+    "attack",
+    "privacy",
+    "shadows",
+    "certify",
+    "search",
+    "facts",
+    "train",
+    "close",
 ]
 
 

@@ -40,6 +40,8 @@ KINDS: dict[str, str] = {
     "metrics": "how good the answers are",
     "corruptions": "how inputs go bad",
     "attacks": "how somebody breaks it",
+    "privacy": "what somebody learns of the rows behind it",
+    "poisoning": "how training is poisoned, and how that is found",
     "audits": "what is wrong with the data",
     "rules": "how one decides",
     "reports": "what is told, from a dossier",

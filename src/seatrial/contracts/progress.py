@@ -19,6 +19,8 @@ Stage = Literal[
     "predict",
     "round",
     "attack",
+    "privacy",
+    "search",
     "quality",
     "decide",
     "publish",

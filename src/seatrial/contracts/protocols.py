@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.finding import Finding
@@ -65,7 +66,9 @@ class Dataset(Protocol):
 
     Optional: `pieces(options, folder, names, rows) -> Iterator[Mapping[str, Piece]]`, as `chunks` but as stored, holes and all: for audits
     (`contracts/audit.py`). Nothing is refused that can be read at all. `stated(options, folder)`: by table of features what is stated of it, by
-    word (`version`, `owner`, `approval`; empty where nothing is).
+    word (`version`, `owner`, `approval`; empty where nothing is). `naming(options, folder) -> tuple[str, ...]`: columns that only name a row, by which
+    rows are in order: audits draw nothing from either. For `init`, where `GIVES = {"known": suffixes}`: `known(path) -> bool`, by what
+    is in the file, and `ways(path, shapes) -> list`, options that read it, the likeliest first, for a model with inputs of these shapes.
     """
 
     def columns(self, options: Any, folder: Path) -> dict[str, str]:
@@ -113,7 +116,8 @@ class Making:
     nothing may be fitted to them. A variant that names runtimes in its `USES` is given `answer`, which gives a model's answers to the
     calibration rows in the task's terms, and the rows' `labels` where there are any; and `run`, which gives a model's raw answers to any
     rows. `outputs` say what the model's outputs mean. `wanted` is the format to make, where a variant gives several; `base` is the
-    folder of the study, which its options' files are relative to.
+    folder of the study, which its options' files are relative to. A variant that declares `ACCEPTS = {"ranges": ("study",)}` is
+    given `space`: what an attacker's budgets are shares of.
     """
 
     folder: Path
@@ -128,6 +132,7 @@ class Making:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     wanted: str | None = None
     base: Path | None = None
+    space: Space | None = None
 
 
 class Conversion(Protocol):
@@ -145,11 +150,22 @@ class Variant(Protocol):
     """`parts/variants`: something done to a model.
 
     Optional: `files(options, folder) -> dict[str, str]`, the files of the user's that it runs, with their SHA-256: they are part of
-    what is made. Raises `ModelError`. Runs none of them.
+    what is made. Raises `ModelError`. Runs none of them. `GIVES = {"chance": ("secret",)}`: it draws by chance that nobody may know, so that
+    the same seed doesn't give the same model; made once, it is kept.
     """
 
     def make(self, artefact: Artefact, making: Making, options: Any) -> Artefact:
         """The changed model, its files under `making.folder`. Raises `PartError` with the reason where it can't be made."""
+        ...
+
+
+class Beforehand(Protocol):
+    """`parts/variants`: one that is a step before the model and changes no file: `GIVES = {"step": ("before",)}`; its `make` adds the step."""
+
+    def around(self, session: Session, given: Mapping[str, Any]) -> Session:
+        """A session that passes inputs through the step; `given` are the step's options. Its `gradient`, where the session has one, is the
+        one by the inputs that an attacker would take who knows the step. With `GIVES = {"certificate": ("l2",)}` it also has
+        `votes(values, copies, seed)`: how many of so many noisy copies of each row are given each class (rows x classes, int64)."""
         ...
 
 

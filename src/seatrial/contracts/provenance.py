@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -99,7 +99,22 @@ class Provenance(Record):
     personal: str = Field(default="", description="which personal data is in the rows: `none`, or what and why")
     retention: str = Field(default="", description="how long the rows are kept, and who deletes them")
     delete_after: datetime.date | None = Field(default=None, description="the day after which they must be gone")
+    funding: str = Field(default="", description="who paid for the rows")
+    review: str = Field(
+        default="",
+        description="whether somebody reviewed the ethics of it, and how people can have their rows taken out",
+    )
+    distribution: str = Field(
+        default="", description="to whom the rows are given, how, and what they may not do with them"
+    )
+    maintenance: str = Field(
+        default="", description="who mends and renews the rows, how often, and where faults are told"
+    )
     not_for: str = Field(default="", description="uses that the rows are not fit for")
+    privacy_tests: Literal["", "allowed", "never"] = Field(
+        default="",
+        description="whether it may be tried what a model tells of these rows: with `never` no study tries it",
+    )
     features: dict[str, FeatureNote] = Field(
         default={}, description="version, owner and approval of columns: `{income: {version: '3', owner: risk team}}`"
     )

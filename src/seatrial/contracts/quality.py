@@ -121,7 +121,7 @@ class WholeMetric(Protocol):
 class Afterward(Protocol):
     """`parts/variants`: one that changes answers and not the model: it declares `GIVES = {"step": ("after",)}` and has these instead of `make`.
 
-    Its options name in `of` the variant whose answers it changes.
+    Its options name in `of` the variant whose answers it changes. With `ACCEPTS = {"rows": ("none",)}` it has nothing to fit and is given no rows.
     """
 
     def fit(self, batch: Batch, options: Any) -> dict[str, Any]:

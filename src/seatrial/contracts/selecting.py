@@ -29,6 +29,12 @@ class Selecting(Record):
         le=1,
         description="features are taken together from this rank correlation on: one alone shows nothing",
     )
+    redundant: float = Field(
+        default=0.98,
+        gt=0,
+        le=1,
+        description="of features whose rank correlation is this or more one stays: the cheapest, then the one with fewest gaps, then the one that tells the label best by itself",
+    )
     worth: float = Field(
         default=0.0, ge=0, description="a feature is dropped unless its loss may rise by more than this without it"
     )

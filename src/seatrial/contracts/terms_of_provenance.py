@@ -35,7 +35,16 @@ PROVENANCE: dict[str, Term] = {
     "lineage.consent": Term("Consent", "What the people in the rows agreed to, or on what other ground they are used."),
     "lineage.personal": Term("Personal data, as stated", "Which personal data the owner says is in the rows."),
     "lineage.retention": Term("Retention", "How long the rows are kept, and who deletes them."),
+    "lineage.funding": Term("Funding of the data", "Who paid for the rows."),
+    "lineage.review": Term(
+        "Review of the data", "Whether its ethics were reviewed, and how people can have their rows taken out."
+    ),
+    "lineage.distribution": Term("Distribution of the data", "To whom the rows are given, and how."),
+    "lineage.maintenance": Term("Maintenance of the data", "Who mends and renews the rows, and where faults are told."),
     "lineage.not_for": Term("Not fit for", "Uses that the rows are not fit for."),
+    "lineage.privacy_tests": Term(
+        "Tests of privacy", "Whether it may be tried what a model tells of these rows, as their owner states."
+    ),
     "lineage.stated": Term(
         "Lineage stated",
         "How many of the fields that a data sheet must have its owner has filled in.",
@@ -95,6 +104,25 @@ PROVENANCE: dict[str, Term] = {
         "",
         "lower",
         short="loss",
+    ),
+    "features.refitted.loss": Term(
+        "Loss of the model fitted anew with the chosen features",
+        "Fitted anew to the training rows, in which dropped features hold one value; on rows that nothing was chosen on.",
+        "",
+        "lower",
+        short="fitted anew",
+    ),
+    "features.refitted.rise": Term(
+        "What dropping features costs a model that is fitted anew",
+        "By how much more the loss is than that of the same model fitted anew with all features.",
+        "",
+        "lower",
+        short="fitted anew rise",
+    ),
+    "features.quality": Term(
+        "Quality with the chosen features",
+        "A metric of the model with the chosen features alone, fitted anew where it can be; `.drop` is by how much worse than with all.",
+        short="with chosen",
     ),
     "features.loss.rise": Term(
         "Loss without what was dropped",

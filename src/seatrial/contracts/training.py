@@ -168,7 +168,8 @@ class Job:
 
     `batch` counts rows of a step over all `workers`; this is number `rank` of them, and they meet at `meeting` (what
     `torch.distributed` calls an init method). `inputs` and `labels` are the rows to learn from (empty: bring your own),
-    `judge_inputs` and `judge_labels` those to tell quality on, as arrays whose first axis is rows.
+    `judge_inputs` and `judge_labels` those to tell quality on, as arrays whose first axis is rows. On `aside_inputs` and `aside_labels`,
+    where there are any, each measure is told apart, as `aside.accuracy`.
     """
 
     folder: Path
@@ -185,6 +186,8 @@ class Job:
     labels: Array | None = None
     judge_inputs: Values = field(default_factory=dict)
     judge_labels: Array | None = None
+    aside_inputs: Values = field(default_factory=dict)
+    aside_labels: Array | None = None
     waited: Waited = field(default_factory=Waited)
 
     def waiting(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -201,7 +204,35 @@ class Job:
             yield batch
 
 
+@dataclass(frozen=True)
+class Several:
+    """Models of one recipe, each trained on some of the same rows: `scores` (models x rows x ...) are their answers to all rows.
+
+    `together` says whether they were trained in one pass; `why` says why not, where they were trained one after another.
+    """
+
+    scores: Array
+    together: bool
+    why: str = ""
+
+
 STEP_KEYS = ("loss", "rows", "tokens", "padded")
 """What a trainer says of a step: its loss, the rows of this worker, and of text the tokens without and with padding."""
+RIGHT, ASIDE = "accuracy", "aside."
+"""What a trainer calls the share of rows that are right, and what stands before measures of rows aside."""
 
-__all__ = ["STEP_KEYS", "Job", "Learning", "PartRef", "Target", "TrainerRef", "Waited", "Way", "WayReference", "Ways"]
+__all__ = [
+    "ASIDE",
+    "RIGHT",
+    "STEP_KEYS",
+    "Job",
+    "Learning",
+    "PartRef",
+    "Several",
+    "Target",
+    "TrainerRef",
+    "Waited",
+    "Way",
+    "WayReference",
+    "Ways",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -160,20 +160,22 @@ def scaled(
     guesses: Mapping[str, Guess], columns: Mapping[str, Array], truth: Array | None, answer: Callable[[Values], Array]
 ) -> dict[str, Guess]:
     """How bytes become inputs: of the usual ways the one with most right classes on the first rows, where that can be tried."""
-    bytes_ = [name for name, guess in guesses.items() if guess.input.scale]
-    if truth is None or not bytes_:
+    if truth is None or not any(guess.input.scale for guess in guesses.values()):
         return dict(guesses)
-    ways = _usual(guesses[bytes_[0]].input, columns)
-    tried = []
-    for way in ways:
-        update = {
-            name: _with_scale(guesses[name], way if name in bytes_ else guesses[name].input.scale) for name in guesses
-        }
-        right = float((answer(values(update, columns)) == truth).mean())
-        tried.append((right, update))
+    ways = list(scalings(guesses, columns))
+    tried = [(float((answer(values(update, columns)) == truth).mean()), update) for update in ways]
     right, best = max(tried, key=lambda one: one[0])
     note = f"CHECK: scale as in training; of {len(ways)} tried on the first {len(truth)} rows this gave most right classes ({right:.0%})"
-    return {name: replace(guess, note=note if name in bytes_ else guess.note) for name, guess in best.items()}
+    return {
+        name: replace(guess, note=note if guesses[name].input.scale else guess.note) for name, guess in best.items()
+    }
+
+
+def scalings(guesses: Mapping[str, Guess], columns: Mapping[str, Array]) -> Iterator[dict[str, Guess]]:
+    """The guesses with each usual way in which bytes become inputs; as they are where there are no bytes."""
+    bytes_ = [name for name, guess in guesses.items() if guess.input.scale]
+    for way in _usual(guesses[bytes_[0]].input, columns) if bytes_ else [None]:
+        yield {name: _with_scale(one, way) if name in bytes_ else one for name, one in guesses.items()}
 
 
 def _usual(wanted: Input, columns: Mapping[str, Array]) -> list[Scale | None]:

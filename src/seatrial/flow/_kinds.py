@@ -1,8 +1,8 @@
-"""What a label column says of the task: a class a row, any number of labels, numbers, or boxes; and what outputs then mean."""
+"""What a label column says of the task: a class a row, any number of labels, numbers, boxes, or what a row shows; and what outputs then mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,10 @@ from seatrial.contracts.artefact import TensorSpec
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
-CLASS, MANY, NUMBERS, BOXES = "class", "many", "numbers", "boxes"
+CLASS, MANY, NUMBERS, BOXES, SAME = "class", "many", "numbers", "boxes", "same"
 """As tasks say under `labels` what they read."""
 APART = "|"
+ROLES = {"query", "gallery", "both"}
 BOX_NUMBERS = range(5, 8)
 """Corners, class, and where known crowd and area."""
 
@@ -39,6 +40,32 @@ def kind(column: Array) -> str:
     return MANY if words and any(APART in str(one) for one in column) else CLASS
 
 
+def roles(columns: Mapping[str, Array]) -> str | None:
+    """The column that says of each row whether it is looked for or found: `query`, `gallery` or `both`, not all the same."""
+    for name, column in columns.items():
+        if column.ndim == 1 and column.dtype.kind in "OU":
+            there = {str(one) for one in column.tolist()}
+            if there <= ROLES and len(there) > 1:
+                return name
+    return None
+
+
+def vectors(specs: Sequence[TensorSpec]) -> TensorSpec | None:
+    """The output that by its name is one vector a row, such as `embedding`; the only one of fractions where none is called so."""
+    able = [one for one in specs if one.dtype.startswith("float") and len(_long(one)) == 1]
+    return next((one for one in able if _called(one)), able[0] if len(able) == 1 else None)
+
+
+def embeds(specs: Sequence[TensorSpec]) -> bool:
+    """Whether an output is called a vector, and none is called something else that is judged."""
+    found = vectors(specs)
+    return found is not None and _called(found)
+
+
+def _called(spec: TensorSpec) -> bool:
+    return any(part in spec.name.lower() for part in ("embed", "vector"))
+
+
 def width(column: Array) -> int:
     """Numbers that a row of a label column has."""
     return int(np.prod(column.shape[1:], dtype=int))
@@ -48,6 +75,12 @@ def outputs(kind: str, wide: int, specs: Sequence[TensorSpec], classes: Sequence
     """What the outputs mean for labels of this kind, `wide` numbers a row; none where none fits."""
     if kind == BOXES:
         yield from _boxes(specs)
+        return
+    if kind == SAME:
+        found = vectors(specs)
+        if found is not None:
+            note = "" if _called(found) else "CHECK: vectors to be compared, as the roles of the rows suggest"
+            yield Said(found.name, {"means": "vectors"}, note)
         return
     count = len(classes) if kind == MANY and classes else wide
     spec = next((one for one in specs if _long(one) == ([count] if count > 1 else [])), None)

@@ -25,10 +25,13 @@ from seatrial.contracts.protocols import Session, Setting
 from seatrial.contracts.study import Limits, Measure
 from seatrial.contracts.values import Values
 from seatrial.errors import DataError, ModelError, SeatrialError, WorkerError
-from seatrial.flow import _guess, _kinds
+from seatrial.flow import _found_boxes, _guess, _kinds
 from seatrial.flow._guess import Array, Guess
+from seatrial.flow._limits import of_part
 
 FIRST_ROWS = 256
+FEW_ROWS = 48
+"""Of pictures in files."""
 ROWS_A_CALL = 32
 CHUNK_ROWS = 65_536
 MOST_TRIES = 100
@@ -52,18 +55,33 @@ class Seen:
     artefact: Artefact
     columns: list[str] = field(default_factory=list)
     label: str | None = None
-    kind: str = ""  # what the label column holds: a class, many labels, numbers, boxes
+    kind: str = ""  # what the label column holds: a class, many labels, numbers, boxes, what it shows
+    roles: str | None = None  # the column of queries and gallery
     wide: int = 1  # numbers that a row of it has
     classes: list[Any] = field(default_factory=list)
     rows: int = 0
     guesses: dict[str, Guess | None] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)  # how the data set is stated; files by their whole path
+    others: list[dict[str, Any]] = field(default_factory=list)  # how it may be stated, too
+    form: str = ""  # how boxes in the labels are written, where the data set says it
+    boxes: dict[str, Any] = field(default_factory=dict)  # how boxes are written
+    boxes_note: str = ""
     tried: bool = False  # whether the order of the classes comes from what the model answered
 
     __pydantic_config__ = {"ser_json_inf_nan": "constants"}
 
 
 _SEEN: TypeAdapter[Seen] = TypeAdapter(Seen)
+
+
+def of_rows(path: Path) -> PartInfo:
+    """The data set that reads this file: one that knows its kind by what is in it, else one by its suffix."""
+    for part in catalog.parts("datasets").values():
+        if path.suffix in part.gives.get("known", ()) and path.is_file() and catalog.load(part).known(path):
+            catalog.require(part)
+            return part
+    return by_suffix("datasets", path)
 
 
 def by_suffix(kind: str, path: Path) -> PartInfo:
@@ -107,14 +125,16 @@ def _suffixes(path: Path) -> set[str]:
 # --- through a worker -----------------------------------------------------------------------------------------------------
 
 
-def look(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None) -> Seen:
-    """What `see` finds, in a worker. Where the model can't be run there, it is looked at without, and inputs are marked.
+def look(
+    subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, limits: Mapping[str, str] | None = None
+) -> Seen:
+    """What `see` finds, in a worker. `limits` are what the data may ask for. Where the model can't be run there, it is looked at without, and inputs are marked.
 
     Raises what reading raises (`ModelError`, `DataError`), and `ModelError` where the worker doesn't survive that either.
     """
-    settings = {"subject": subject.name, "model": str(model.absolute())}
+    settings: dict[str, Any] = {"subject": subject.name, "model": str(model.absolute())}
     if table is not None and data is not None:
-        settings |= {"table": table.name, "data": str(data.absolute())}
+        settings |= {"table": table.name, "data": str(data.absolute()), "limits": dict(limits or {})}
     try:
         return _asked(settings)
     except WorkerError as error:
@@ -137,7 +157,8 @@ def answer(order: Order) -> dict[str, Any]:
     try:
         table = catalog.find("datasets", asked["table"]) if "table" in asked else None
         data = Path(asked["data"]) if table else None
-        seen = see(catalog.find("subjects", asked["subject"]), Path(asked["model"]), table, data, bool(asked["run"]))
+        subject, limits = catalog.find("subjects", asked["subject"]), asked.get("limits", {})
+        seen = see(subject, Path(asked["model"]), table, data, bool(asked["run"]), limits)
     except SeatrialError as error:
         told = {"what": error.what, "where": error.where, "next_step": error.next_step}
         return {"refused": {"kind": type(error).__name__} | told}
@@ -168,27 +189,42 @@ def _brief(error: WorkerError) -> str:
 # --- in the worker ----------------------------------------------------------------------------------------------------------
 
 
-def see(subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, run: bool = True) -> Seen:
+def see(
+    subject: PartInfo,
+    model: Path,
+    table: PartInfo | None,
+    data: Path | None,
+    run: bool = True,
+    limits: Mapping[str, str] | None = None,
+) -> Seen:
     """Read the model and the first rows, and let it answer them unless told not to."""
     artefact: Artefact = catalog.load(subject).read(catalog.options(subject, {"path": model.name}), model.parent)
     seen = Seen(artefact)
     if table is None or data is None:
         return seen
-    columns = _look_at_rows(seen, table, data)
+    columns = _look_at_rows(seen, table, data, limits or {})
     with_guesses = {name: guess for name, guess in seen.guesses.items() if guess}
     if run and with_guesses and len(with_guesses) == len(seen.guesses):
-        _let_it_answer(seen, columns, with_guesses)
+        _let_it_answer(seen, columns, with_guesses, (table, data))
     return seen
 
 
-def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> dict[str, Array]:
+def _look_at_rows(seen: Seen, table: PartInfo, data: Path, limits: Mapping[str, str]) -> dict[str, Array]:
     """The first rows of all columns that can be read."""
-    part, options = catalog.load(table), catalog.options(table, {"path": data.name})
-    columns = _readable(part, options, data.parent, list(part.columns(options, data.parent)))
+    part = catalog.load(table)
+    seen.source, *seen.others = _sources(table, data, seen.artefact)
+    options = catalog.options(table, seen.source | of_part(table, limits))
+    pictures = bool(table.gives.get("known"))
+    columns = _readable(part, options, data.parent, list(part.columns(options, data.parent)), FEW_ROWS if pictures else FIRST_ROWS)  # fmt: skip
     seen.columns = list(columns)
-    seen.label = _guess.label(columns, seen.artefact.signature)
-    if seen.label:
+    specs, seen.roles = seen.artefact.signature.outputs, _kinds.roles(columns)
+    rest = {name: one for name, one in columns.items() if name != seen.roles}
+    seen.label = _guess.label(rest, seen.artefact.signature)
+    if seen.roles or (_kinds.embeds(specs) and _plain_label(columns, seen.label)):
+        seen.kind = _kinds.SAME
+    elif seen.label:
         seen.kind, seen.wide = _kinds.kind(columns[seen.label]), _kinds.width(columns[seen.label])
+    seen.form = next(iter(table.gives.get("boxes", ())), "")
     seen.guesses = _guess.inputs(columns, seen.artefact.signature, seen.label)
     counted = [seen.label or next(iter(columns), "")]
     classes: set[Any] = set()
@@ -201,6 +237,11 @@ def _look_at_rows(seen: Seen, table: PartInfo, data: Path) -> dict[str, Array]:
     return columns
 
 
+def _plain_label(columns: Mapping[str, Array], label: str | None) -> bool:
+    """Whether the labels may say what a row shows: a word or a whole number each."""
+    return label is None or _kinds.kind(columns[label]) == _kinds.CLASS
+
+
 _NAMED = (_kinds.CLASS, _kinds.MANY)
 
 
@@ -211,33 +252,51 @@ def _names(labels: list[Any], kind: str) -> set[Any]:
     return {name.strip() for text in labels for name in str(text).split(_kinds.APART)} - {"", "-"}
 
 
-def _readable(part: Any, options: Any, folder: Path, names: list[str]) -> dict[str, Array]:
+def _sources(table: PartInfo, data: Path, artefact: Artefact) -> list[dict[str, Any]]:
+    """How the data set may be stated, the likeliest first; files by their whole path."""
+    if not table.gives.get("known"):
+        return [{"path": str(data.absolute())}]
+    shapes = [one.shape or () for one in artefact.signature.inputs]
+    ways = catalog.load(table).ways(data.absolute(), shapes)
+    return [{name: str(one) if isinstance(one, Path) else one for name, one in way.items()} for way in ways]
+
+
+def _readable(part: Any, options: Any, folder: Path, names: list[str], rows: int) -> dict[str, Array]:
     """The first rows of those columns that can be read as arrays; others feed no model and are offered nowhere.
 
     A few that can't be read among many are found by halving. Where nearly none can, what isn't reached in so many tries is left out.
+    Raises `DataError` where none can.
     """
     found: dict[str, Array] = {}
     waiting = [names]
+    refusal: DataError | None = None
     for _ in range(MOST_TRIES):
         if not waiting:
             break
         some = waiting.pop()
         try:
-            first = next(iter(part.chunks(options, folder, some, FIRST_ROWS)))
+            first = next(iter(part.chunks(options, folder, some, rows)))
             found |= {name: first[name] for name in some}
-        except DataError:
+        except DataError as error:
+            refusal = refusal or error
             middle = len(some) // 2
             waiting += [half for half in (some[middle:], some[:middle]) if middle]
+    if refusal is not None and not found:
+        raise refusal
     return {name: found[name] for name in names if name in found}
 
 
-def _let_it_answer(seen: Seen, columns: Mapping[str, Array], guesses: dict[str, Guess]) -> None:
+def _let_it_answer(
+    seen: Seen, columns: Mapping[str, Array], guesses: dict[str, Guess], rows: tuple[PartInfo, Path]
+) -> None:
     """Run the first rows, if a runtime is here: outputs show whether they are probabilities, and bytes their scale."""
     session = _session(seen.artefact)
     if session is None:
         return
     truth = _truth(seen, columns)
     try:
+        if seen.kind == _kinds.BOXES:
+            guesses = _boxes(seen, columns, guesses, rows, lambda values: _predict(session, seen, values))
         guesses = _guess.scaled(guesses, columns, truth, lambda rows: _chosen(_predict(session, seen, rows)))
         seen.guesses = dict(guesses)
         answers = _predict(session, seen, _guess.values(guesses, columns))
@@ -250,6 +309,36 @@ def _let_it_answer(seen: Seen, columns: Mapping[str, Array], guesses: dict[str, 
         }
     finally:
         session.close()
+
+
+def _boxes(
+    seen: Seen, columns: Mapping[str, Array], guesses: dict[str, Guess], rows: tuple[PartInfo, Path], answer: Any
+) -> dict[str, Guess]:
+    """Find how boxes are written, and by which numbers their classes go; the guesses with the scale under which they are met."""
+    said = list(_kinds.outputs(seen.kind, seen.wide, seen.artefact.signature.outputs, seen.classes))
+    task = next((one for one in catalog.parts("tasks").values() if seen.kind in one.gives.get("labels", ())), None)
+    if seen.label is None or task is None or not said:
+        return guesses
+    module, labels = catalog.load(task), columns[seen.label]
+    best = _found_boxes.met(module, said, labels, columns, guesses, seen.form, answer)
+    if best is None:
+        return guesses
+    for other in seen.others:
+        again = _relabelled(rows, other, seen.label, len(labels))
+        found = _found_boxes.met(module, said, again, columns, best.guesses, seen.form, answer)
+        if found is not None and found.with_class > best.with_class:
+            best, seen.source = found._replace(ways=best.ways), other
+    seen.boxes_note = _found_boxes.note(best, len(labels))
+    if best.share >= _found_boxes.ENOUGH:
+        seen.boxes = best.boxes.model_dump(mode="json", exclude_defaults=True)
+        return best.guesses
+    return guesses
+
+
+def _relabelled(rows: tuple[PartInfo, Path], source: dict[str, Any], label: str, count: int) -> Array:
+    table, data = rows
+    chunk = next(iter(catalog.load(table).chunks(catalog.options(table, source), data.parent, [label], count)))
+    return np.asarray(chunk[label])
 
 
 def _width(answers: Array) -> int:

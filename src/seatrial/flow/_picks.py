@@ -73,6 +73,11 @@ class DataSet:
         """Its columns with their types in words."""
         return dict(self._part.columns(self._options, self.folder))
 
+    def naming(self) -> tuple[str, ...]:
+        """Its columns that only name a row."""
+        offered = getattr(self._part, "naming", None)
+        return tuple(offered(self._options, self.folder)) if offered else ()
+
     def names(self) -> list[str]:
         """Its columns."""
         return list(self.types())

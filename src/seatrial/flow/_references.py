@@ -12,7 +12,14 @@ from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.part import KINDS
 from seatrial.contracts.study import Study
 
-_KIND_OF = {"from": "datasets", "require": "rules", "search": "searches"}
+_KIND_OF = {
+    "from": "datasets",
+    "require": "rules",
+    "search": "searches",
+    "look_for": "poisoning",
+    "methods": "privacy",
+    "poisons": "poisoning",
+}
 """Fields that aren't called after the kind of part they name."""
 
 

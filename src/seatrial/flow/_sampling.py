@@ -48,6 +48,20 @@ class Sampling:
         _, place = np.unique(member, return_inverse=True)
         return weights, place % self.groups, len(np.unique(member)) * self.worth
 
+    def some(self, rows: NDArray[np.int64], cache: Path) -> Sampling:
+        """The same of these rows alone, in their order; arrays are kept under `cache`."""
+        if self.plain:
+            return Sampling()
+        weights = None if self.weights is None else np.asarray(arrays.load(self.weights))[rows]
+        weights = None if weights is None else weights * (len(weights) / weights.sum())
+        worth = 1.0 if weights is None else float(len(rows) / (weights**2).sum())
+        kept = None if weights is None else arrays.save(cache, weights)
+        if self.cluster is None:
+            return Sampling(kept, worth=worth)
+        known, turn = np.unique(np.asarray(arrays.load(self.cluster))[rows], return_inverse=True)
+        groups = max(FEWEST, min(GROUPS, len(known)))
+        return Sampling(kept, arrays.save(cache, turn.reshape(-1).astype(np.int32)), len(known), groups, worth)
+
     def group(self, start: int, stop: int) -> NDArray[np.int64]:
         """The replicate group of rows `start` to `stop`: clusters are dealt one after the other."""
         if self.cluster is not None:

@@ -81,6 +81,7 @@ def of_data(
     whole = roles is None or data.roles.all is not None
     pick = None if whole else source.pick(roles or ())
     reader = _Reader(source, columns, pick, lambda pieces: row_hashes(pieces, key))
+    naming = source.naming()
     table = Table(
         name,
         role,
@@ -91,7 +92,8 @@ def of_data(
         data.order,
         data.weight,
         source=str(data.source),
-        ignored=tuple(ignore),
+        ignored=tuple(dict.fromkeys([*ignore, *naming])),
+        by_name=bool(naming),
     )
     if pick is not None and pick.rows is not None:
         table.kept_rows = len(pick.rows)

@@ -3,15 +3,59 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
+from pydantic import Field
+
+from seatrial.contracts.quantity import Bytes
+from seatrial.contracts.record import Record
 from seatrial.errors import StudyError
+from seatrial.flow._limits import limits as set_to
 
-MOST_BYTES = 4 * 2**20
-MOST_VALUES = 50_000  # counted after aliases are followed, so that aliases of aliases can't fill the memory
-MOST_DEPTH = 60
+SETTING = "SEATRIAL_YAML_LIMITS"
+"""The variable of the environment that sets limits other than these: `values=200000,depth=100`. A file can't set its own."""
+
+
+class Bounds(Record):
+    """What a YAML file may ask for before it is refused."""
+
+    bytes: Bytes = Field(default=4 * 2**20, description="bytes of the file")
+    values: int = Field(
+        default=50_000,
+        ge=1,
+        description="values, counted after aliases are followed, so that aliases of aliases can't fill the memory",
+    )
+    depth: int = Field(default=60, ge=1, le=200, description="how deep values are nested")
+
+
+def bounds() -> Bounds:
+    """The limits, as the environment sets them. Raises `StudyError` for some that aren't there."""
+    given = [one.strip() for one in os.environ.get(SETTING, "").split(",") if one.strip()]
+    pairs = {name.strip(): value.strip() for name, _, value in (one.partition("=") for one in given)}
+    try:
+        return set_to(Bounds, pairs)
+    except StudyError as error:
+        step = error.next_step if "did you mean" in error.next_step else f"like `{SETTING}=values=200000,depth=100`"
+        raise StudyError(error.what, where=f"{SETTING} of the environment", next_step=step) from error
+
+
+def beyond(what: str, limit: str, where: str) -> StudyError:
+    """The refusal of what goes beyond a limit, with how to set it."""
+    step = f"if the file is yours and right, set it in the environment: `{SETTING}={limit}=...`"
+    return StudyError(what, where=where, next_step=step)
+
+
+def text_of(stream: BinaryIO, file: str) -> str:
+    """What a file holds, as text. Raises `StudyError` beyond the limit, `ValueError` for what is no UTF-8."""
+    most = bounds().bytes
+    content = stream.read(most + 1)  # some files (of /proc) don't say their size
+    if len(content) > most:
+        raise beyond(f"a study has at most {most} bytes", "bytes", file)
+    return content.decode("utf-8-sig")
+
 
 Path = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
@@ -38,14 +82,15 @@ class Text:
 
 
 def load(text: str, file: str) -> Text:
-    """Read one YAML document. Raises `StudyError` for bad syntax, a key said twice, tags, and files beyond the bounds."""
+    """Read one YAML document. Raises `StudyError` for bad syntax, a key said twice, tags, and files beyond the limits."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    if len(text) > MOST_BYTES:
-        raise StudyError(f"a study has at most {MOST_BYTES} bytes, this one {len(text)}", where=file)
+    most = bounds()
+    if len(text) > most.bytes:
+        raise beyond(f"a study has at most {most.bytes} bytes, this one {len(text)}", "bytes", file)
     reader = YAML(typ="safe", pure=True)
-    reader.Composer = _bounded(file)
+    reader.Composer = _bounded(file, most)
     try:
         root = reader.compose(text)
     except MarkedYAMLError as error:
@@ -54,15 +99,15 @@ def load(text: str, file: str) -> Text:
     except YAMLError as error:
         raise StudyError(f"this is no YAML: {error}", where=file) from error
     except RecursionError as error:
-        raise StudyError(f"values are nested more than {MOST_DEPTH} deep", where=file) from error
+        raise beyond(f"values are nested more than {most.depth} deep", "depth", file) from error
     if root is None:
         raise StudyError("the file is empty", where=file, next_step="`seatrial init MODEL DATA` writes a study")
     found = Text(file)
-    found.content = _Reader(found).value(root, ())
+    found.content = _Reader(found, most).value(root, ())
     return found
 
 
-def _bounded(file: str) -> Any:
+def _bounded(file: str, most: Bounds) -> Any:
     """A composer that stops at the bound while it reads: megabytes of small values would keep it busy for minutes."""
     from ruamel.yaml.composer import Composer
 
@@ -72,9 +117,9 @@ def _bounded(file: str) -> Any:
         def compose_node(self, parent: Any, index: int) -> Any:
             self.warn_double_anchors = False  # a name given twice is allowed; the later one counts
             self.seen += 1
-            if self.seen > 2 * MOST_VALUES:  # keys are counted too
+            if self.seen > 2 * most.values:  # keys are counted too
                 mark = self.parser.peek_event().start_mark
-                raise StudyError(f"the file holds more than {MOST_VALUES} values", where=_place(file, mark))
+                raise beyond(f"the file holds more than {most.values} values", "values", _place(file, mark))
             return super().compose_node(parent, index)
 
     return Bounded
@@ -83,8 +128,9 @@ def _bounded(file: str) -> Any:
 class _Reader:
     """Turns nodes into values, noting places on the way."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, most: Bounds) -> None:
         self.text = text
+        self.most = most
         self.seen = 0
         self.depth = 0
 
@@ -101,12 +147,12 @@ class _Reader:
             place = self.text.keys[path]
         self.text.places.setdefault(path, place)
         self.seen += 1
-        if self.seen > MOST_VALUES:
-            raise StudyError(
-                f"the file holds more than {MOST_VALUES} values once its aliases are followed", where=place
+        if self.seen > self.most.values:
+            raise beyond(
+                f"the file holds more than {self.most.values} values once its aliases are followed", "values", place
             )
-        if self.depth > MOST_DEPTH:
-            raise StudyError(f"values are nested more than {MOST_DEPTH} deep", where=place)
+        if self.depth > self.most.depth:
+            raise beyond(f"values are nested more than {self.most.depth} deep", "depth", place)
         kind = str(node.tag).removeprefix(_TAG)
         if kind == "map":
             return self.mapping(node, path)

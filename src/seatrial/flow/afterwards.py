@@ -23,6 +23,9 @@ from seatrial.flow.keep import STEP
 from seatrial.flow.rows import ModelRows, Rows
 from seatrial.flow.trial import Trial, Voyage
 
+NOTHING = Batch(answers={}, labels=None)
+"""What a step is given that has nothing to fit."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -73,10 +76,14 @@ def _fitted(voyage: Voyage, trial: Trial, step: Step, rows: ModelRows) -> Fitted
     key = _key(trial, step)
     fitted = voyage.keeper.get(STEP, key)
     if fitted is None:
-        if rows.calibration is None:
+        fits = "none" not in info.accepts.get("rows", ())
+        if fits and rows.calibration is None:
             way = "give a data set `roles: calibrate`, or draw some for it"
             raise Unsupported(f"{step.name} needs rows to calibrate with", next_step=way)
-        fitted = part.fit(_answered(voyage, trial, rows.calibration), catalog.options(info, given))
+        fitted = part.fit(
+            _answered(voyage, trial, rows.calibration) if fits and rows.calibration else NOTHING,
+            catalog.options(info, given),
+        )
         voyage.measured += 1
         voyage.keeper.put((STEP, key, fitted))
     return Fitted(part, fitted, rows.evaluation.columns)

@@ -13,6 +13,7 @@ from seatrial.contracts.protocols import Session, Setting
 from seatrial.contracts.study import Output
 from seatrial.contracts.values import Values
 from seatrial.errors import Unsupported
+from seatrial.flow.opening import opened
 
 ROWS = 64
 """Rows in one query."""
@@ -41,7 +42,7 @@ def running(order: Order) -> Callable[[Artefact, Values], Values] | None:
         return None
 
     def run(artefact: Artefact, rows: Values) -> Values:
-        session = _opened(artefact)
+        session = _opened(artefact, Path(order.base))
         try:
             return _all(session, rows)
         finally:
@@ -55,13 +56,12 @@ def stated(order: Order) -> dict[str, Output]:
     return {name: Output.model_validate(one) for name, one in order.settings.get("outputs", {}).items()}
 
 
-def _opened(artefact: Artefact) -> Session:
+def _opened(artefact: Artefact, base: Path) -> Session:
     setting = Setting()
     for runtime in catalog.parts("runtimes").values():
         asked = {"format": artefact.format, "device": setting.device, "precision": setting.precision}
         if all(runtime.takes(aspect, value) for aspect, value in asked.items()) and not catalog.absent(runtime):
-            session: Session = catalog.load(runtime).open(artefact, setting, catalog.options(runtime))
-            return session
+            return opened(catalog.load(runtime), artefact, setting, catalog.options(runtime), base)
     raise Unsupported(f"no installed runtime takes the format {artefact.format}", next_step="seatrial doctor")
 
 

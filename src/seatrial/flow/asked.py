@@ -63,7 +63,8 @@ def _instead(known: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
 def block(file: Path, model: type[_Block], *, partial: bool = False) -> dict[str, Any]:
     """The fields of a block in a file of its own, checked; with `partial` some may be missing. Raises `StudyError` with the line."""
     try:
-        text = _yaml.load(file.read_text(encoding="utf-8"), str(file))
+        with file.open("rb") as stream:
+            text = _yaml.load(_yaml.text_of(stream, str(file)), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{file} can't be read: {error}") from error
     content = text.content

@@ -1,4 +1,4 @@
-"""Inside the worker: one attack on the open session, or a look at whether attacks mean anything against it.
+"""Inside the worker: one attack on the open session, a look at whether attacks mean anything against it, or a search for backdoors.
 
 Beside the deployed artefact's session stands, where one was sent along, that of a form that has a gradient to lend.
 """
@@ -6,7 +6,8 @@ Beside the deployed artefact's session stands, where one was sent along, that of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
-from seatrial.contracts.attack import Aim
+from seatrial.contracts.attack import NUMBERS, Aim
 from seatrial.contracts.candidate import PartRef
 from seatrial.contracts.messages import Order
 from seatrial.contracts.protocols import Loss, Session, Setting
@@ -24,8 +25,11 @@ from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.flow import arrays
 from seatrial.flow.answering import stated
+from seatrial.flow.inverted import Asked
+from seatrial.flow.opening import opened
 from seatrial.flow.possible import Possible, Reach
-from seatrial.flow.target import Given, Watched
+from seatrial.flow.target import Answer, Given, Ground, Watched
+from seatrial.flow.wording import Wording
 
 Array = NDArray[Any]
 LENT_ROWS = 64
@@ -36,6 +40,10 @@ ALIKE = (0.5, 1.5)
 """Between which ratios of the change that came to the change that was foretold a slope is real."""
 FAR, FAR_STEPS = 0.1, 20
 """Steps of the look that has no budget: two whole ranges in all."""
+BESIDE = 1e-4
+"""By which share of the largest score an answer may change with the rows beside it, for want of exactness."""
+TRIES = 3
+"""How often an attack is made, at most, on rows whose hits didn't come again."""
 CERTAIN = 1 - 1e-7
 """A largest probability from which on float32 has no room for doubt."""
 
@@ -50,24 +58,42 @@ class Assault:
         """What came of the attack that the order names, or of the look where it names none."""
         settings = arrays.unpack(order.settings)
         output, means = _scores_output(stated(order))
-        possible = Possible(
-            {name: arrays.load(ref) for name, ref in order.values.items()},
-            Reach(**settings["reach"]),
-            settings["norm"],
-            settings["budget"],
-        )
-        answer = answering(order, session, setting.batch, settings.get("per_second"))
+        possible = _ground({name: arrays.load(ref) for name, ref in order.values.items()}, settings)
+        answer = answering(order, session, setting.batch, settings)
         lend = self._lend(order, session, setting, output, means)
         labels = np.asarray(settings["labels"])
-        given = Given(settings["norm"], settings["budget"], order.seed, known=settings.get("known"))
         if order.part is None:
-            return looked(possible, answer, lend, labels, given)
+            plain = answering(order, session, setting.batch, settings | {"after": ()})
+            return looked(possible, (answer, plain), lend, labels, Given(settings["norm"], None, order.seed))
         part = catalog.find("attacks", order.part.name, Path(order.base))
-        given = Given(given.norm, given.budget, given.seed, bool(settings["classes_only"]), given.known)
+        how = {name: bool(settings[name]) for name in ("classes_only", "nested", "fickle")}
+        given = Given(
+            settings["norm"], settings["budget"], order.seed, known=settings["known"], beside=setting.batch, **how
+        )
         target = Watched(possible, answer, lend, labels, given)
         began = time.process_time()
-        catalog.load(part).attack(target, target.aim(), catalog.options(part, order.part.options))
+        for number in range(TRIES):
+            aim = replace(target.aim(), seed=order.seed + number)
+            catalog.load(part).attack(target, aim, catalog.options(part, order.part.options))
+            if target.verified():
+                break
         came = target.settle() | {"seconds": time.process_time() - began}
+        if settings["examples"]:
+            came["examples"] = target.shown(settings["examples"])
+        return {"came": arrays.pack(came, Path(order.folder))}
+
+    def search(self, order: Order, session: Session, setting: Setting) -> dict[str, Any]:
+        """The triggers that the search which the order names found, tried on rows that it hasn't seen."""
+        assert order.part is not None
+        settings = arrays.unpack(order.settings)
+        values = {name: arrays.load(ref) for name, ref in order.values.items()}
+        possible = Possible(values, Reach(**settings["reach"]), "linf", None)
+        lend = self._lend(order, session, setting, *_scores_output(stated(order)))
+        asked = Asked(possible, answering(order, session, setting.batch, {}), lend, np.asarray(settings["labels"]))
+        part = catalog.find("poisoning", order.part.name, Path(order.base))
+        began = time.process_time()
+        found = catalog.load(part).triggers(asked, asked.lineup(order.seed), catalog.options(part, order.part.options))
+        came = asked.tried(found) | {"seconds": time.process_time() - began}
         return {"came": arrays.pack(came, Path(order.folder))}
 
     def close(self) -> None:
@@ -105,15 +131,26 @@ class Assault:
             part = catalog.load(info)
             part.import_framework()
             chosen = Setting(threads=setting.threads, batch=LENT_ROWS)
-            self._lenders[artefact.hash] = part.open(artefact, chosen, catalog.options(info, ref.options))
+            given = catalog.options(info, ref.options)
+            self._lenders[artefact.hash] = opened(part, artefact, chosen, given, Path(order.base))
         return self._lenders[artefact.hash]
 
 
-def answering(order: Order, session: Session, batch: int, per_second: float | None = None) -> Callable[[Values], Array]:
-    """The deployed artefact's scores of inputs, asked in its own batches; no more questions a second than allowed."""
+def _ground(values: Values, settings: Mapping[str, Any]) -> Ground:
+    if settings["norm"] in NUMBERS:
+        return Possible(values, Reach(**settings["reach"]), settings["norm"], settings["budget"])
+    return Wording(values, settings["text"], settings["norm"])
+
+
+def answering(order: Order, session: Session, batch: int, settings: Mapping[str, Any]) -> Answer:
+    """The deployed artefact's scores of inputs, asked in its own batches, after the steps that change its answers (`after`).
+
+    No more questions a second (`per_second`) than allowed.
+    """
     task, outputs = catalog.load(catalog.find("tasks", order.settings["task"], Path(order.base))), stated(order)
     name, means = _scores_output(outputs)
-    next_at = [0.0]
+    steps = [_Step(one, Path(order.base)) for one in settings.get("after", ())]
+    per_second, next_at = settings.get("per_second"), [0.0]
 
     def asked(values: dict[str, Array]) -> Any:
         if per_second:
@@ -121,7 +158,7 @@ def answering(order: Order, session: Session, batch: int, per_second: float | No
             next_at[0] = time.monotonic() + 1 / per_second
         return session.predict(values)
 
-    def answer(values: Values) -> Array:
+    def answer(values: Values, rows: Array) -> Array:
         count = len(next(iter(values.values())))
         pieces = [
             np.asarray(asked({one: np.ascontiguousarray(of[at : at + batch]) for one, of in values.items()})[name])
@@ -131,25 +168,55 @@ def answering(order: Order, session: Session, batch: int, per_second: float | No
         known = np.isfinite(raw.reshape(count, -1)).all(axis=1)
         if not known.any():
             return np.full((count, max(2, raw.reshape(count, -1).shape[1])), np.nan)
-        scores = np.asarray(task.answers({name: raw[known]}, outputs)["scores"], np.float64)
+        answers = task.answers({name: raw[known]}, outputs)
+        logs = means == "probabilities"
+        for step in steps:
+            answers = step.applied(answers, np.asarray(rows)[known])
+            logs = answers["scores"] is answers.get("probabilities")
+        scores = np.asarray(answers["scores"], np.float64)
         made = np.full((count, scores.shape[1]), np.nan)
-        made[known] = np.log(np.maximum(scores, 1e-300)) if means == "probabilities" else scores
+        made[known] = np.log(np.maximum(scores, 1e-300)) if logs else scores
         return made
 
     return answer
 
 
-def looked(possible: Possible, answer: Any, lend: Any, labels: Array, given: Given) -> dict[str, Any]:
-    """Signs that an attack would find nothing although something is there, on the rows that are right when clean."""
-    target = Watched(possible, answer, lend, labels, Given("linf", None, given.seed))
+class _Step:
+    """A step after the model, as it was fitted, and the attacked rows' values of the columns that it goes by."""
+
+    def __init__(self, told: Mapping[str, Any], base: Path) -> None:
+        self._part = catalog.load(catalog.find("variants", told["name"], base))
+        self._options, self._columns = told["options"], told["columns"]
+
+    def applied(self, answers: Mapping[str, Any], rows: Array) -> dict[str, Any]:
+        """The answers as whoever asks gets them."""
+        columns = {name: np.asarray(column)[rows] for name, column in self._columns.items()}
+        made: dict[str, Any] = self._part.apply(self._options, answers, columns)
+        return made
+
+
+def looked(possible: Ground, answers: tuple[Answer, Answer], lend: Any, labels: Array, given: Given) -> dict[str, Any]:
+    """Signs that an attack would find nothing although something is there, on the rows that are right when clean.
+
+    `answers` are those that are attacked, and those before the steps that change them, which slopes are held against.
+    """
+    answer, plain = answers
+    target = Watched(possible, answer, lend, labels, Given(given.norm, None, given.seed))
     aim, everything = target.aim(), np.arange(possible.rows)
-    clean = possible.inputs(possible.land(aim.points, everything), everything)
-    one, other = answer(clean), answer(clean)
+    landed = possible.land(aim.points, everything)
+    clean = possible.inputs(landed, everything)
+    one, other = answer(clean, everything), answer(clean, everything)
+    order = np.random.default_rng(given.seed).permutation(everything)
+    mixed = np.empty_like(one)
+    for half in (order[::2], order[1::2]):
+        if len(half):
+            mixed[half] = answer(possible.inputs(landed[half], half), half)
     scale = max(1.0, float(np.nanmax(np.abs(one))))
     seen: dict[str, Any] = {
         "rows": int(target.right.sum()),
         "all_rows": possible.rows,
         "random": float(np.mean(np.nanmax(np.abs(one - other), axis=1, initial=0.0) > 1e-6 * scale)),
+        "beside": float(np.mean(np.nanmax(np.abs(one - mixed), axis=1, initial=0.0) > BESIDE * scale)),
         "certain": float(np.mean(_largest(one) >= CERTAIN)),
         "lent": lend is not None,
     }
@@ -157,13 +224,13 @@ def looked(possible: Possible, answer: Any, lend: Any, labels: Array, given: Giv
     if lend is None or not len(rows):
         return {"seen": seen}
     try:
-        seen |= _felt(target, aim, possible, answer, lend, rows)
+        seen |= _felt(target, aim, possible, plain, lend, rows)
     except Unsupported as error:
         return {"seen": seen | {"lent": False, "why": error.what}}
     return {"seen": seen}
 
 
-def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any, rows: Array) -> dict[str, Any]:
+def _felt(target: Watched, aim: Aim, possible: Ground, answer: Any, lend: Any, rows: Array) -> dict[str, Any]:
     """What becomes of a small step along the lent gradient, and of as many large ones as it takes."""
     points, labels = aim.points[rows], aim.labels[rows]
     felt = target.slope(points, rows, "margin", labels)
@@ -176,8 +243,9 @@ def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any,
     for _ in range(FAR_STEPS):
         points = np.clip(points + FAR * np.sign(target.slope(points, rows, "margin", labels).gradient), 0, 1)
     target.scores(points, rows)
-    plain, _ = lend(possible.inputs(possible.land(aim.points[rows], rows), rows), "cross_entropy", labels)
-    steep = np.abs(possible.slope(plain)).reshape(len(rows), -1).max(axis=1)
+    landed = possible.land(aim.points[rows], rows)
+    plain, _ = lend(possible.inputs(landed, rows), "cross_entropy", labels)
+    steep = np.abs(possible.slope(plain, landed)).reshape(len(rows), -1).max(axis=1)
     return {
         "flat": float(np.mean(~real)),
         "zero": float(np.mean(steep <= 1e-12)),
@@ -185,8 +253,8 @@ def _felt(target: Watched, aim: Aim, possible: Possible, answer: Any, lend: Any,
     }
 
 
-def _at(points: Array, possible: Possible, answer: Any, rows: Array) -> Array:
-    return np.asarray(answer(possible.inputs(possible.land(points, rows), rows)))
+def _at(points: Array, possible: Ground, answer: Any, rows: Array) -> Array:
+    return np.asarray(answer(possible.inputs(possible.land(points, rows), rows), rows))
 
 
 def _margin(scores: Array, labels: Array) -> Array:

@@ -19,19 +19,23 @@ from numpy.typing import NDArray
 
 from seatrial.contracts.attack import SLACK
 from seatrial.contracts.finding import Finding, Origin, State, missing
+from seatrial.contracts.listed_threats import listed_as
 from seatrial.contracts.securing import Security
+from seatrial.contracts.study import Model
 from seatrial.flow._bounded import bounded
 from seatrial.flow._sampling import Sampling
-from seatrial.flow.besieged import LOOK, Siege, Step
+from seatrial.flow.besieged import LOOK, Siege
+from seatrial.flow.certified import certified_findings, share
 from seatrial.flow.counted import Judged
 from seatrial.flow.doubts import doubts
+from seatrial.flow.examples import examples
 from seatrial.flow.siege import identity, smallest
+from seatrial.flow.steps import Step
 from seatrial.flow.trial import Trial, now
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.paired import tango
 from seatrial.numerics.percentiles import median_interval
-from seatrial.numerics.proportions import proportion
-from seatrial.numerics.replicates import mean_by_group, share_by_group
+from seatrial.numerics.replicates import mean_by_group
 
 Flags = NDArray[np.bool_]
 ACCURACY, UNION = "attack.accuracy", "all"
@@ -43,6 +47,13 @@ KNOWS = {
     "original": "has the float model that this one was made of, and sees scores",
     "weights": "has the deployed artefact itself",
 }
+TRIES = {
+    "classes": ("queries",),
+    "scores": ("queries",),
+    "original": ("original", "queries"),
+    "weights": ("weights", "original", "queries"),
+}
+"""What an attacker tries with what they know, by the names of `contracts/listed_threats.py`."""
 
 
 class Came:
@@ -73,7 +84,9 @@ class Came:
         return np.asarray(np.min([self._far[name, norm] for name in names], axis=0))
 
 
-def attacked_findings(trial: Trial, reference: Trial | None, judged: Judged, levels: Sequence[float]) -> list[Finding]:
+def attacked_findings(
+    trial: Trial, reference: Trial | None, judged: Judged, model: Model, levels: Sequence[float]
+) -> list[Finding]:
     """All that is stated of a candidate's siege, at each level."""
     siege = judged.siege
     assert siege is not None
@@ -86,7 +99,13 @@ def attacked_findings(trial: Trial, reference: Trial | None, judged: Judged, lev
     if not came.steps and not came.failed:
         return [missing(ACCURACY, State.TOO_FEW, "the run ended before it was attacked", better="higher", **by)]
     found = [one for level in levels for one in _curves(came, other, siege, judged.sampling, level)]
-    found += [*_efforts(came), *_failed(came), *doubts(came.steps, came.look, siege)]
+    found += [
+        *_efforts(came),
+        *_failed(came),
+        *doubts(came.steps, came.look, siege),
+        *examples(came.steps, siege, model),
+    ]
+    found += [one for level in levels for one in certified_findings(trial, siege, judged.sampling, level)]
     against = reference.id if reference is not None else None
     return [one.model_copy(update=by | {"against": against if one.against else None}) for one in found]
 
@@ -102,7 +121,7 @@ def _curves(came: Came, other: Came | None, siege: Siege, sampling: Sampling, le
             for name, members in sets.items():
                 at = {"attack": name, "norm": norm, "epsilon": budget}
                 stands = came.far(members, norm) > budget + SLACK
-                yield bounded(ACCURACY, _share(stands, siege, sampling, level), len(stands), "higher", at=at)
+                yield bounded(ACCURACY, share(stands, siege.rows, sampling, level), len(stands), "higher", at=at)
                 both = [one for one in members if other is not None and one in other.names(norm)]
                 if other is not None and both:
                     own, theirs = (side.far(both, norm) > budget + SLACK for side in (came, other))
@@ -110,12 +129,6 @@ def _curves(came: Came, other: Came | None, siege: Siege, sampling: Sampling, le
                     drop = _drop(theirs, own, siege, sampling, level)
                     yield bounded(f"{ACCURACY}.drop", drop, len(own), "lower", at=at, against="reference", note=note)
         yield _median(union[union > 0], norm, level, sampling.plain)
-
-
-def _share(stands: Flags, siege: Siege, sampling: Sampling, level: float) -> Interval:
-    if sampling.plain:
-        return proportion(int(stands.sum()), len(stands), level)
-    return share_by_group(stands, *sampling.of(siege.rows), level)
 
 
 def _drop(theirs: Flags, own: Flags, siege: Siege, sampling: Sampling, level: float) -> Interval:
@@ -143,6 +156,7 @@ def threat(security: Security, sieges: Sequence[Siege]) -> Finding:
     told, left_out = security.threat, sorted({name for one in sieges for name in one.left_out})
     leave = security.authorisation
     notes = [f"left out, as they couldn't do it: {', '.join(left_out)}"] if left_out else []
+    notes += [f"in public lists: {listed_as(TRIES[told.knows])}"]
     notes += [f"{leave.owner} allowed in writing on {leave.dated} that {leave.endpoint} is attacked"] if leave else []
     return Finding(
         what="attack.threat",

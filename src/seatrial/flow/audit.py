@@ -13,12 +13,9 @@ told by its type and place alone, because its words may hold what stands in a ro
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,12 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial import catalog
-from seatrial.contracts.audit import MOST_ROWS, Auditing, Ground, Look, Table
+from seatrial.contracts.audit import Auditing, Ground, Look, Table
 from seatrial.contracts.finding import Finding, Severity, State, missing
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.study import Study
 from seatrial.errors import DataError, SeatrialError
 from seatrial.flow import _tables
+from seatrial.flow.audit_kept import Kept, Said
+from seatrial.flow.audit_rows import InDoubt, Marks, RowFiles, secret
 from seatrial.flow.keep import home
 from seatrial.flow.trial import now
 from seatrial.numerics.row_hash import row_hashes
@@ -43,8 +42,6 @@ BEGINNING = 16
 JUDGING = "evaluation"
 MOST_LISTED = 200
 """Columns of a table that are listed with their types."""
-Marks = tuple[int, dict[str, NDArray[np.bool_]]]
-"""How many rows a table has, and by kind of doubt which of them are in doubt."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Chosen:
 
 
 def audit_study(
-    study: Study, folder: Path, run: Path, watch: Callable[[str], None] = lambda name: None
+    study: Study, folder: Path, run: Path, watch: Callable[[str], None], kept: Kept
 ) -> tuple[list[Finding], list[Marks]]:
     """What the study asks for under `audit`; nothing where it doesn't. Rows to look at lie under `run`. Raises `DataError`.
 
@@ -82,8 +79,8 @@ def audit_study(
         return [], []
     key = secret(home(folder))
     tables = _tables.of_study(study, folder, asked.ignore, key)
-    doubts = _Doubts()
-    found = audit(tables, asked, folder, run / "rows", key, watch, doubts)
+    doubts = InDoubt()
+    found = audit(tables, asked, folder, run / "rows", key, watch, doubts, kept)
     judging = [table for table in tables.values() if table.role == JUDGING]
     return found, [(table.rows, doubts.marks.get(table.name, {})) for table in judging]
 
@@ -96,12 +93,15 @@ def audit(
     key: bytes,
     watch: Callable[[str], None] = lambda name: None,
     doubt: Callable[[str, Table, NDArray[np.int64]], None] = lambda kind, table, rows: None,
+    kept: Kept | None = None,
 ) -> list[Finding]:
     """Everything that the audits find in these tables; files of rows to look at are written under `rows`, named from `folder`.
 
-    `watch` is told the name of each audit and table as it begins, `doubt` the rows that figures should be had without, too. Raises `UnknownPart` for an audit that isn't there, and `DataError`
+    `watch` is told the name of each audit and table as it begins, `doubt` the rows that figures should be had without, too; what is `kept`
+    of an earlier audit of the same rows isn't looked for again. Raises `UnknownPart` for an audit that isn't there, and `DataError`
     where a table can't be read at all or an option names a column that no table has.
     """
+    kept = kept or Kept()
     chosen, found = choose(asked, folder)
     readable = {}
     for name, table in tables.items():
@@ -118,7 +118,7 @@ def audit(
         annotators=asked.annotators,
         population=asked.population,
         statistics=asked.statistics,
-        keep_rows=_Rows(rows, folder),
+        keep_rows=RowFiles(rows, folder),
         hash_rows=lambda columns: row_hashes(columns, key),
         doubt=doubt,
     )
@@ -126,14 +126,14 @@ def audit(
     for name, table in list(readable.items()):
         watch(name)
         try:
-            found += _one(table, ground, alone)
+            found += _one(table, ground, alone, kept)
         except DataError:  # in a row further on: which columns have it?
             readable[name], unread = _readable(table, None)
-            found += [*unread, *_one(readable[name], ground, alone)]
+            found += [*unread, *_one(readable[name], ground, alone, kept)]
     for one in chosen:
         if not one.part.takes("tables", "one"):
             watch(one.part.name)
-            found += _all(one, ground)
+            found += _all(one, ground, kept)
     return [*found, *_summary(found)]
 
 
@@ -207,55 +207,85 @@ def _read(table: Table, names: Sequence[str], rows: int | None) -> None:
         pass
 
 
-def _one(table: Table, ground: Ground, chosen: Sequence[Chosen]) -> list[Finding]:
+@dataclass(frozen=True)
+class _Looking:
+    """An audit that looks at a table, and what it says of rows meanwhile."""
+
+    chosen: Chosen
+    look: Look
+    said: Said
+
+
+def _one(table: Table, ground: Ground, chosen: Sequence[Chosen], kept: Kept) -> list[Finding]:
     """What audits find in one table, in as few passes over its rows as they ask for."""
-    found, looks = list[Finding](), list[tuple[Chosen, Look]]()
+    found, looking = list[Finding](), list[_Looking]()
     at = {"table": table.name}
     for one in chosen:
+        told = kept.recall(one.part, one.options, ground, [table])
+        if told is not None:
+            found += told
+            continue
+        said = Said(ground)
         try:
-            if (look := one.module.begin(table, ground, one.options)) is not None:
-                looks.append((one, look))
+            if (look := one.module.begin(table, said.noted, one.options)) is not None:
+                looking.append(_Looking(one, look, said))
         except Exception as error:  # noqa: BLE001 - an audit's fault, whatever it is, must not cost the others
             found.append(one.lost(error, **at))
-    active, hashes = list(looks), list[Any]()
+    found += _passes(table, looking, at)
+    found += [_looked_at(table), *_columns(table)]
+    for each in looking:
+        told = _collected(each.chosen, each.look.findings, at)
+        kept.keep(each.chosen.part, each.chosen.options, [table], each.said, told)
+        found += told
+    return found
+
+
+def _passes(table: Table, looking: list[_Looking], at: Mapping[str, str]) -> list[Finding]:
+    """Let the rows pass as often as somebody asks for; those that raise are told, and taken off the list."""
+    found, active, hashes = list[Finding](), list(looking), list[Any]()
     for turn in range(MOST_PASSES):
-        if not active and (turn or not table.columns):
+        known = table.kept_hashes is not None
+        if not active and (turn or known or not table.columns):
             break
         rows = 0
         for chunk in table.chunks():
             rows += len(chunk)
-            if turn == 0:
+            if not known:
                 hashes.append(chunk.hashes)
-            active = list(_seen(active, chunk, looks, found, at))
-        if turn == 0:
+            active = list(_seen(active, chunk, looking, found, at))
+        if not known:
             table.kept_rows, table.kept_hashes = rows, np.concatenate(hashes or [np.empty(0, np.uint64)])
-        active = [(one, look) for one, look in active if look.again]
-    found += [_looked_at(table), *_columns(table)]
-    for one, look in looks:
-        found += _collected(one, look.findings, at)
+        active = [one for one in active if one.look.again]
     return found
 
 
 def _seen(
-    active: Sequence[tuple[Chosen, Look]],
+    active: Sequence[_Looking],
     chunk: Any,
-    looks: list[tuple[Chosen, Look]],
+    looking: list[_Looking],
     found: list[Finding],
     at: Mapping[str, str],
-) -> Iterator[tuple[Chosen, Look]]:
+) -> Iterator[_Looking]:
     """Show a chunk to each; those that raise are told and drop out."""
-    for one, look in active:
+    for one in active:
         try:
-            look.see(chunk)
+            one.look.see(chunk)
         except Exception as error:  # noqa: BLE001 - as above
-            found.append(one.lost(error, **at))
-            looks.remove((one, look))
+            found.append(one.chosen.lost(error, **at))
+            looking.remove(one)
         else:
-            yield one, look
+            yield one
 
 
-def _all(one: Chosen, ground: Ground) -> list[Finding]:
-    return _collected(one, lambda: one.module.look(ground, one.options), {})
+def _all(one: Chosen, ground: Ground, kept: Kept) -> list[Finding]:
+    """What an audit finds in all tables together."""
+    tables = list(ground.tables.values())
+    told = kept.recall(one.part, one.options, ground, tables)
+    if told is None:
+        said = Said(ground)
+        told = _collected(one, lambda: one.module.look(said.noted, one.options), {})
+        kept.keep(one.part, one.options, tables, said, told)
+    return told
 
 
 def _collected(one: Chosen, tell: Callable[[], Iterable[Finding]], at: Mapping[str, str]) -> list[Finding]:
@@ -331,55 +361,3 @@ def _summary(found: Sequence[Finding]) -> Iterator[Finding]:
             note="; ".join(names[:20]) + (f"; and {len(names) - 20} more" if len(names) > 20 else ""),
             measured_at=now(),
         )
-
-
-# --- rows to look at, and rows in doubt ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Doubts:
-    """Keeps which rows are in doubt, and why, a byte a row: by table and kind."""
-
-    marks: dict[str, dict[str, NDArray[np.bool_]]] = field(default_factory=dict)
-
-    def __call__(self, kind: str, table: Table, rows: NDArray[np.int64]) -> None:
-        if len(rows):
-            kinds = self.marks.setdefault(table.name, {})
-            kinds.setdefault(kind, np.zeros(table.rows, bool))[rows] = True
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Writes numbers of rows (in the data set, from 0) with the keyed hash of each, in the order given: never what stands in them."""
-
-    into: Path
-    folder: Path
-
-    def __call__(self, name: str, table: Table, rows: Iterable[int]) -> str:
-        taken = np.array(list(dict.fromkeys(map(int, islice(rows, MOST_ROWS)))), np.int64)
-        if not len(taken):
-            return ""
-        hashes = table.hashes()[taken]
-        lines = [
-            f"{row},{value:016x}" for row, value in zip(_tables.numbers(table, taken), hashes.tolist(), strict=True)
-        ]
-        self.into.mkdir(parents=True, exist_ok=True)
-        safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in f"{name}-{table.name}")
-        file = self.into / f"{safe[:120]}.csv"
-        file.write_text("row,keyed_hash\n" + "\n".join(lines) + "\n", encoding="utf-8")
-        return Path(os.path.relpath(file, self.folder)).as_posix()
-
-
-def secret(kept: Path) -> bytes:
-    """The key of the row hashes in this folder, made when it is first asked for; only its owner may read it."""
-    file = kept / "audit.key"
-    if not file.is_file():
-        kept.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):  # another process was first
-            _new_secret(file)
-    return file.read_bytes()
-
-
-def _new_secret(file: Path) -> None:
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as opened:
-        opened.write(secrets.token_bytes(32))

@@ -22,13 +22,16 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
-from seatrial.flow import alone, arrays, environment, timed
+from seatrial.flow import alone, arrays, environment, ordered, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
+from seatrial.flow.metered import meters
+from seatrial.flow.opening import opened
 from seatrial.flow.processing import within
 from seatrial.flow.quiet import Watcher, pin, quietest
 from seatrial.flow.trainee import Trainee
@@ -88,7 +91,7 @@ class Bench:
     def _make(self, order: Order) -> dict[str, Any]:
         assert order.part is not None
         assert order.artefact is not None
-        part, options = _part("variants", order)
+        part, options = ordered.part("variants", order)
         values = {name: arrays.load(ref) for name, ref in order.values.items()} or None
         train = Training(**arrays.unpack(order.train)) if order.train else None
         making = Making(
@@ -103,24 +106,30 @@ class Bench:
             outputs=stated(order),
             wanted=order.settings.get("wanted"),
             base=Path(order.base),
+            space=Space(**arrays.unpack(order.settings["space"])) if "space" in order.settings else None,
         )
         return _made(part.make, order.artefact, making, options)
 
     def _convert(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
-        part, options = _part("conversions", order)
+        part, options = ordered.part("conversions", order)
         values = {name: arrays.load(ref, 0, EXAMPLES) for name, ref in order.values.items()} or None
         making = Making(Path(order.folder), order.seed, examples=values)
-        return _made(part.convert, order.artefact, making, options)
+
+        def convert(given: Artefact, making: Making, options: Any) -> Artefact:
+            made: Artefact = part.convert(given, making, options)
+            return made.model_copy(update={"before": given.before})
+
+        return _made(convert, order.artefact, making, options)
 
     def _open(self, order: Order) -> dict[str, Any]:
         assert order.artefact is not None
         self._order, self._setting = order, Setting(**order.setting)
-        part, options = _part("runtimes", order)
+        part, options = ordered.part("runtimes", order)
         clock = [time.perf_counter()]
         part.import_framework()
         clock.append(time.perf_counter())
-        self._session = part.open(order.artefact, self._setting, options)
+        self._session = opened(part, order.artefact, self._setting, options, Path(order.base))
         clock.append(time.perf_counter())
         first = self._session.predict({name: arrays.load(ref, 0, 1) for name, ref in order.values.items()})
         clock.append(time.perf_counter())
@@ -133,7 +142,7 @@ class Bench:
 
     def _warm(self, order: Order) -> dict[str, Any]:
         """Drive blocks until three in a row agree within the tolerance, or say that they never did."""
-        part, options = _part("loads", order)
+        part, options = ordered.part("loads", order)
         options = options.model_copy(update=order.settings)
         queries, samples = self._feed(order, part)
         windows: list[float] = []
@@ -151,12 +160,12 @@ class Bench:
 
     def _block(self, order: Order) -> dict[str, Any]:
         """One timed block of a load, then what the meters read; without a load only what they read."""
-        assert self._order.artefact is not None
         if order.part is None:
-            return {"readings": arrays.pack(self._meters(order)(None, {}), Path(order.folder)), "disturbance": {}}
-        part, options = _part("loads", order)
-        if "round" in type(options).model_fields:
-            options = options.model_copy(update={"round": order.seed})
+            return {
+                "readings": arrays.pack(meters(order, self._probe())(None, {}), Path(order.folder)),
+                "disturbance": {},
+            }
+        part, options = ordered.load(order)
         queries, samples = self._feed(order, part)
         session = within(self._open_session(), order)
         pin(self._cores(order.settings))
@@ -164,7 +173,7 @@ class Bench:
             self._rouse(session, queries)
         while (left := order.settings.get("at", 0.0) - time.perf_counter()) > 0:
             time.sleep(left)  # copies of one candidate begin at the same moment
-        read = self._meters(order)
+        read = meters(order, self._probe())
         spent = getattr(self._open_session(), "spent", dict)
         spent()
         with Watcher(self._setting.threads, self._setting.device, order.settings.get("beside", 0)) as watcher:
@@ -180,34 +189,9 @@ class Bench:
         for query in queries[:2]:
             session.predict(query)
 
-    def _meters(self, order: Order) -> Callable[[Events | None, Mapping[str, Any]], dict[str, Any]]:
-        """Let each meter look at the state before a block; what is returned reads them after it, those that looked first.
-
-        They look twice: what one does the first time (a second at rest) is then in nothing that another begins with.
-        """
+    def _probe(self) -> Probe:
         assert self._order.artefact is not None
-        probe = Probe(None, self._opening, self._order.artefact, self._setting.device)
-        infos = {name: catalog.find("meters", name, Path(order.base)) for name in order.meters}
-        given = order.settings.get("options", {})
-        parts = {name: (catalog.load(info), catalog.options(info, given.get(name))) for name, info in infos.items()}
-        begun: dict[str, Any] = {}
-        for _ in range(2):
-            for name, (part, options) in parts.items():
-                if hasattr(part, "begin"):
-                    begun[name] = part.begin(probe.device, options)
-        first = sorted(parts, key=lambda name: name not in begun)
-
-        def read(events: Events | None, spent: Mapping[str, Any]) -> dict[str, Any]:
-            return {
-                name: parts[name][0].read(
-                    dataclasses.replace(
-                        probe, events=events, options=parts[name][1], begun=begun.get(name), spent=spent
-                    )
-                )
-                for name in first
-            }
-
-        return read
+        return Probe(None, self._opening, self._order.artefact, self._setting.device)
 
     def _cores(self, settings: Mapping[str, Any]) -> list[int] | None:
         """The processors that were chosen, or the `quietest` so many, chosen by whom can see them."""
@@ -243,11 +227,33 @@ class Bench:
         return {"outputs": outputs, "alone": differs}
 
     def _attack(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().answer(order, self._open_session(), self._setting)
+        return content
+
+    def _search(self, order: Order) -> dict[str, Any]:
+        content: dict[str, Any] = self._assailant().search(order, self._open_session(), self._setting)
+        return content
+
+    def _assailant(self) -> Any:
         from seatrial.flow.assault import Assault  # it loads numpy, which no cold start is to have
 
         self._assault = self._assault or Assault()
-        content: dict[str, Any] = self._assault.answer(order, self._open_session(), self._setting)
-        return content
+        return self._assault
+
+    def _privacy(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import pried  # it loads numpy, too
+
+        return pried(order, self._open_session(), self._setting)
+
+    def _shadows(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.privacy_worker import trained
+
+        return trained(order)
+
+    def _certify(self, order: Order) -> dict[str, Any]:
+        from seatrial.flow.voting import votes
+
+        return votes(order, self._open_session(), self._setting.batch)
 
     def _facts(self, order: Order) -> dict[str, Any]:
         facts = self._open_session().facts()
@@ -286,13 +292,6 @@ def settle(memory: int | None) -> None:
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
     settle_memory(memory)
-
-
-def _part(kind: str, order: Order) -> tuple[Any, Any]:
-    assert order.part is not None
-    info = catalog.find(kind, order.part.name, Path(order.base))
-    catalog.require(info)
-    return catalog.load(info), catalog.options(info, order.part.options)
 
 
 def _made(make: Callable[..., Artefact], given: Artefact, making: Making, options: Any) -> dict[str, Any]:

@@ -19,6 +19,8 @@ def formats(links: Sequence[PartInfo], given: str, runtime: PartInfo) -> tuple[s
         return f"{link.name} doesn't take {given}"
     if "after" in link.gives.get("step", ()) and rest:
         return f"{link.name} is a step after the model: nothing can follow it in a chain"
+    if "before" in link.gives.get("step", ()) and any("step" not in one.gives for one in rest):
+        return f"{link.name} is a step before the model: nothing that changes the model can follow it in a chain"
     offered = link.gives.get("format", (given,))
     why = ""
     for made in sorted(offered, key=lambda one: one != given):

@@ -16,8 +16,10 @@ from seatrial.contracts.selecting import Selecting
 from seatrial.contracts.study import Model, Study, classes_of
 from seatrial.errors import DataError, SeatrialError
 from seatrial.flow import _inputs, arrays
+from seatrial.flow._feature_rows import Table, table
 from seatrial.flow._inputs import Array
 from seatrial.flow.changed import Change, drawn, stored_rows
+from seatrial.flow.chosen import FILLED, REFITTED, quality, refitted_loss
 from seatrial.flow.counted import Judged
 from seatrial.flow.features import (
     CHOSEN,
@@ -25,16 +27,15 @@ from seatrial.flow.features import (
     LENT,
     WHOLE,
     Judgement,
-    Table,
     choice_findings,
     judge,
     losses,
     read_by,
-    table,
     table_findings,
 )
+from seatrial.flow.refitting import WITH_ALL, WITH_CHOSEN, refit
 from seatrial.flow.robust import answer_changes, recall_changes
-from seatrial.flow.rows import Rows
+from seatrial.flow.rows import ModelRows, Rows
 from seatrial.flow.trial import Trial, Voyage, now
 from seatrial.numerics.importance import permutations
 
@@ -49,7 +50,7 @@ def feature_changes(study: Study, folder: Path, model_name: str, evaluation: Row
     model = study.models[model_name]
     held = _held(study, folder, model, asked, evaluation.n)
     lenders = permutations(held.half, asked.repeats, 0)
-    made = [_change(model, {FEATURES: WHOLE}, held.rows[held.half :], held.without([]), cache)]
+    made = [_change(model, {FEATURES: WHOLE}, held.rows[held.half :], held.without({}), cache)]
     for group in held.groups:
         at = {FEATURES: LENT, "feature": " + ".join(map(str, group))}
         made.append(_change(model, at, held.rows[: held.half], held.lent(group, lenders), cache))
@@ -115,6 +116,53 @@ def _stated(voyage: Voyage, trial: Trial, judged: Judged, level: float) -> Itera
     if chosen is not None and "outputs" in trial.changed.get(chosen.key, {}):
         without, _ = _losses(voyage, trial, judged, chosen)
     yield from choice_findings(name, whole, without, made, what, level)
+    yield from _quality(voyage, trial, judged, made, chosen, what, level)
+
+
+def refit_chosen(
+    voyage: Voyage, trial: Trial | None, judges: Mapping[str, Judged], data: Mapping[str, ModelRows]
+) -> None:
+    """Let the reference be fitted anew with the chosen features, where it can be; what came of it is remembered."""
+    if trial is None or trial.failure is not None:
+        return
+    judged, rows = judges[trial.planned.candidate.model], data[trial.planned.candidate.model]
+    if not judged.features:
+        return
+    level = voyage.plan.levels.describe
+    recall_changes(voyage, trial, [one for one in judged.features if one.key not in trial.changed])
+    try:
+        made, _ = _judgements(voyage, trial, judged, level)
+    except SeatrialError:
+        return  # told with the findings
+    dropped = [feature for one in made for feature in one.dropped]
+    if dropped:
+        study, name = voyage.plan.study, trial.planned.candidate.model
+        assert study.measure.features is not None
+        held = _held(study, voyage.folder, study.models[name], study.measure.features, len(judged.labels))
+        judged.known["fits", trial.id] = refit(voyage, trial, rows, judged, held, dropped)
+
+
+def _quality(
+    voyage: Voyage, trial: Trial, judged: Judged, made: list[Judgement], chosen: Change | None, what: str, level: float
+) -> Iterator[Finding]:
+    """The loss and the metrics with the chosen features: of the model fitted anew, or else of the one there is."""
+    name, fits = trial.planned.candidate.model, judged.known.get(("fits", trial.id))
+    if chosen is None:
+        return
+    dropped = ", ".join(str(feature) for one in made for feature in one.dropped)
+    bodies = (trial.changed.get(chosen.key, {}), trial.changed[judged.features[0].key])
+    if isinstance(fits, Mapping):
+        bodies = (fits[WITH_CHOSEN], fits[WITH_ALL])
+        labels = judged.labels[:][chosen.rows]
+        fitted, with_all = (losses(_answers(voyage, trial, body, chosen.rows), labels)[0] for body in bodies)
+        yield from refitted_loss(name, with_all, fitted, what, dropped, level)
+    else:
+        why = fits or "it wasn't tried"
+        yield missing("features.refitted.loss", State.UNSUPPORTED, why, at={"model": name}, better="lower")
+    if all("outputs" in body for body in bodies):
+        own, whole = (_answers(voyage, trial, body, chosen.rows) for body in bodies)
+        how = REFITTED if isinstance(fits, Mapping) else FILLED
+        yield from quality(voyage, name, judged, chosen.rows, own, whole, how, level)
 
 
 def _judgements(voyage: Voyage, trial: Trial, judged: Judged, level: float) -> tuple[list[Judgement], str]:
@@ -144,7 +192,7 @@ def _chosen(voyage: Voyage, trial: Trial, judged: Judged) -> Change | None:
     """The rows that judge, without what was dropped; None where nothing was."""
     level = voyage.plan.levels.describe
     made, _ = _judgements(voyage, trial, judged, level)
-    dropped = [feature for one in made if not one.kept for feature in one.group]
+    dropped = {feature: other for one in made for feature, other in one.dropped.items()}
     if not dropped:
         return None
     key = ("chosen", trial.id)
@@ -165,13 +213,18 @@ def _losses(voyage: Voyage, trial: Trial, judged: Judged, change: Change) -> tup
         raise DataError(
             str(body.get("failed", "the reference didn't answer the rows that show what features are worth"))
         )
+    count = next(iter(body["outputs"].values()))["$array"]["shape"][0]
+    rows = change.rows.repeat(count // len(change.rows))
+    return losses(_answers(voyage, trial, body, rows), judged.labels[:][rows])
+
+
+def _answers(voyage: Voyage, trial: Trial, body: Mapping[str, Any], rows: Any) -> Mapping[str, Any]:
+    """Outputs in the task's terms, of these rows. Raises `DataError` for outputs that can't be."""
     model = voyage.plan.study.models[trial.planned.candidate.model]
     task = catalog.load(voyage.find("tasks", model.task.name))
-    answers = task.answers(
+    answers: Mapping[str, Any] = task.answers(
         {name: arrays.load(ArrayRef(**ref["$array"])) for name, ref in body["outputs"].items()}, model.outputs
     )
-    count = len(next(iter(answers.values())))
-    rows = change.rows.repeat(count // len(change.rows))
     for step in trial.fitted:
         answers = step.apply(answers, rows)
-    return losses(answers, judged.labels[:][rows])
+    return answers

@@ -6,9 +6,10 @@ Each has processors of its own, and all begin a block at the same moment. What m
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -42,10 +43,11 @@ class Copies:
         """All answers as one. Raises the first `WorkerError` of any, once all have answered or failed."""
         if order.order not in TOGETHER:
             return self._links[0].ask(order, seconds)
-        begin = time.perf_counter() + LEAD_S
-        orders = [self._order(order, place, begin) for place in range(len(self._links))]
-        with ThreadPoolExecutor(len(orders)) as pool:
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(self._links)) as pool:
+            begin = time.perf_counter() + LEAD_S
+            orders = [self._order(order, place, begin, folder) for place in range(len(self._links))]
             asked = [pool.submit(link.ask, one, seconds) for link, one in zip(self._links, orders, strict=True)]
+            wait(asked)
         return _joined(order, [one.result() for one in asked])
 
     def close(self) -> None:
@@ -53,13 +55,17 @@ class Copies:
         for link in self._links:
             link.close()
 
-    def _order(self, order: Order, place: int, begin: float) -> Order:
-        """The order to one copy: on its share of the processors, at the common moment, and with how many others work beside it."""
+    def _order(self, order: Order, place: int, begin: float, folder: str) -> Order:
+        """The order to one copy: on its share of the processors, at the common moment, with how many others work beside it.
+
+        Where queries come by a schedule, the copies share them by what lies in `folder`.
+        """
         cores = order.settings.get("cores") or []
         mine = cores[place * self._threads : (place + 1) * self._threads] or cores
         own: dict[str, Any] = {"cores": mine} if cores else {}
         if order.order == "block":
             own |= {"beside": self._threads * (len(self._links) - 1), "at": begin}
+            own["shared"] = {"folder": folder, "place": place, "count": len(self._links)}
         return order.model_copy(update={"settings": order.settings | own})
 
 

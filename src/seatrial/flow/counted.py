@@ -20,6 +20,7 @@ from seatrial.flow._sampling import Sampling
 from seatrial.flow.besieged import Siege
 from seatrial.flow.changed import Change
 from seatrial.flow.cleaned import Doubts
+from seatrial.flow.inquiry import Inquiry
 from seatrial.flow.slices import Sliced
 from seatrial.numerics.counting import obstacle, tally
 
@@ -48,6 +49,7 @@ class Judged:
     changes: tuple[Change, ...] = ()
     features: tuple[Change, ...] = ()
     siege: Siege | None = None
+    inquiry: Inquiry | None = None
     halves: bool = False
     doubts: Doubts = field(default_factory=Doubts)
     weighted: Judged | None = None

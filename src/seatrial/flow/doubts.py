@@ -13,19 +13,28 @@ import numpy as np
 
 from seatrial.contracts.attack import SLACK
 from seatrial.contracts.finding import Finding, State, missing
-from seatrial.flow.besieged import Siege, Step
+from seatrial.flow.besieged import Siege
 from seatrial.flow.siege import OWN, smallest
+from seatrial.flow.steps import Step
 from seatrial.numerics.paired import mcnemar
 
 FLAG = "attack.flag"
 Made = Mapping[tuple[str, str], Sequence[tuple[Step, Mapping[str, Any]]]]
-MOST = {"masked_gradient": 0.5, "zero_gradient": 0.1, "saturated": 0.5, "random": 0.0, "unlimited_fails": 0.05}
+MOST = {
+    "masked_gradient": 0.5,
+    "zero_gradient": 0.1,
+    "saturated": 0.5,
+    "random": 0.0,
+    "depends_on_others": 0.0,
+    "unlimited_fails": 0.05,
+}
 """The share of rows from above which a sign is raised."""
 SAID = {
     "masked_gradient": ("flat", "rows whose answer doesn't change as a slope foretells when the input moves by a ten-thousandth of its range: an attacker who trusts the deployed artefact's own slope finds nothing, and others do"),
     "zero_gradient": ("zero", "rows where the lent gradient of the cross-entropy is zero"),
     "saturated": ("certain", "rows whose largest probability is 1 to the last digit, so that the cross-entropy has no slope"),
     "random": ("random", "rows that are answered differently when asked again"),
+    "depends_on_others": ("beside", "rows that are answered differently beside other rows: a hit in one batch may be none in another, so that it counted when it came again in another"),
     "unlimited_fails": ("unbroken", "right rows that stay right although the attack may change everything"),
 }  # fmt: skip
 CHANCE = 0.02
@@ -53,7 +62,7 @@ def _looked(look: Mapping[str, Any]) -> Iterator[Finding]:
     yield _flag("no_gradient", not seen["lent"], told, rows)
     for name, (key, words) in SAID.items():
         if key in seen:
-            of = int(seen["all_rows"]) if key in ("random", "certain") else rows
+            of = int(seen["all_rows"]) if key in ("random", "beside", "certain") else rows
             yield _flag(name, seen[key] > MOST[name], f"{seen[key]:.1%} of {of} {words}", of)
         else:
             why = "there is no gradient to look at" if rows else "no row is right before it is attacked"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,10 @@ from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.study import Input
 from seatrial.contracts.values import ValueKind
+from seatrial.errors import StudyError
 from seatrial.flow import _guess, _kinds
-from seatrial.flow._look import Answer, Seen, by_suffix, look, runtimes
+from seatrial.flow._limits import LIMITS, of_part
+from seatrial.flow._look import Answer, Seen, by_suffix, look, of_rows, runtimes
 from seatrial.flow._yaml import flow, word
 from seatrial.flow.read import FILL_IN
 
@@ -35,18 +37,33 @@ class Line(NamedTuple):
     note: str = ""
 
 
-def draft(model: Path, data: Path | None = None, folder: Path = Path()) -> tuple[str, list[str]]:
+def draft(
+    model: Path, data: Path | None = None, folder: Path = Path(), limits: Mapping[str, str] | None = None
+) -> tuple[str, list[str]]:
     """The text of a study to be written into `folder`, and what is left to fill in, one sentence each.
 
-    Raises `ModelError` or `DataError` when no part reads the file, or the file can't be read.
+    `limits` are what the data may ask for. Raises `ModelError` or `DataError` when no part reads the file, or the file can't be read,
+    `StudyError` for limits that aren't there.
     """
     subject = by_suffix("subjects", model)
-    table = None if data is None else by_suffix("datasets", data)
-    return written(subject, model, table, data, folder, look(subject, model, table, data))
+    table = None if data is None else of_rows(data)
+    if limits and table is None:
+        raise StudyError(
+            "limits are of data, and no data was named", next_step="`seatrial init MODEL DATA --limit NAME=VALUE`"
+        )
+    if limits and table is not None:
+        of_part(table, limits)
+    return written(subject, model, table, data, folder, look(subject, model, table, data, limits), limits)
 
 
 def written(
-    subject: PartInfo, model: Path, table: PartInfo | None, data: Path | None, folder: Path, seen: Seen
+    subject: PartInfo,
+    model: Path,
+    table: PartInfo | None,
+    data: Path | None,
+    folder: Path,
+    seen: Seen,
+    limits: Mapping[str, str] | None = None,
 ) -> tuple[str, list[str]]:
     """The text, and what is left to fill in, of what was seen."""
     name = re.sub(r"\W+", "_", model.stem).strip("_") or "model"
@@ -62,7 +79,7 @@ def written(
         "task": word(task),
         "inputs": inputs,
         "outputs": outputs,
-        "data": [_data(table, data, folder, seen, calibrated)],
+        "data": [_data(table, data, folder, seen, calibrated, limits or {})],
         "candidates": list(_candidates(seen.artefact, here, calibrated)),
         "reference": _reference(here),
         "more_variants": _more([one.name for one in unasked if not one.usual and one.name != _as_is()]),
@@ -124,7 +141,10 @@ def _outputs(seen: Seen) -> Iterator[Line]:
 
 
 def _said(one: _kinds.Said, seen: Seen) -> Line:
-    """An output that needs classes and has none is marked."""
+    """An output that needs classes and has none is marked; boxes say how they are written."""
+    if one.stated["means"] == "boxes":
+        stated = one.stated | ({"boxes": seen.boxes} if seen.boxes else {"boxes": {"labels": seen.form}} if seen.form else {})  # fmt: skip
+        return Line(flow({one.name: stated})[1:-1], seen.boxes_note or one.note)
     if one.stated.get("classes") == []:
         note = f"FILL IN: the {seen.wide} labels in the order of the column `{seen.label}`; {one.note}"
         return Line(flow({one.name: one.stated | {"classes": [FILL_IN]}})[1:-1], note)
@@ -147,21 +167,32 @@ def _counted(classes: Sequence[Any]) -> bool:
     return list(classes) == list(range(len(classes)))
 
 
-def _data(table: PartInfo | None, data: Path | None, folder: Path, seen: Seen, calibrated: bool) -> Line:
+def _data(
+    table: PartInfo | None, data: Path | None, folder: Path, seen: Seen, calibrated: bool, limits: Mapping[str, str]
+) -> Line:
     if table is None or data is None:
         name, *_ = catalog.parts("datasets")
         given: dict[str, Any] = {"from": {name: {"path": FILL_IN}}, "label": FILL_IN, "roles": "confirm"}
         return Line(flow({"evaluation": given})[1:-1], "FILL IN: the file with rows to judge on, and its label column")
     given = {
-        "from": {table.name: {"path": _relative(data, folder)}},
+        "from": {
+            table.name: {name: _placed(one, folder) for name, one in seen.source.items()}
+            | ({LIMITS: dict(limits)} if limits else {})
+        },
         "label": seen.label or FILL_IN,
         "roles": "confirm",
     }
+    if seen.roles:
+        given = {"from": given["from"], "labels": [given["label"], seen.roles], "roles": given["roles"]}
     if calibrated:
         given["roles"] = {"draw": {"confirm": 0.9, "calibrate": 0.1}}
     if seen.label is None:
         return Line(flow({"evaluation": given})[1:-1], f"FILL IN: the label column, one of: {', '.join(seen.columns)}")
     return Line(flow({"evaluation": given})[1:-1])
+
+
+def _placed(value: Any, folder: Path) -> Any:
+    return _relative(Path(value), folder) if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _task(outputs: Sequence[str], kind: str) -> str:

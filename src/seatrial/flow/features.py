@@ -8,17 +8,17 @@ feature.association  {model, feature}   how well it tells the label all by itsel
 feature.cost         {model, feature}   what it costs, as stated
 feature.kept         {model, feature}   whether it is kept, and by which criteria not
 features.loss        {model}            the loss with all features, on rows that nothing was chosen on
-features.loss.rise   {model}            by how much it rises where those that were dropped say nothing
+features.loss.rise   {model}            by how much it rises where those that were dropped say nothing of their own
 
 The loss of a row is the negative logarithm of the probability given to its class, where there are only scores or decisions whether it is
-wrong, of numbers the absolute error. Half of the drawn rows choose, the other half judges. The model isn't trained anew without a dropped
-feature: it is told the feature's middle value instead. One that is trained anew usually loses less.
+wrong, of numbers the absolute error. Half of the drawn rows choose, the other half judges. Here the model isn't trained anew without a
+dropped feature: it is told the feature's middle value instead, or, of one that only repeats another, what the other suggests (least
+squares). Where a model can be trained anew, `flow/refitting.py` does so, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.selecting import Selecting
 from seatrial.errors import DataError
+from seatrial.flow._feature_rows import Feature, Table, is_number, numbers_of
 from seatrial.flow._inputs import Array
 from seatrial.numerics.importance import (
     association,
@@ -35,7 +36,6 @@ from seatrial.numerics.importance import (
     parts,
     permutations,
     stability,
-    together,
 )
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.losses import Moments, log_loss, mean_interval
@@ -47,109 +47,9 @@ if TYPE_CHECKING:
 LENT, WHOLE, CHOSEN = "lent", "whole", "chosen"
 """What a change says under `features`: values lent by other rows, rows as they are, rows without what was dropped."""
 FEATURES = "features"
-MOST_WIDE = 100
 ROUNDING = 1e-9
 """What sums of losses differ by when nothing has changed."""
 AND = " + "
-
-
-class Feature(NamedTuple):
-    """A column, or one number of a column that holds several."""
-
-    column: str
-    at: int | None = None
-
-    def __str__(self) -> str:
-        return self.column if self.at is None else f"{self.column}[{self.at}]"
-
-
-@dataclass(frozen=True)
-class Table:
-    """The drawn rows as stored, and the features in groups; the first half of the rows chooses, the second judges."""
-
-    columns: Mapping[str, Array]
-    groups: tuple[tuple[Feature, ...], ...]
-    rows: NDArray[np.int64]
-
-    @property
-    def half(self) -> int:
-        return len(self.rows) // 2
-
-    def lent(self, group: Sequence[Feature], lenders: NDArray[np.intp]) -> dict[str, Array]:
-        """The rows that choose, each followed by itself with the group's values of other rows: (rows x (1 + repeats), ...)."""
-        times = len(lenders) + 1
-        made = {name: np.repeat(values[: self.half], times, axis=0) for name, values in self.columns.items()}
-        for feature in group:
-            values = self.columns[feature.column][: self.half]
-            for repeat, who in enumerate(lenders, 1):
-                _place(made, feature, slice(repeat, None, times), _values(values[who], feature))
-        return made
-
-    def without(self, dropped: Sequence[Feature]) -> dict[str, Array]:
-        """The rows that judge, in which these features say what is in the middle of those that chose."""
-        made = {name: values[self.half :].copy() for name, values in self.columns.items()}
-        for feature in dropped:
-            middle = _middle(_values(self.columns[feature.column][: self.half], feature))
-            _place(made, feature, slice(None), middle)
-        return made
-
-
-def table(columns: Mapping[str, Array], rows: NDArray[np.int64], asked: Selecting) -> Table:
-    """The features of these columns, correlated ones together. The rows are mixed, so that halves are alike."""
-    order = np.random.default_rng([7, len(rows)]).permutation(len(rows))
-    mixed = {name: values[order] for name, values in columns.items()}
-    features = [
-        one
-        for name, values in mixed.items()
-        if name in asked.columns or not asked.columns
-        for one in _features(name, values)
-    ]
-    numbers = [one for one in features if _is_number(mixed, one)]
-    half = len(rows) // 2
-    found = (
-        correlations(np.stack([_numbers(mixed, one)[:half] for one in numbers], axis=1))
-        if numbers
-        else np.zeros((0, 0))
-    )
-    groups = [tuple(numbers[at] for at in group) for group in together(found, asked.correlated)]
-    groups += [(one,) for one in features if one not in numbers]
-    return Table(mixed, tuple(sorted(groups, key=lambda group: features.index(group[0]))), rows[order])
-
-
-def _features(name: str, values: Array) -> list[Feature]:
-    if values.ndim == 2 and 1 < values.shape[1] <= MOST_WIDE:
-        return [Feature(name, at) for at in range(values.shape[1])]
-    return [Feature(name)]
-
-
-def _values(values: Array, feature: Feature) -> Array:
-    return values if feature.at is None else values[:, feature.at]
-
-
-def _is_number(columns: Mapping[str, Array], feature: Feature) -> bool:
-    values = _values(columns[feature.column], feature)
-    return values.dtype.kind in "biuf" and values[0].size == 1
-
-
-def _numbers(columns: Mapping[str, Array], feature: Feature) -> NDArray[np.float64]:
-    return np.asarray(_values(columns[feature.column], feature), np.float64).reshape(-1)
-
-
-def _place(made: dict[str, Array], feature: Feature, rows: slice, values: Any) -> None:
-    if feature.at is None:
-        made[feature.column][rows] = values
-    else:
-        made[feature.column][rows, feature.at] = values
-
-
-def _middle(values: Array) -> Any:
-    """The median of numbers (in a picture of each place); of words the one that is there most often."""
-    if values.dtype.kind in "biuf":
-        known = values.astype(np.float64)
-        middle = np.nanmedian(known, axis=0) if np.isfinite(known).any() else np.nan
-        return middle if values.dtype.kind == "f" else np.rint(middle).astype(values.dtype)
-    words, counts = np.unique(values.astype(str), return_counts=True)
-    return words[counts.argmax()]
 
 
 # --- what is made of the answers ------------------------------------------------------------------------------------------
@@ -177,8 +77,16 @@ def _wrong(answers: Array, labels: Array) -> NDArray[np.bool_]:
     return np.asarray((answers.argmax(axis=1) if answers.ndim == 2 else answers) != labels)
 
 
+class Spare(NamedTuple):
+    """A feature that only repeats another one, which stays: their rank correlation."""
+
+    feature: Feature
+    other: Feature
+    alike: float
+
+
 class Judgement(NamedTuple):
-    """What was found of one group of features, and whether it is kept."""
+    """What was found of one group of features, and whether it is kept; of one that is, those that another one repeats are not."""
 
     label: str
     group: tuple[Feature, ...]
@@ -190,10 +98,16 @@ class Judgement(NamedTuple):
     cost: float
     reasons: tuple[str, ...]
     note: str
+    spare: tuple[Spare, ...] = ()
 
     @property
     def kept(self) -> bool:
         return not self.reasons
+
+    @property
+    def dropped(self) -> dict[Feature, Feature | None]:
+        """The features that go, and the one that suggests what each would say."""
+        return {one.feature: one.other for one in self.spare} if self.kept else dict.fromkeys(self.group)
 
 
 def judge(
@@ -206,9 +120,9 @@ def judge(
     lenders = permutations(held.half, asked.repeats, 0)
     each = np.stack([parts(own, one, lenders) for one in lent], axis=1) if lent else np.zeros((held.half, 0))
     stable = stability(each, asked.worth + ROUNDING)
-    numbers = [one for group in held.groups for one in group if _is_number(held.columns, one)]
+    numbers = [one for group in held.groups for one in group if is_number(held.columns, one)]
     known = (
-        correlations(np.stack([_numbers(held.columns, one)[: held.half] for one in numbers], axis=1))
+        correlations(np.stack([numbers_of(held.columns, one)[: held.half] for one in numbers], axis=1))
         if numbers
         else np.zeros((0, 0))
     )
@@ -218,8 +132,49 @@ def judge(
         outside = [place for place in range(len(numbers)) if place not in inside]
         redundant = float(known[np.ix_(inside, outside)].max()) if inside and outside else 0.0
         worth = importance(own, lent[at], lenders, level)
-        made.append(_judged(held, asked, group, worth, float(stable[at]), redundant, labels, classes))
+        one = _judged(held, asked, group, worth, float(stable[at]), redundant, labels, classes)
+        alike = known[np.ix_(inside, inside)]
+        made.append(one._replace(spare=_spare(held, asked, group, alike, labels, classes)) if one.kept else one)
     return made
+
+
+def _spare(
+    held: Table, asked: Selecting, group: Sequence[Feature], alike: NDArray[np.float64], labels: Array, classes: int
+) -> tuple[Spare, ...]:
+    """Those of a group that repeat one that stays, `alike` by rank correlation: by the study's wish, cost, gaps, what each tells by itself."""
+
+    def order(at: int) -> tuple[Any, ...]:
+        values = numbers_of(held.columns, group[at])[: held.half]
+        tells = association(values, labels, classes) if np.ndim(labels) == 1 else 0.0
+        return (
+            not _wished(asked, group[at : at + 1]),
+            _cost(asked, group[at : at + 1]),
+            int(np.isnan(values).sum()),
+            -tells,
+            at,
+        )
+
+    stays, found = list[int](), list[Spare]()
+    for at in sorted(range(len(group)), key=order) if len(group) > 1 else ():
+        other = max(stays, key=lambda one: alike[at, one], default=at)
+        if other == at or alike[at, other] < asked.redundant or _wished(asked, group[at : at + 1]):
+            stays.append(at)
+        else:
+            found.append(Spare(group[at], group[other], float(alike[at, other])))
+    return tuple(found)
+
+
+def _wished(asked: Selecting, group: Sequence[Feature]) -> bool:
+    """Whether the study keeps one of them whatever is found."""
+    return bool(set(asked.keep) & _names(group))
+
+
+def _cost(asked: Selecting, group: Sequence[Feature]) -> float:
+    return sum(asked.cost.get(name, 0.0) for name in _names(group))
+
+
+def _names(group: Sequence[Feature]) -> set[str]:
+    return {str(one) for one in group} | {one.column for one in group}
 
 
 def _judged(
@@ -232,11 +187,11 @@ def _judged(
     labels: Array,
     classes: int,
 ) -> Judgement:
-    numbers = [_numbers(held.columns, one)[: held.half] for one in group if _is_number(held.columns, one)]
+    numbers = [numbers_of(held.columns, one)[: held.half] for one in group if is_number(held.columns, one)]
     gone = max((int(np.isnan(one).sum()) for one in numbers), default=0)
     single = np.ndim(labels) == 1
     tells = max((association(one, labels, classes) for one in numbers), default=None) if single else None
-    cost = sum(asked.cost.get(name, 0.0) for name in {str(one) for one in group} | {one.column for one in group})
+    cost = _cost(asked, group)
     reasons, note = [], ""
     high = worth.value if worth.high is None else worth.high
     low = worth.value if worth.low is None else worth.low
@@ -252,7 +207,7 @@ def _judged(
         reasons.append("by itself it tells the label: it may not be known when an answer is wanted")
     if cost and asked.per_cost is not None and high < asked.per_cost * cost:
         reasons.append(f"the loss rises by less than {asked.per_cost:g} for each unit of its cost")
-    if set(asked.keep) & ({str(one) for one in group} | {one.column for one in group}):
+    if _wished(asked, group):
         note, reasons = ("it stays as the study says, though " + ", and ".join(reasons)) if reasons else note, []
     label = AND.join(map(str, group))
     return Judgement(label, group, worth, stable, redundant, (gone, held.half), tells, cost, tuple(reasons), note)
@@ -295,15 +250,24 @@ def table_findings(judged: Sequence[Judgement], model: str, what: str, currency:
                 origin=Origin.DECLARED,
                 method="as stated in the study",
             )
-        note = "; ".join(one.reasons) or one.note
+        repeats = [f"`{spare.feature}` is dropped: `{spare.other}` says the same" for spare in one.spare]
+        note = "; ".join(one.reasons or [*filter(None, [one.note]), *repeats])
         yield Finding(what="feature.kept", value=one.kept, method="by the study's criteria, in turn", note=note, **rows)
+        for spare in one.spare:
+            mine = rows | {"at": {"model": model, "feature": str(spare.feature)}}
+            method = f"rank correlation with `{spare.other}`, which stays"
+            yield Finding(what="feature.redundancy", value=spare.alike, better="lower", method=method, **mine)
+            note = f"`{spare.other}` says the same, and costs no more"
+            yield Finding(
+                what="feature.kept", value=False, method="by the study's criteria, in turn", note=note, **mine
+            )
 
 
 def choice_findings(
     model: str, whole: Array, chosen: Array | None, judged: Sequence[Judgement], what: str, level: float
 ) -> Iterator[Finding]:
     """The loss with all features and what dropping costs, on rows that nothing was chosen on."""
-    dropped = [one.label for one in judged if not one.kept]
+    dropped = [str(feature) for one in judged for feature in one.dropped]
     rows: dict[str, Any] = {"at": {"model": model}, "n": len(whole), "unit_of_replication": "rows", "better": "lower"}
     yield _mean("features.loss", mean_interval(Moments.of(whole), level), what, "", rows)
     if not dropped:
@@ -315,7 +279,9 @@ def choice_findings(
             "features.loss.rise", State.FAILED, "the chosen set was not answered", at={"model": model}, better="lower"
         )
         return
-    note = f"without {', '.join(dropped)}; not trained anew: each says its middle value instead"
+    suggested = any(one.spare for one in judged)
+    instead = f"its middle value instead{', or what the one that it repeats suggests' if suggested else ''}"
+    note = f"without {', '.join(dropped)}; not trained anew: each says {instead}"
     yield _mean(
         "features.loss.rise", mean_interval(Moments.of(chosen - whole), level), f"{what}, paired by row", note, rows
     )

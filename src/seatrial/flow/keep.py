@@ -26,7 +26,10 @@ from seatrial.flow import arrays
 
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
 ARTEFACT, FORM, STEP, RUN, SHORT_ROUND = "artefact", "form", "step", "run", "short_round"
-TRAINING, ATTACKED = "training", "attacked"
+TRAINING, ATTACKED, AUDITED, SEARCHED = "training", "attacked", "audited", "searched"
+SHADOWS, PRIVACY = "shadows", "privacy"
+HOLD_ARRAYS = (ROUND, SHORT_ROUND, PREDICTION, FORM, CHANGED, ATTACKED, AUDITED)
+"""Shelves whose entries refer to arrays, which `clean` leaves alone as long as they do."""
 ABANDONED_S = 3600.0
 ARRAYS = "arrays"
 
@@ -164,7 +167,7 @@ def _began(run: Run) -> float:
 
 
 def _orphans(keeper: Keeper) -> Iterator[Path]:
-    bodies = [body for shelf in (ROUND, SHORT_ROUND, PREDICTION, FORM) for _, body in keeper.store.all(shelf)]
+    bodies = [body for shelf in HOLD_ARRAYS for _, body in keeper.store.all(shelf)]
     wanted = {Path(ref.path).name for body in bodies for ref in arrays.refs(body)}
     yield from (file for file in keeper.arrays.glob("*.npy") if file.name not in wanted)
     yield from keeper.home.rglob(".partial-*")

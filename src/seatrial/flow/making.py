@@ -21,10 +21,12 @@ from seatrial.contracts.plan import Planned
 from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.contracts.study import Model, classes_of
-from seatrial.errors import SeatrialError, WorkerError
+from seatrial.contracts.values import ValueKind
+from seatrial.errors import SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays, chains
 from seatrial.flow.keep import ARTEFACT
 from seatrial.flow.machines import LOCAL
+from seatrial.flow.reach import reach
 from seatrial.flow.rows import ModelRows, Rows
 from seatrial.flow.trial import Voyage
 
@@ -107,7 +109,12 @@ class Maker:
         rows_hash = "+".join(one.rows_hash for one in (calibration, train) if one) or None
         own = getattr(catalog.load(info), "files", None)
         read = own(catalog.options(info, link.options), self._voyage.folder) if own else {}
-        made_of = [base.hash, wanted, str(link), _code(info), read]
+        made_of = [base.hash, wanted, str(link), catalog.code(info), read]
+        try:
+            ranges = self._ranges(planned, info, train or calibration or rows.evaluation)
+        except Unsupported as error:
+            return missing("run", State.UNSUPPORTED, f"the variant {link} could not be made: {error.what}")
+        made_of += [ranges] if ranges else []
         key = digest([*made_of, info.version, versions, rows_hash, seed])
 
         def make() -> Artefact | Finding:
@@ -117,7 +124,7 @@ class Maker:
                 artefact=base,
                 values=dict(calibration.inputs) if calibration else {},
                 seed=seed,
-                settings={"rows_hash": rows_hash, "wanted": wanted} | self._trying(planned, info, calibration),
+                settings={"rows_hash": rows_hash, "wanted": wanted} | ranges | self._trying(planned, info, calibration),
                 train=self._training(planned, train) if train else {},
             )
             of = f"{planned.candidate.model} ({planned.route})"
@@ -171,7 +178,15 @@ class Maker:
         info = self._voyage.find("conversions", conversion.name)
         seed = self._voyage.plan.study.measure.seed
         versions = {package: self._voyage.version(package) for package in info.needs}
-        identity = [base.hash, base.signature.model_dump(), str(conversion), _code(info), info.version, versions, seed]
+        identity = [
+            base.hash,
+            base.signature.model_dump(),
+            str(conversion),
+            catalog.code(info),
+            info.version,
+            versions,
+            seed,
+        ]
         key = digest(["conversion", *identity])
         order = Order(order="convert", part=conversion, artefact=base, values=dict(examples or {}), seed=seed)
         return self._once(key, lambda: self._ordered(order, key, of, base if later else None))
@@ -201,6 +216,17 @@ class Maker:
         labels = calibration.labels if calibration else None
         known = None if labels is None else {"$array": labels.ref.model_dump()}
         return {"task": model.task.name, "outputs": outputs, "labels": known}
+
+    def _ranges(self, planned: Planned, info: PartInfo, rows: Rows) -> dict[str, Any]:
+        """For a variant that counts in shares of ranges: those that security counts by, and what the outputs mean."""
+        if "ranges" not in info.accepts:
+            return {}
+        study = self._voyage.plan.study
+        model = study.models[planned.candidate.model]
+        found = reach(study, self._voyage.folder, model, rows.inputs)
+        space = {name: found[name] for name in ("low", "span", "free", "axes")}
+        outputs = {name: output.model_dump(mode="json") for name, output in model.outputs.items()}
+        return {"space": arrays.pack(space, self._voyage.keeper.arrays), "outputs": outputs}
 
     def _training(self, planned: Planned, train: Rows) -> dict[str, Any]:
         """Rows to train with, as a worker reads them."""
@@ -287,14 +313,12 @@ def _signed(artefact: Artefact, stated: Model) -> Artefact:
     """A file that says nothing of inputs and outputs (torch weights) is given those that the study states."""
     if artefact.signature.inputs and artefact.signature.outputs:
         return artefact
-    inputs = tuple(TensorSpec(name=name, kind=one.kind, dtype=one.dtype) for name, one in stated.inputs.items())
+    inputs = tuple(
+        TensorSpec(name=name, kind=one.kind, dtype="string" if one.kind is ValueKind.TEXT else one.dtype)
+        for name, one in stated.inputs.items()
+    )
     outputs = tuple(TensorSpec(name=name) for name in stated.outputs)
     return artefact.model_copy(update={"signature": Signature(inputs=inputs, outputs=outputs)})
-
-
-def _code(part: PartInfo) -> str:
-    """What tells a local part from its own earlier self, which has the same name and version."""
-    return _hash(Path(part.path)) if part.source == "local file" else ""
 
 
 def _hash(file: Path) -> str:

@@ -7,7 +7,7 @@ finding, and the others go on.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,25 @@ from seatrial.contracts.candidate import Candidate
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.progress import Watch
-from seatrial.contracts.recorded import made_elsewhere
 from seatrial.contracts.verdict import Outcome
 from seatrial.flow import elsewhere, rows, surroundings
-from seatrial.flow._sampling import prepare_sampling
 from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.attacked import threat
 from seatrial.flow.audit import audit_study
-from seatrial.flow.besieged import siege
-from seatrial.flow.changed import changes
-from seatrial.flow.choosing import answer_features, feature_changes, feature_findings
-from seatrial.flow.cleaned import Doubts, prepare_doubts
+from seatrial.flow.audit_kept import Kept
+from seatrial.flow.backdoors import search
+from seatrial.flow.choosing import answer_features, feature_findings, refit_chosen
+from seatrial.flow.cleaned import prepare_doubts
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
 from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
-from seatrial.flow.making import Maker, fits_anew
+from seatrial.flow.making import Maker
+from seatrial.flow.prepared import judges, prepared_rows, runs_nowhere
+from seatrial.flow.privacy import expose
+from seatrial.flow.promise import promises
 from seatrial.flow.provenance import provenance_findings
-from seatrial.flow.representing import representing
 from seatrial.flow.robust import answer_changes, recall_changes
 from seatrial.flow.rounds import measure_rounds
 from seatrial.flow.searching import Hunt
@@ -45,11 +45,11 @@ from seatrial.flow.sensitivity import layers
 from seatrial.flow.shifted import shift_findings
 from seatrial.flow.siege import besiege
 from seatrial.flow.skewed import skew_findings
-from seatrial.flow.slices import prepare_slices
 from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.training import measure_training
 from seatrial.flow.training_ways import ways
 from seatrial.flow.trial import Trial, Voyage, now, trial
+from seatrial.flow.twins import measure_twins
 from seatrial.numerics.stopping import looks
 
 MEMORY_SHARE = 0.6
@@ -81,12 +81,14 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
+        audited = Kept(keeper, fresh)
         told, marks = audit_study(
-            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name)
+            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name), audited
         )
         voyage.findings.extend(told)
-        data = _rows(voyage)
-        judged = _judged(voyage, data, prepare_doubts(marks, keeper.arrays))
+        voyage.measured, voyage.reused = voyage.measured + audited.measured, voyage.reused + audited.reused
+        data = prepared_rows(voyage)
+        judged = judges(voyage, data, prepare_doubts(marks, keeper.arrays))
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
         voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
@@ -95,11 +97,16 @@ def measure(
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
         _sail(voyage, trials, judged, data)
+        refit_chosen(voyage, reference_of(_run(trials)), judged, data)
         if plan.study.measure.security is not None:
             besieged = [one.siege for one in judged.values() if one.siege is not None]
             voyage.findings.append(threat(plan.study.measure.security, besieged))
             besiege(voyage, trials, judged, fresh)
+        if plan.study.measure.privacy is not None:
+            expose(voyage, trials, data, fresh)
+        search(voyage, trials, judged, fresh)
         measure_training(voyage, fresh)
+        measure_twins(voyage, fresh)
     except KeyboardInterrupt:
         interrupted = True
         voyage.tell("note", note="interrupted: what is done is kept")
@@ -142,75 +149,11 @@ def _packages(plan: Plan) -> list[str]:
     )
 
 
-def _rows(voyage: Voyage) -> dict[str, rows.ModelRows]:
-    """Inputs and labels of every model that has a candidate; what was noticed about them becomes findings."""
-    prepared = {}
-    for model in dict.fromkeys(one.candidate.model for one in voyage.plan.candidates):
-        voyage.tell("rows", label=model)
-        run = any(not _made_elsewhere(voyage, one) for one in voyage.plan.candidates if one.candidate.model == model)
-        train = any(
-            fits_anew(voyage, one.candidate.variant) for one in voyage.plan.candidates if one.candidate.model == model
-        )
-        one = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, run, train)
-        prepared[model] = one
-        for role, part in (("evaluation", one.evaluation), ("calibration", one.calibration), ("training", one.train)):
-            if part is not None:
-                voyage.findings.append(_rows_finding(model, role, part, prepared[model].problems))
-    return prepared
-
-
-def _judged(voyage: Voyage, data: dict[str, rows.ModelRows], doubts: Doubts) -> dict[str, Judged]:
-    """The rows that judge each model: their labels, slices, weights and clusters. Which values have no slice is noted."""
-    where = voyage.plan.study, voyage.folder, voyage.keeper.arrays
-    sliced, sampling = prepare_slices(*where), prepare_sampling(*where)
-    voyage.findings.extend(
-        Finding(what="rows.unsliced", at={"number": at}, value=sentence, method="as found", measured_at=now())
-        for at, sentence in enumerate(sliced.left_out)
-    )
-    study, folder, cache = where
-    made = {
-        model: Judged(
-            sliced,
-            sampling,
-            one.evaluation.labels,
-            tuple(changes(study, folder, model, one.evaluation.inputs, cache)),
-            tuple(feature_changes(study, folder, model, one.evaluation, cache)),
-            siege(study, folder, model, one.evaluation.inputs, one.evaluation.labels, cache),
-            study.measure.hold_back,
-            doubts,
-        )
-        for model, one in data.items()
-    }
-    for model, one in made.items():
-        weighted, told = representing(*where, one)
-        made[model] = replace(one, weighted=weighted)
-    voyage.findings.extend(told if made else [])
-    return made
-
-
-def _made_elsewhere(voyage: Voyage, planned: Planned) -> bool:
-    return made_elsewhere(voyage.find("runtimes", planned.candidate.runtime.name))
-
-
-def _rows_finding(model: str, role: str, part: rows.Rows, problems: tuple[str, ...]) -> Finding:
-    return Finding(
-        what=f"rows.{role}",
-        at={"model": model, "hash": part.rows_hash},
-        value=part.n,
-        unit="rows",
-        n=part.n,
-        unit_of_replication="rows",
-        method="exact count",
-        note="; ".join(problems),
-        measured_at=now(),
-    )
-
-
 def _trials(voyage: Voyage, data: dict[str, rows.ModelRows]) -> list[Trial]:
     """A trial for each candidate whose artefact could be made; a finding for each other."""
     with Maker(voyage) as maker:
         refused = prove_forms(voyage, maker, {model: one.evaluation.inputs for model, one in data.items()})
-        run = [one for one in voyage.plan.candidates if not _made_elsewhere(voyage, one)]
+        run = [one for one in voyage.plan.candidates if not runs_nowhere(voyage, one)]
         maker.ahead([one for one in run if (one.candidate.model, one.route) not in refused], data)
         return [
             made for one in voyage.plan.candidates if (made := _trial(voyage, maker, one, data, refused)) is not None
@@ -226,14 +169,14 @@ def _trial(
 ) -> Trial | None:
     candidate = planned.candidate
     mine = data[candidate.model]
-    if _made_elsewhere(voyage, planned):
+    if runs_nowhere(voyage, planned):
         return _imported(voyage, planned, maker.base(candidate.model, planned.form), mine.evaluation)
     rows.check_fit(mine.evaluation, maker.base(candidate.model, planned.form).signature)
     artefact = refused.get((candidate.model, planned.route)) or maker.artefact(planned, mine)
     if isinstance(artefact, Finding):
         voyage.findings.append(artefact.model_copy(update={"candidate": candidate.id, "measured_at": now()}))
         return None
-    voyage.findings.extend(layers(artefact, candidate.id))
+    voyage.findings.extend((*layers(artefact, candidate.id), *promises(voyage, artefact, candidate.id)))
     return trial(voyage, planned, artefact, mine.evaluation.inputs, mine.evaluation.rows_hash, mine.stored)
 
 

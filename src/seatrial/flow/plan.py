@@ -22,6 +22,7 @@ from seatrial.flow._roles import offers
 from seatrial.flow.machines import LOCAL, reached
 from seatrial.flow.read import Source
 from seatrial.flow.routes import Way, fitting, not_installed
+from seatrial.flow.steps import estimate as attacks_estimate
 from seatrial.flow.training_ways import estimate as training_estimate
 
 QUICK_ROUNDS = 3
@@ -305,7 +306,8 @@ def _estimate(study: Study, folder: Path, planned: Sequence[Planned], rounds: in
     rounds_each = _searched(study, folder, len(planned), rounds)
     made = {(one.candidate.model, str(one.candidate.variant), one.route) for one in planned}
     training = training_estimate(study, OPENING_S, BLOCK_S)
-    return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds_each * blocks) + training, 1)
+    attacks = attacks_estimate(study, folder, [one.candidate.model for one in planned], OPENING_S)
+    return round(len(made) * MAKING_S + len(planned) * (OPENING_S + rounds_each * blocks) + training + attacks, 1)
 
 
 def _searched(study: Study, folder: Path, candidates: int, rounds: int) -> float:

@@ -1,23 +1,28 @@
 """Inside the worker: points of an attack become inputs that can be, and stay within what an attacker can change.
 
 A point is a row's float inputs with every feature from 0 (its least) to 1 (its most). What can be: no feature leaves its range (or
-goes farther out than the clean row is), fixed features stay, whole numbers are whole, and of each group of 0/1 columns exactly one is 1.
+goes farther out than the clean row is), fixed features stay, whole numbers are whole, of each group of 0/1 columns exactly one is 1, and columns that hang together still do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.contracts.attack import Norm
-from seatrial.numerics.norms import distance, rounded
+from seatrial.contracts.attack import SLACK, Norm
+from seatrial.flow.tied import Tied
+from seatrial.numerics.norms import distance, each, rounded
 
 Array = NDArray[Any]
 EDGE = 1e-9
+TOUCH = 1e-3
+"""How near to a whole number a whole one is, in shares of the way to the next: points are float32."""
+TRIES = 8
+"""How often a change is shortened until columns that hang together do so; then it is given up."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Reach:
     """What an attacker can change, by input (arrays of the shape of a row, or that broadcast to it).
 
     An input's value is `low` + point x `span`. `unit` is the distance in points from one whole number to the next, 0 where any number
-    will do; `zero` is the point of the number 0. `groups` are places in the row's numbers, all inputs laid end to end.
+    will do; `zero` is the point of the number 0 and `step` how many points the number 1 is. `groups` are places in the row's
+    numbers, all inputs laid end to end; `ties` say how columns hang together (flow/tied.py), sums before what rests on them.
     """
 
     low: Mapping[str, Array]
@@ -35,6 +41,8 @@ class Reach:
     zero: Mapping[str, Array]
     groups: Sequence[Sequence[int]] = ()
     axes: str = ""
+    step: Mapping[str, Array] = field(default_factory=dict)
+    ties: Sequence[Mapping[str, Any]] = ()
 
 
 class Possible:
@@ -57,8 +65,14 @@ class Possible:
         for group in self._groups:
             free[group] &= self._switch and bool(free[group].all())
         self._free = free & (self._span > 0)
+        self._tied = Tied(reach.ties, self._zero, self._flat(reach.step), self._unit > 0) if reach.ties else None
         raw = np.concatenate([inputs[name].reshape(self.rows, -1) for name in self._names], axis=1).astype(np.float64)
         self._clean = ((raw - self._low) / np.where(self._span > 0, self._span, 1.0)).astype(np.float32)
+        self._stuck = np.zeros((self.rows, 0), bool)
+        if self._tied is not None:
+            self._stuck = np.zeros(self._clean.shape, bool)
+            self._stuck[np.ix_(self._tied.broken(self._clean), self._tied.places)] = True
+            self._free &= ~self._tied.derived
 
     @property
     def clean(self) -> Array:
@@ -74,7 +88,12 @@ class Possible:
         """The possible points nearest to these, float32, rows x features. A change that was within the budget still is."""
         clean = self._clean[rows]
         flat = np.asarray(points, np.float32).reshape(len(rows), -1)
-        flat = np.clip(np.where(np.isfinite(flat), flat, clean), np.minimum(clean, 0), np.maximum(clean, 1))
+        flat = np.where(np.isfinite(flat), flat, clean)
+        return self._put(flat, clean) if self._tied is None else self._hung_together(self._tied, flat, rows)
+
+    def _put(self, flat: Array, clean: Array) -> Array:
+        """Every feature where it can be, each for itself and each group of 0/1 columns."""
+        flat = np.clip(flat, np.minimum(clean, 0), np.maximum(clean, 1))
         flat = np.where(self._free, flat, clean)
         if self._unit.any():
             flat = self._whole(flat, clean)
@@ -84,6 +103,37 @@ class Possible:
                 one[np.arange(len(flat)), flat[:, group].argmax(axis=1)] = 1
                 flat[:, group] = one
         return flat
+
+    def _hung_together(self, tied: Tied, flat: Array, rows: Array) -> Array:
+        """Possible points in which columns hang together; where they can't so far out, a shorter change, or none.
+
+        A row in which they don't before it is attacked keeps all columns that are tied.
+        """
+        clean, stuck = self._clean[rows], self._stuck[rows]
+        flat = np.where(stuck, clean, flat)
+        share, made, open_ = np.ones(len(rows)), clean.copy(), np.arange(len(rows))
+        for _ in range(TRIES):
+            own = clean[open_]
+            short = own + each(share[open_].astype(np.float32), own) * (flat[open_] - own)
+            tried = np.where(stuck[open_], own, tied.settled(self._put(short, own), own, self._free))
+            far = distance(tried.astype(np.float64) - own, self._norm)
+            good = self._fits(tied, tried, own, np.asarray(stuck[open_].any(axis=1)), far)
+            made[open_[good]] = tried[good]
+            most = np.inf if self._budget is None else self._budget
+            over = (far > most) & (share[open_] == 1)
+            share[open_] *= np.where(over, np.minimum(0.999999, most / np.maximum(far, EDGE)), 0.5)
+            open_ = open_[~good]
+            if not len(open_):
+                break
+        return made
+
+    def _fits(self, tied: Tied, tried: Array, clean: Array, stuck: Array, far: Array) -> NDArray[np.bool_]:
+        """Rows whose tied points are within range and budget, whole where they must be, and hang together."""
+        inside = (tried >= np.minimum(clean, 0) - EDGE) & (tried <= np.maximum(clean, 1) + EDGE)
+        steps = (tried - self._zero) / np.where(self._unit > 0, self._unit, 1.0)
+        whole = (self._unit == 0) | (np.abs(steps - np.rint(steps)) < TOUCH) | (tried == clean)
+        near = far <= (np.inf if self._budget is None else self._budget + SLACK / 2)
+        return np.asarray(inside.all(axis=1) & whole.all(axis=1) & near & (stuck | ~tied.broken(tried, clean)))
 
     def far(self, landed: Array, rows: Array) -> NDArray[np.float64]:
         """How far landed points are from the clean ones."""
@@ -103,11 +153,13 @@ class Possible:
             made[name] = np.where(moved, part.astype(own.dtype), own).reshape(made[name].shape)
         return made
 
-    def slope(self, gradient: Mapping[str, Array]) -> Array:
-        """A gradient by the inputs as one by the points, in the shape of a row; 0 where nothing may change."""
+    def slope(self, gradient: Mapping[str, Array], landed: Array) -> Array:
+        """A gradient by the inputs, at these landed points, as one by the points, in the shape of a row; 0 where nothing may change."""
         flat = np.concatenate([gradient[name].reshape(len(gradient[name]), -1) for name in self._names], axis=1)
-        scaled = np.where(self._free, flat * self._span, 0.0).astype(np.float32)
-        return scaled.reshape(len(flat), *self.shape)
+        scaled = flat * self._span
+        if self._tied is not None:
+            scaled = self._tied.passed_on(scaled, landed)
+        return np.where(self._free, scaled, 0.0).astype(np.float32).reshape(len(flat), *self.shape)
 
     def _whole(self, flat: Array, clean: Array) -> Array:
         """Whole numbers where they must be: the nearest, or where that leaves the range or the budget, the nearest on the clean side."""

@@ -37,7 +37,7 @@ def read_lineage(file: Path) -> Provenance:
     """What the owner states in a YAML file. Raises `StudyError` with file, line and column."""
     try:
         with file.open("rb") as stream:
-            written = stream.read(_yaml.MOST_BYTES + 1).decode("utf-8-sig")
+            written = _yaml.text_of(stream, str(file))
     except (OSError, ValueError) as error:
         words = getattr(error, "strerror", None) or str(error)
         raise StudyError(

@@ -18,6 +18,7 @@ from seatrial.contracts.study import Input, Model, Study
 from seatrial.contracts.values import ValueKind
 from seatrial.errors import DataError, Unsupported
 from seatrial.flow import _inputs, arrays
+from seatrial.flow._formulas import Formula
 from seatrial.flow.changed import stored_rows
 
 Array = NDArray[Any]
@@ -30,15 +31,14 @@ SAMPLE = 512
 def reach(study: Study, folder: Path, model: Model, inputs: Mapping[str, ArrayRef]) -> dict[str, Any]:
     """The fields of a `Reach` (flow/possible.py) for this model. Raises `DataError` for columns that don't fit, `Unsupported`
     where no input is of numbers that can change a little."""
-    asked = study.measure.security
-    assert asked is not None
+    asked = study.measure.security or Security()
     moved = {name: one for name, one in model.inputs.items() if _moves(one)}
     if not moved:
         raise Unsupported("no input is of fractions (float32), so there is nothing that can be changed a little")
     _known(asked, model)
     rows = np.arange(min(SAMPLE, next(iter(inputs.values())).shape[0]))
     sample = stored_rows(study, folder, model, rows)
-    made: dict[str, Any] = {name: {} for name in ("low", "span", "free", "unit", "zero")}
+    made: dict[str, Any] = {name: {} for name in ("low", "span", "free", "unit", "zero", "step")}
     places: dict[str, list[int]] = {}
     start = 0
     for name, one in moved.items():
@@ -49,7 +49,9 @@ def reach(study: Study, folder: Path, model: Model, inputs: Mapping[str, ArrayRe
             places.setdefault(column, []).extend((start + np.flatnonzero(at.reshape(-1) == number)).tolist())
         start += int(np.prod(inputs[name].shape[1:]))
     pictures = [_picture(one, sample) for one in moved.values()]
-    return made | {"groups": _groups(asked, places), "axes": pictures[0] if len(pictures) == 1 else ""}
+    groups = _groups(asked, places)
+    ties = _ties(asked, places, {place for group in groups for place in group})
+    return made | {"groups": groups, "ties": ties, "axes": pictures[0] if len(pictures) == 1 else ""}
 
 
 def _moves(one: Input) -> bool:
@@ -58,7 +60,8 @@ def _moves(one: Input) -> bool:
 
 def _known(asked: Security, model: Model) -> None:
     columns = {column for one in model.inputs.values() for column in one.columns}
-    for name in [*asked.columns, *(name for group in asked.one_hot for name in group)]:
+    tied = [name for one in asked.ties for name in (one.column, *Formula(one.stated[1]).names)]
+    for name in [*asked.columns, *(name for group in asked.one_hot for name in group), *tied]:
         if name not in columns:
             step = f"its columns are: {', '.join(sorted(columns))}"
             raise DataError(f"the model reads no column `{name}`", where="measure.security", next_step=step)
@@ -135,25 +138,61 @@ def _described(
     low, span = ends[0], ends[1] - ends[0]
     free, unit = np.ones(low.shape, bool), np.zeros(low.shape)
     zero = _ready(one, name, _filled(one, sample, dict.fromkeys(one.columns, 0.0)))
-    step = np.abs(_ready(one, name, _filled(one, sample, dict.fromkeys(one.columns, 1.0))) - zero)
+    size = _ready(one, name, _filled(one, sample, dict.fromkeys(one.columns, 1.0))) - zero
     wide = np.where(span > 0, span, 1.0)
     for number, column in enumerate(one.columns):
         mine, told = at == number, asked.columns.get(column, Changeable())
         kept_whole = sample[column].ndim < 3 and sample[column].dtype.kind in "biu"
         if kept_whole if told.whole is None else told.whole:
-            unit = np.where(mine, step / wide, unit)
+            unit = np.where(mine, np.abs(size) / wide, unit)
         if told.fixed:
             free = free & ~mine
-    return {"low": low, "span": span, "free": free, "unit": unit, "zero": (zero - low) / wide}
+    return {"low": low, "span": span, "free": free, "unit": unit, "zero": (zero - low) / wide, "step": size / wide}
 
 
 def _groups(asked: Security, places: Mapping[str, list[int]]) -> list[list[int]]:
     """Places of the columns of each group. Raises `DataError` for a column that isn't one number."""
-    for group in asked.one_hot:
-        for column in group:
-            if len(places.get(column, ())) != 1:
-                raise DataError(f"the column `{column}` isn't one number a row", where="measure.security.one_hot")
+    for column in (column for group in asked.one_hot for column in group):
+        _single(column, places, "one_hot")
     return [[places[column][0] for column in group] for group in asked.one_hot]
+
+
+def _single(column: str, places: Mapping[str, list[int]], where: str) -> int:
+    """The place of a column's one number. Raises `DataError` for a column that isn't one number."""
+    if len(places.get(column, ())) != 1:
+        what = f"the column `{column}` isn't one number a row that a model takes as a fraction"
+        raise DataError(what, where=f"measure.security.{where}")
+    return places[column][0]
+
+
+def _ties(asked: Security, places: Mapping[str, list[int]], grouped: set[int]) -> list[dict[str, Any]]:
+    """How columns hang together, by place; sums in an order in which each rests on those before it. Raises `DataError`."""
+    made = []
+    for tie in asked.ties:
+        relation, text = tie.stated
+        formula, place = Formula(text), _single(tie.column, places, "ties")
+        if place in grouped:
+            raise DataError(f"the column `{tie.column}` is one of a group of 0 and 1 already", where="measure.security.ties")  # fmt: skip
+        if relation == "==" and asked.columns.get(tie.column, Changeable()).fixed:
+            raise DataError(f"the column `{tie.column}` can't be fixed and follow from others", where="measure.security.ties")  # fmt: skip
+        others = {name: _single(name, places, "ties") for name in formula.names}
+        made.append({"place": place, "relation": relation, "formula": text, "others": others})
+    return [*_ordered([one for one in made if one["relation"] == "=="]), *(one for one in made if one["relation"] != "==")]  # fmt: skip
+
+
+def _ordered(sums: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sums after all that they rest on. Raises `DataError` for a column that is worked out twice, or from itself."""
+    derived = [one["place"] for one in sums]
+    if len(set(derived)) < len(derived):
+        raise DataError("a column can't equal two formulas", where="measure.security.ties")
+    made: list[dict[str, Any]] = []
+    while len(made) < len(sums):
+        known = {one["place"] for one in made}
+        able = [one for one in sums if one["place"] not in known and not (set(one["others"].values()) & set(derived)) - known]  # fmt: skip
+        if not able:
+            raise DataError("columns are worked out from one another in a circle", where="measure.security.ties")
+        made += able
+    return made
 
 
 def _picture(one: Input, sample: Mapping[str, Array]) -> str:

@@ -72,10 +72,8 @@ def _content(file: Path) -> str:
                 f"{file} is no file that could be read: a folder, a pipe or a device", next_step="name a study file"
             )
         with file.open("rb") as stream:
-            content = stream.read(_yaml.MOST_BYTES + 1)  # some files (of /proc) don't say their size
-        if len(content) > _yaml.MOST_BYTES:
-            raise StudyError(f"a study has at most {_yaml.MOST_BYTES} bytes", where=str(file))
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+            content = _yaml.text_of(stream, str(file))
+        return content.replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError as error:
         beside = [path.name for pattern in ("*.yaml", "*.yml") for path in sorted(file.parent.glob(pattern))]
         near = catalog.nearest(file.name, beside)

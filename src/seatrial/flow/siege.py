@@ -22,11 +22,13 @@ from seatrial.contracts.protocols import Link
 from seatrial.contracts.record import digest
 from seatrial.errors import SeatrialError, WorkerError
 from seatrial.flow import arrays
-from seatrial.flow.besieged import LOOK, Siege, Step
+from seatrial.flow.besieged import LOOK, Siege
+from seatrial.flow.certified import certify
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import session_order
 from seatrial.flow.keep import ATTACKED
 from seatrial.flow.making import Maker
+from seatrial.flow.steps import Step
 from seatrial.flow.trial import Trial, Voyage, asks_a_server, now
 
 OWN, REFERENCE = "own", "reference"
@@ -46,14 +48,13 @@ def besiege(voyage: Voyage, trials: list[Trial], judged: Mapping[str, Judged], f
                 one.attacked["refused"] = why
             elif not voyage.out_of_time():
                 _attack(voyage, maker, one, next((other for other in trials if other.planned.reference), None), siege, fresh)  # fmt: skip
+                certify(voyage, one, siege, fresh)
 
 
 def refused(voyage: Voyage, trial: Trial, siege: Siege) -> tuple[State, str] | None:
     """Why this candidate isn't attacked at all."""
     if siege.why:
         return State.UNSUPPORTED, siege.why
-    if trial.artefact.after:
-        return State.UNSUPPORTED, "its answers are changed after the model, and attacks there are not yet ours"
     if not asks_a_server(trial.runtime):
         return None
     asked = voyage.plan.study.measure.security
@@ -74,10 +75,10 @@ def _siege(trial: Trial, judged: Mapping[str, Judged]) -> Siege | None:
 
 
 def _attack(voyage: Voyage, maker: Maker, trial: Trial, reference: Trial | None, siege: Siege, fresh: bool) -> None:
-    other = _lender(voyage, maker, reference) if reference is not None else None
+    other = lender_of(voyage, maker, reference) if reference is not None else None
     if other == OWN and reference is not None and reference is not trial:
-        other = _sent(reference)
-    lenders = {REFERENCE: other, OWN: _lender(voyage, maker, trial) or other}
+        other = sent(reference)
+    lenders = {REFERENCE: other, OWN: lender_of(voyage, maker, trial) or other}
     work = _Work(voyage, trial, siege, lenders)
     try:
         for number, step in enumerate((None, *siege.steps)):
@@ -101,7 +102,7 @@ def identity(step: Step | None) -> str:
     return LOOK if step is None else digest([step.name, step.norm, step.budget])
 
 
-def _lender(voyage: Voyage, maker: Maker, trial: Trial) -> Lender:
+def lender_of(voyage: Voyage, maker: Maker, trial: Trial) -> Lender:
     """Who gives a gradient of this candidate's artefact: its own session, or another runtime, with a conversion where need be."""
     if "gradient" in trial.runtime.gives:
         return OWN
@@ -132,7 +133,7 @@ def _ways(format: str) -> Iterator[tuple[PartRef, PartRef | None]]:
                     yield PartRef(name=runtime.name), PartRef(name=conversion.name)
 
 
-def _sent(trial: Trial) -> Lender:
+def sent(trial: Trial) -> Lender:
     """A candidate whose own runtime has gradients, as a lender beside another's session."""
     return {
         "artefact": trial.artefact.model_dump(mode="json"),
@@ -153,8 +154,9 @@ class _Work:
         how = [None] if step is None else [str(step.ref), step.version, step.norm, step.budget]
         lender = self._lender(step)
         artefact = lender["artefact"]["hashes"] if isinstance(lender, Mapping) else lender
+        after = [one.model_dump(mode="json") for one in self._trial.artefact.after]
         seed = self._voyage.plan.study.measure.seed
-        return f"{self._trial.kept_prediction}/{self._siege.key(*how, artefact, seed)}"
+        return f"{self._trial.kept_prediction}/{self._siege.key(*how, artefact, after, seed)}"
 
     def done(self, step: Step | None) -> dict[str, Any]:
         """What came of a step, or why nothing did."""
@@ -198,11 +200,16 @@ class _Work:
         settings: dict[str, Any] = {
             "reach": siege.reach,
             "labels": siege.labels,
-            "norm": step.norm if step else "linf",
+            "text": siege.text,
+            "norm": step.norm if step else "linf" if siege.reach else "characters",
             "budget": step.budget if step else None,
             "lender": self._lender(step),
             "known": None if step is None else self._known(step),
-            "classes_only": step is not None and step.sees == "classes",
+            "classes_only": step is not None and siege.blind,
+            "nested": step is not None and step.nested,
+            "fickle": self._fickle(),
+            "examples": siege.examples,
+            "after": self._after(),
             "task": model.task.name,
             "outputs": {name: output.model_dump(mode="json") for name, output in model.outputs.items()},
             "per_second": leave.per_second if leave and asks_a_server(trial.runtime) else None,
@@ -216,16 +223,38 @@ class _Work:
             seed=study.measure.seed,
         ).model_copy(update={"values": dict(siege.values)})
 
+    def _fickle(self) -> bool:
+        """Whether answers change by chance or with the rows beside, as far as is known from the look."""
+        seen = self._trial.attacked.get(LOOK, {}).get("seen")
+        return seen is None or seen["random"] > 0 or seen["beside"] > 0
+
+    def _after(self) -> list[dict[str, Any]]:
+        """The steps that change answers after the model, as fitted, with the attacked rows' columns that they go by."""
+        rows = self._siege.rows
+        return [
+            {
+                "name": step.name,
+                "options": dict(fitted.options),
+                "columns": {name: _plain(column[rows]) for name, column in fitted.groups.items()},
+            }
+            for step, fitted in zip(self._trial.artefact.after, self._trial.fitted, strict=True)
+        ]
+
     def _known(self, step: Step) -> Any:
-        """The smallest changes that the same attack found at smaller budgets."""
-        found = [smallest(self._trial.attacked.get(identity(one))) for one in self._siege.steps if _before(one, step)]
+        """The smallest changes that the same attack found within larger budgets."""
+        found = [smallest(self._trial.attacked.get(identity(one))) for one in self._siege.steps if _larger(one, step)]
         known = [one for one in found if one is not None]
         return np.min(known, axis=0) if known else None
 
 
-def _before(one: Step, step: Step) -> bool:
+def _larger(one: Step, step: Step) -> bool:
     same = one.ref == step.ref and one.norm == step.norm
-    return same and one.budget is not None and step.budget is not None and one.budget < step.budget
+    return same and one.budget is not None and step.budget is not None and one.budget > step.budget
+
+
+def _plain(column: Any) -> Any:
+    """A column that can be sent to a worker: words as words of NumPy."""
+    return column.astype(str) if column.dtype == object else column
 
 
 def smallest(body: Mapping[str, Any] | None) -> Any:

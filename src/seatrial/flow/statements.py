@@ -11,6 +11,7 @@ from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.plan import Plan
 from seatrial.flow.alone import SAME
 from seatrial.flow.attacked import attacked_findings
+from seatrial.flow.backdoors import backdoor_findings
 from seatrial.flow.cleaned import PREFIX
 from seatrial.flow.counted import Judged
 from seatrial.flow.decide import requirements_read
@@ -57,7 +58,10 @@ def _of_one(
         if rows.changes and not one.imported:
             stated += changed_findings(voyage, one, reference, rows, levels)
         if rows.siege is not None:
-            stated += attacked_findings(one, reference, rows, levels)
+            model = voyage.plan.study.models[one.planned.candidate.model]
+            stated += attacked_findings(one, reference, rows, model, levels)
+        if rows.inquiry is not None:
+            stated += backdoor_findings(one, rows, levels)
     nearest = {id(finding) for finding in _nearest(stated, levels[0])}
     shown = [finding for finding in stated if _plain(finding.what) in read or id(finding) in nearest]
     return [*shown, *_executed(one), *_with_the_batch(one), *_end(one)]

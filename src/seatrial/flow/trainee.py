@@ -103,7 +103,7 @@ class Trainee:
         info = catalog.find("trainers", order.part.name, Path(order.base))
         catalog.require(info)
         trainer, options = catalog.load(info), catalog.options(info, order.part.options)
-        self.ready(trainer, _job(order), options)
+        self.ready(trainer, _poisoned(_job(order), order), options)
         return (self._clock() - began) / 1e9
 
     def _some(self, steps: int) -> Iterator[Told]:
@@ -166,3 +166,12 @@ def _job(order: Order) -> Job:
     }
     settings = {name: order.settings[name] for name in ("epochs", "rank", "workers", "meeting")}
     return Job(folder=Path(order.base), seed=order.seed, **order.setting, **settings, **rows)
+
+
+def _poisoned(job: Job, order: Order) -> Job:
+    """The job with rows poisoned as the order says, where it does."""
+    if "poison" not in order.settings:
+        return job
+    from seatrial.flow.spoiled import spoiled  # it loads numpy, which no timed training is to have loaded for it
+
+    return spoiled(job, order)

@@ -43,9 +43,9 @@ def measure_training(voyage: Voyage, fresh: bool = False) -> None:
         return
     if voyage.plan.quick:
         asked = asked.model_copy(update={"rounds": min(asked.rounds, QUICK_ROUNDS)})
-    handed, why = _rows(voyage, asked)
+    handed, why = handed_rows(voyage, asked.model)
     listed = ways_of(asked)
-    ways = [_trained(voyage, asked, way, handed, why) for way in listed]
+    ways = [prepared(voyage, asked, way, handed, why) for way in listed]
     for one, name in zip(ways, short_names(listed), strict=True):
         one.label = name
     reference = ways[listed.index(references(asked, listed)[0])]
@@ -64,7 +64,7 @@ def measure_training(voyage: Voyage, fresh: bool = False) -> None:
 # --- which ways ------------------------------------------------------------------------------------------------------------
 
 
-def _trained(
+def prepared(
     voyage: Voyage, asked: Learning, way: Way, handed: dict[str, Any], why: tuple[State, str] | None
 ) -> Trained:
     """A way with its key; with a failure where it is known not to work, or `why` none does."""
@@ -108,13 +108,13 @@ def _told(error: SeatrialError) -> tuple[State, str]:
     return State.FAILED, error.what + (f"; {error.next_step}" if error.next_step else "")
 
 
-def _rows(voyage: Voyage, asked: Learning) -> tuple[dict[str, Any], tuple[State, str] | None]:
+def handed_rows(voyage: Voyage, model: str | None) -> tuple[dict[str, Any], tuple[State, str] | None]:
     """The rows that trainers are given, as a worker reads them (none where the study names no model), or why there are none."""
-    if asked.model is None:
+    if model is None:
         return {}, None
-    voyage.tell("rows", label=asked.model, note="to train with")
+    voyage.tell("rows", label=model, note="to train with")
     try:
-        found = rows.prepare(voyage.plan.study, voyage.folder, asked.model, voyage.keeper.arrays, train=True)
+        found = rows.prepare(voyage.plan.study, voyage.folder, model, voyage.keeper.arrays, train=True)
     except SeatrialError as error:
         return {}, _told(error)
     train, judged = found.train, found.evaluation

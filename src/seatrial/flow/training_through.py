@@ -23,15 +23,15 @@ def quality(
 ) -> Iterator[Finding]:
     """Quality at the end by measure; how it differs from the reference's, and from that of another batch, seed by seed."""
     sibling = one.other_batch(ways, reference)
-    for measure in dict.fromkeys(name for body in one.runs.values() for name in _last(body)):
-        own = {seed: _last(body)[measure] for seed, body in one.runs.items() if measure in _last(body)}
+    for measure in dict.fromkeys(name for body in one.runs.values() for name in last(body)):
+        own = {seed: last(body)[measure] for seed, body in one.runs.items() if measure in last(body)}
         better = "lower" if _lower(measure, asked.target) else "higher"
         how = "on the rows that judge, after the last pass"
         yield _over_seeds("training.quality", mean([*own.values()], level), {"measure": measure}, better, how, len(own))
         for what, other in (("training.batch_effect", sibling), ("training.quality.drop", reference)):
             if other is None or other is one or (what == "training.quality.drop" and other is sibling):
                 continue
-            theirs = {seed: _last(body).get(measure) for seed, body in other.runs.items()}
+            theirs = {seed: last(body).get(measure) for seed, body in other.runs.items()}
             worse = [
                 (value - (theirs[seed] or 0.0)) * (1 if better == "lower" else -1)
                 for seed, value in own.items()
@@ -47,7 +47,7 @@ def _over_seeds(what: str, interval: Interval, at: dict[str, Scalar], better: An
     return bounded(what, interval, n, better, "seeds", at=at, method=f"{interval.method}; {how}")
 
 
-def _last(body: Body) -> dict[str, float]:
+def last(body: Body) -> dict[str, float]:
     """Each measure as it was told last."""
     found: dict[str, float] = {}
     for point in body["curve"]:
@@ -68,8 +68,8 @@ def target_findings(asked: Learning, one: Trained, reference: Trained, level: fl
     if target is None:
         return
     at: dict[str, Scalar] = {"way": one.label, "target": str(target)}  # in full: its key is named by the money
-    if not any(target.measure in _last(body) for body in one.runs.values()) and one.runs:
-        told = sorted({name for body in one.runs.values() for name in _last(body)})
+    if not any(target.measure in last(body) for body in one.runs.values()) and one.runs:
+        told = sorted({name for body in one.runs.values() for name in last(body)})
         why = f"the trainer never told `{target.measure}`; it told {', '.join(told) or 'no quality at all'}"
         yield missing("training.time_to_target", State.UNSUPPORTED, why, at=at)
         return

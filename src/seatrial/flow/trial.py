@@ -150,6 +150,7 @@ class Trial:
     asked: tuple[str, ...] = ()
     changed: dict[str, Any] = field(default_factory=dict)
     attacked: dict[str, Any] = field(default_factory=dict)
+    searched: dict[str, Any] = field(default_factory=dict)
     fitted: tuple[Any, ...] = ()
     stored: Mapping[str, ArrayRef] = field(default_factory=dict)
 

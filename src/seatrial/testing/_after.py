@@ -32,6 +32,10 @@ def exam(part: PartInfo) -> None:
     )
     assert made.keys() >= before.keys(), f"{part.name}: loses answers"
     _check_pieces(part, module, fitted, batch, made)
+    if "none" in part.accepts.get("rows", ()):
+        nothing = module.fit(Batch(answers={}, labels=None), options)
+        assert nothing == fitted, f"{part.name}: says that it needs no rows, and comes out otherwise with some"
+        return
     bare = Batch(answers=batch.answers, labels=None, groups=batch.groups, classes=batch.classes)
     refused = _models.refusal(Unsupported, lambda: module.fit(bare, options))
     assert refused, f"{part.name}: fitted without labels"

@@ -12,6 +12,7 @@ import numpy as np
 
 from seatrial.contracts.audit import Chunk, Piece, Table
 from seatrial.numerics.row_hash import row_hashes
+from seatrial.testing import _backdoored
 
 KEY = b"exam of audits"
 SECRETS = (
@@ -154,12 +155,16 @@ def more(audit: str, columns: dict[str, Any], bad: bool) -> dict[str, Any]:
 
 def own(audit: str) -> tuple[list[Table], list[Table]]:
     """Clean and faulty tables for an audit whose fault can't stand among the others; empty where it can."""
+    if audit in ("spectral_signatures", "activation_clustering", "neighbour_disagreement"):
+        return _pictures(False), _pictures(True, flipped=audit == "neighbour_disagreement")
     if audit in ("split_shift", "split_classifier", "shortcuts"):
         return _splits(False), _splits(True)
     if audit == "representativeness":
         made = [clean(seed=3), clean(seed=4)]
         made[1]["plan"][:900] = "plus"
         return tuple([table(one, "evaluation", "evaluation", label="y")] for one in made)  # type: ignore[return-value]
+    if audit == "schema":
+        return _schemas(False), _schemas(True)
     if audit != "label_errors":
         return [], []
     rng = np.random.default_rng(5)
@@ -167,6 +172,26 @@ def own(audit: str) -> tuple[list[Table], list[Table]]:
     columns = {f"x{at}": rng.normal(size=3000) + 3 * (true == at) for at in range(3)}
     wrong = np.where(rng.random(3000) < 0.1, (true + 1) % 3, true)
     return tuple([table(columns | {"y": y}, "train", "train", label="y")] for y in (true, wrong))  # type: ignore[return-value]
+
+
+def _pictures(bad: bool, flipped: bool = False) -> list[Table]:
+    """Pictures with labels; bad: a tenth carry a trigger and another label, or a fifth have another label alone."""
+    x, labels = _backdoored.pictures(_backdoored.ROWS, 0)
+    if bad and flipped:
+        rng = np.random.default_rng(1)
+        labels = np.where(rng.random(len(labels)) < 0.2, (labels + 1) % _backdoored.CLASSES, labels)
+    elif bad:
+        x, labels, _ = _backdoored.poisoned(_backdoored.ROWS, 0)
+    return [table({"picture": x[:, 0], "y": labels}, "train", "train", label="y")]
+
+
+def _schemas(bad: bool) -> list[Table]:
+    """Rows that teach and rows that judge; bad: here a column is gone, one is text and one is new."""
+    taught, judged = clean(300, seed=1), clean(300, seed=2)
+    if bad:
+        judged |= {"height": judged["height"].astype(str).astype(object), "added": judged["income"]}
+        del judged["score"]
+    return [table(taught, "train", "train", label="y"), table(judged, "evaluation", "evaluation", label="y")]
 
 
 def _splits(bad: bool) -> list[Table]:

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from seatrial import catalog
-from seatrial.contracts.attack import SLACK, Aim, Felt
+from seatrial.contracts.attack import NUMBERS, SLACK, Aim, Felt
 from seatrial.contracts.part import PartInfo
 from seatrial.flow.possible import Possible, Reach
 from seatrial.flow.target import Given, Watched
+from seatrial.flow.wording import Wording
+from seatrial.numerics.edits import allowed, far
 from seatrial.numerics.norms import distance
 
 ROWS, CLASSES = 24, 5
@@ -34,6 +36,10 @@ def exam(part: PartInfo, given: dict[str, Any] | None = None) -> None:
     kind = part.gives.get("budget")
     assert kind in (("given",), ("smallest",)), f"{part.name}: say in GIVES whether its budget is `given`, or it looks for the `smallest`"  # fmt: skip
     for norm in part.accepts["norm"]:
+        if norm not in NUMBERS:
+            assert kind == ("given",), f"{part.name}: attacks on text are given their budget"
+            _on_text(part, module, options, norm)
+            continue
         for shape in SHAPES.values():
             model = Linear(shape, norm)
             budget = None if kind == ("smallest",) else model.budget
@@ -63,7 +69,7 @@ class Linear:
         self.far = self._far()
         self.budget = float(min(0.25, 2 * np.quantile(self.far, 0.6)))
 
-    def scores(self, values: Any) -> Any:
+    def scores(self, values: Any, rows: Any = None) -> Any:
         """Logits, rows x classes."""
         flat = values["x"].reshape(len(values["x"]), -1).astype(np.float64)
         return flat @ self.weights + self.bias
@@ -91,6 +97,77 @@ class Linear:
         gap = scores[places, self.labels][:, None] - scores
         gap[places, self.labels] = np.inf
         return (gap / np.maximum(dual, 1e-12)).min(axis=1)
+
+
+class Wordy:
+    """A linear model of which words a text has, and texts of which it is known whether leaving out one word, or misspelling it, is enough."""
+
+    def __init__(self, norm: Any, seed: int = 7) -> None:
+        rng = np.random.default_rng(seed)
+        self.norm, letters = norm, list("abcdefghijklmnopqrstuvwxyz")
+        vocabulary = ["".join(rng.choice(letters, 7)) for _ in range(40)]
+        self.weights = dict(zip(vocabulary, rng.normal(size=(40, CLASSES)), strict=True))
+        gaps = [" ", "  ", "\n"]
+        self.texts = np.array(["".join(word + gaps[rng.integers(3)] for word in rng.choice(vocabulary, rng.integers(4, 12))) for _ in range(ROWS)])  # fmt: skip
+        self.labels = self.scores({"text": self.texts}).argmax(axis=1)
+        self.budget = 2.0 if norm in ("characters", "words") else 0.3 if norm == "word_share" else 0.06
+        most = np.array([allowed(text, norm, self.budget) for text in self.texts])
+        self.easy = self._falls() & (most >= 2)
+
+    def scores(self, values: Any, rows: Any = None) -> Any:
+        """Logits, rows x classes: the sum over the words that it knows."""
+        return np.array([sum((self.weights.get(word, np.zeros(CLASSES)) for word in text.split()), np.zeros(CLASSES)) for text in values["text"].tolist()])  # fmt: skip
+
+    def target(self, blind: bool) -> Watched:
+        """What the attack is given."""
+        wording = Wording({"text": self.texts}, "text", self.norm)
+        return Watched(wording, self.scores, None, self.labels, Given(self.norm, self.budget, 1, blind))
+
+    def _falls(self) -> Any:
+        fell = np.zeros(ROWS, bool)
+        for row, text in enumerate(self.texts.tolist()):
+            words = text.split()
+            less = np.array([" ".join(words[:at] + words[at + 1 :]) for at in range(len(words))])
+            fell[row] = (self.scores({"text": less}).argmax(axis=1) != self.labels[row]).any()
+        return fell
+
+
+def _on_text(part: PartInfo, module: Any, options: Any, norm: Any) -> None:
+    """Within its budget of edits, the same twice, and what one edit would fool falls: to most who see scores."""
+    model = Wordy(norm)
+    for blind in sorted({"classes" in part.accepts["knows"], False}):
+        target, again = model.target(blind), model.target(blind)
+        for one in (target, again):
+            module.attack(_Reader(part, one, model), one.aim(), options)
+        assert np.array_equal(target.smallest, again.smallest), f"{part.name}: the same twice isn't the same"
+        fell = float(np.mean(target.settle()["smallest"][model.easy] <= model.budget + SLACK))
+        assert blind or fell >= ENOUGH, f"{part.name}: a linear model should fall to it; it fooled {fell:.0%} of the easy texts"  # fmt: skip
+
+
+class _Reader:
+    """Passes questions about texts on, and holds the attack to its budget."""
+
+    def __init__(self, part: PartInfo, target: Watched, model: Wordy) -> None:
+        self._part, self._target, self._model = part, target, model
+
+    def scores(self, points: Any, rows: Any) -> Any:
+        """Checked, then asked. What is asked to learn, and not to fool, may be over the budget by one edit of a word."""
+        name, clean = self._part.name, self._model.texts[rows].tolist()
+        assert len(set(np.asarray(rows).tolist())) == len(rows), f"{name}: a row stands twice in one question"
+        assert all(isinstance(one, str) for one in points), f"{name}: it asks about what is no text"
+        scores = self._target.scores(points, rows)
+        over = np.array([far(one, text, self._model.norm) for one, text in zip(clean, points, strict=True)]) > self._model.budget + SLACK  # fmt: skip
+        kept = self._target.smallest[rows][over]
+        assert (np.isinf(kept) | (kept <= self._model.budget + SLACK)).all(), f"{name}: a hit over its budget counted"
+        return scores
+
+    def slope(self, points: Any, rows: Any, loss: str, labels: Any) -> Felt:
+        """Passed on."""
+        return self._target.slope(points, rows, loss, labels)
+
+    def left(self, rows: Any) -> Any:
+        """Passed on."""
+        return self._target.left(rows)
 
 
 class _Watch:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seatrial import catalog
 from seatrial.contracts.part import PartInfo
-from seatrial.contracts.protocols import Facts, Session, Setting
+from seatrial.contracts.protocols import Facts, Loss, Session, Setting
 from seatrial.contracts.recorded import made_elsewhere
 from seatrial.errors import SeatrialError, Unsupported
 from seatrial.testing import _by_format, _models
@@ -42,7 +42,7 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
             assert own or samples, f"{part.name}: no sample in its formats; bring some: exam(part, samples=[...])"
             for sample in (*own, *samples):
                 where = f"{part.name}, sample {sample.name}, {setting.device}, {setting.precision}"
-                _one(where, module, options, setting, sample)
+                _one(where, module, options, setting, sample, "gradient" in part.gives)
 
 
 def _check_not_run(part: PartInfo, module: Any, options: Any) -> None:
@@ -71,6 +71,30 @@ def check_session(where: str, session: Session, sample: Sample, setting: Setting
     return _check_facts(where, session, setting)
 
 
+def check_gradient(where: str, session: Any, sample: Sample, setting: Setting) -> None:
+    """The slope of a weighted sum of the answers, by every input that is a float: in fp32 that of a small step."""
+    draw = np.random.default_rng(0)
+    (output, right), *_ = sample.answers.items()
+    loss = Loss(output, "cotangent", cotangent=draw.standard_normal(right.shape).astype(np.float32))
+    slope = session.gradient(sample.values, loss)
+    floats = {name: value for name, value in sample.values.items() if value.dtype.kind == "f"}
+    assert list(slope.gradient) == list(floats), f"{where}: gradients by {list(slope.gradient)}, not by {list(floats)}"
+    for name, value in floats.items():
+        got = slope.gradient[name]
+        assert got.shape == value.shape, f"{where}: the gradient by `{name}` has shape {got.shape}, not {value.shape}"
+    assert slope.loss.shape == right.shape[:1], f"{where}: losses of shape {slope.loss.shape}, not one a row"
+    _check_answers(f"{where}, beside the gradient", slope.answers, sample, TOLERANCE.get(setting.precision, 1e-5))
+    if setting.precision != "fp32":
+        return
+    along = {
+        name: (value + 1e-3 * draw.standard_normal(value.shape)).astype(value.dtype) for name, value in floats.items()
+    }
+    ends = session.gradient({**sample.values, **along}, loss).loss - slope.loss
+    rise = sum(((along[name] - floats[name]) * slope.gradient[name]).reshape(len(right), -1).sum(1) for name in floats)
+    off = float(np.abs(ends - rise).max() / np.abs(ends).max())
+    assert off < 0.05, f"{where}: a small step changes the loss otherwise than the gradient says, by {off:.1%}"
+
+
 def _settings(part: PartInfo, module: Any) -> Iterator[Setting]:
     assert module.absent("no such device"), f"{part.name}: says that it can use a device that doesn't exist"
     for device in part.accepts.get("device", ("cpu",)):
@@ -85,7 +109,7 @@ def _settings(part: PartInfo, module: Any) -> Iterator[Setting]:
         assert refused.what.strip(), f"{part.name}: refuses {device} without a word"
 
 
-def _one(where: str, module: Any, options: Any, setting: Setting, sample: Sample) -> None:
+def _one(where: str, module: Any, options: Any, setting: Setting, sample: Sample, slopes: bool) -> None:
     opened: list[Session] = []
     refused = _models.refusal(Unsupported, lambda: opened.append(module.open(sample.artefact, setting, options)))
     if refused:
@@ -96,6 +120,8 @@ def _one(where: str, module: Any, options: Any, setting: Setting, sample: Sample
     (session,) = opened
     check_session(where, session, sample, setting, TOLERANCE.get(setting.precision, TOLERANCE["fp32"]))
     _check_refusals(where, session, sample)
+    if slopes:
+        check_gradient(where, session, sample, setting)
     session.close()
     session.close()
     _fails(f"{where}: a closed session answers", session, sample.values)

@@ -63,6 +63,8 @@ def exam(part: PartInfo) -> None:
             f"{part.name}: the loss doesn't fall on rows that can be learnt"
         )
         _counts(part, module, options, folder)
+        if "several" in part.gives.get("models", ()):
+            _several(part, module, options, folder)
 
 
 def _options(part: PartInfo) -> Any:
@@ -95,3 +97,19 @@ def _counts(part: PartInfo, module: Any, options: Any, folder: Path) -> None:
     endless = module.train(_job(folder, 0, epochs=10**9), options)
     assert sum("rows" in one for one in islice(endless, 60)) > 40, f"{part.name}: it ends before its passes do"
     endless.close()
+
+
+def _several(part: PartInfo, module: Any, options: Any, folder: Path) -> None:
+    """Models of one recipe, each trained on its own rows: the same for the same seed, each surer of its rows than chance."""
+    job = _job(folder, 0, epochs=10)
+    assert job.labels is not None
+    inside = np.zeros((4, 64), bool)
+    for number, one in enumerate(inside):
+        one[np.random.default_rng(number).permutation(64)[:32]] = True
+    first, again = (module.several(job, options, inside) for _ in range(2))
+    assert first.scores.shape == (4, 64, 3), f"{part.name}: models x rows x classes, not {first.scores.shape}"
+    assert np.allclose(first.scores, again.scores, atol=1e-5), f"{part.name}: the same seed gives other models"
+    assert first.together or first.why, f"{part.name}: say why they weren't trained in one pass"
+    right = first.scores.argmax(axis=2) == job.labels
+    assert right[inside].mean() > 0.7, f"{part.name}: models don't learn their own rows"
+    assert len({one.tobytes() for one in first.scores}) == 4, f"{part.name}: models on other rows are the same"

@@ -16,10 +16,11 @@ import numpy as np
 
 from seatrial import catalog
 from seatrial.contracts.artefact import Artefact
+from seatrial.contracts.attack import Space
 from seatrial.contracts.part import PartInfo
 from seatrial.contracts.protocols import Making, Setting, Training
 from seatrial.errors import PartError, Unsupported
-from seatrial.testing import _after, _by_format, _models, _skops, _student
+from seatrial.testing import _after, _before, _by_format, _models, _skops, _student
 from seatrial.testing._models import Sample
 
 NEARLY = 0.15
@@ -33,6 +34,9 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
         return
     if "after" in part.gives.get("step", ()):
         _after.exam(part)
+        return
+    if "before" in part.gives.get("step", ()):
+        _before.exam(part)
         return
     module, options = catalog.load(part), catalog.options(part)
     with tempfile.TemporaryDirectory() as name:
@@ -51,18 +55,23 @@ def exam(part: PartInfo, samples: Sequence[Sample] = ()) -> None:
 def _exam_fitted(part: PartInfo) -> None:
     """Fit a model anew to rows with a role, twice: the same both times, better than chance, and refused without the rows."""
     module, torch = catalog.load(part), part.takes("format", "torch")
-    options = catalog.options(part, {} if torch else {"group": "town"})
+    options = catalog.options(part, {"group": "town"} if "group" in catalog.options_type(module).model_fields else {})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sample, labels = _student.three_classes(folder / "of") if torch else _skops.two_classes(folder / "model.skops")
         towns = np.where(np.arange(len(labels)) % 3 == 0, "Rye", "Ely")
         training = Training(sample.values, labels, {"town": towns}, ("no", "yes", "perhaps")[: 3 if torch else 2])
         given = Making(folder / "first", _SEED, rows_hash="rows", train=training)
+        if "ranges" in part.accepts:
+            given = replace(given, space=space_of(sample.values))
         if "runtimes" in part.uses:
             given = replace(given, run=lambda artefact, values: _answers(artefact, sample._replace(values=values)))
         first = _make(part, module, options, sample, folder / "first", given)
         second = _make(part, module, options, sample, folder / "second", replace(given, folder=folder / "second"))
-        assert first.hash == second.hash, f"{part.name}: made twice from the same, it differs"
+        secret = "secret" in part.gives.get("chance", ())
+        assert (first.hash == second.hash) is not secret, (
+            f"{part.name}: made twice from the same, it {'is the same' if secret else 'differs'}"
+        )
         assert first.lineage.rows_hash == "rows", f"{part.name}: the lineage doesn't name the rows"
         (answers,) = _answers(first, sample).values()
         right = float(np.mean(answers.argmax(axis=1) == labels))
@@ -75,6 +84,13 @@ def _exam_fitted(part: PartInfo) -> None:
         assert refused, f"{part.name}: made without rows to train with"
         assert "train" in str(refused), f"{part.name}: refuses for want of rows without naming the role `train`"
         assert refused.next_step, f"{part.name}: refuses for want of rows without a next step"
+
+
+def space_of(values: Any) -> Space:
+    """The room that changes are counted in: each feature from its least to its most in these rows."""
+    low = {name: one.min(axis=0) for name, one in values.items()}
+    span = {name: one.max(axis=0) - low[name] for name, one in values.items()}
+    return Space(low, span, {name: np.ones(one.shape, bool) for name, one in low.items()})
 
 
 def _make(

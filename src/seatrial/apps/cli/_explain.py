@@ -121,7 +121,7 @@ def fields(record: type[BaseModel]) -> list[dict[str, str]]:
 
 def _kind_of(file: Path) -> str:
     """The kind of part whose functions this file offers (defined, imported or assigned), told by their names; empty if there is none."""
-    from seatrial.contracts import attack, audit, protocols, quality
+    from seatrial.contracts import attack, audit, poisoning, privacy, protocols, quality
 
     if not file.is_file():
         return ""
@@ -138,6 +138,8 @@ def _kind_of(file: Path) -> str:
             *vars(quality).values(),
             *vars(audit).values(),
             *vars(attack).values(),
+            *vars(privacy).values(),
+            *vars(poisoning).values(),
         )
         if (found := re.match(r"`parts/(\w+)`", getattr(protocol, "__doc__", None) or ""))
     ]

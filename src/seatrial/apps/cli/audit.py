@@ -61,6 +61,7 @@ Form = Annotated[
     str, typer.Option("--as", help="A report: `terminal`, `html`, `markdown` or `json`.", autocompletion=_reports)
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="The file to write the report to; stdout if left out.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Look again at rows that were looked at before.")]
 Json = Annotated[bool, typer.Option("--json", help="The same as `--as json`.")]
 
 
@@ -79,6 +80,7 @@ def audit(
     models: Models = True,
     memory: Memory = "1 GiB",
     limit: Limit = None,
+    fresh: Fresh = False,
     form: Form = TEXT,
     out: Out = None,
     json: Json = False,
@@ -102,11 +104,15 @@ def audit(
                 "a study says itself which data, columns and limits there are", next_step="leave the others out"
             )
         usual = _asked({"memory": "1 GiB"})
-        made = audit_of_study(data, None if asked == usual else asked, watch=_watch)
+        made = audit_of_study(data, None if asked == usual else asked, watch=_watch, fresh=fresh)
     else:
         files = {"rows": data} if test is None else {"train": data, "evaluation": test}
-        made = audit_files(files, columns, asked, watch=_watch, limits=_out.pairs(limit))
+        made = audit_files(files, columns, asked, watch=_watch, limits=_out.pairs(limit), fresh=fresh)
     _tell(made, "json" if json else form, out)
+    if made.reused:
+        _out.note(
+            f"{made.reused} of {made.reused + made.measured} results were kept from before; `--fresh` looks again."
+        )
     return CODES[outcome(made.findings)]
 
 

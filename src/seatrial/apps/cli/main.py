@@ -13,7 +13,21 @@ from typing import Annotated, Any
 
 import typer
 
-from seatrial.apps.cli import _out, audit, capacity, compare, data, hardware, inspect, kept, look, run, sign, start
+from seatrial.apps.cli import (
+    _out,
+    audit,
+    capacity,
+    compare,
+    data,
+    hardware,
+    inspect,
+    kept,
+    look,
+    party,
+    run,
+    sign,
+    start,
+)
 from seatrial.errors import SeatrialError, StudyError, UnknownPart
 
 USAGE, NOT_EVALUATED, STOPPED = 2, 4, 130
@@ -38,6 +52,11 @@ COMMANDS = {
     "What was kept": (kept.report, capacity.capacity, kept.runs, kept.clean, sign.sign, sign.verify),
     "What there is": (look.parts, look.explain, look.doctor, hardware.hardware),
 }
+GROUPS = {"Between owners": (party.app,)}
+"""Commands that have commands of their own."""
+for panel, groups in GROUPS.items():
+    for group in groups:
+        app.add_typer(group, rich_help_panel=panel)
 for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
@@ -130,7 +149,13 @@ def _usage(error: Any) -> None:
     what = str(error.format_message()).split(" Did you mean")[0].rstrip(".")
     step = f"`{command} --help` shows how it is used"
     if what.startswith("No such command"):
-        near = nearest(what.split("'")[1], [command.__name__ for group in COMMANDS.values() for command in group])
+        near = nearest(
+            what.split("'")[1],
+            [
+                *(command.__name__ for those in COMMANDS.values() for command in those),
+                *map(str, (one.info.name for those in GROUPS.values() for one in those)),
+            ],
+        )
         step = f"did you mean `seatrial {near}`? `seatrial --help` lists the commands" if near else step
     _complain(what, step)
 

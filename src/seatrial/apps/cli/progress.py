@@ -26,6 +26,8 @@ WORDS = {
     "predict": "answering the evaluation rows",
     "round": "measuring",
     "attack": "attacking",
+    "privacy": "trying what it tells of its rows",
+    "search": "searching for backdoors",
     "quality": "working out quality",
     "decide": "deciding",
     "publish": "writing reports",

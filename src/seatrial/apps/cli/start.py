@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seatrial.apps.cli import _out
+from seatrial.apps.cli.data import Limit
 from seatrial.errors import StudyError
 
 SCHEMA = "study.schema.json"
@@ -21,6 +22,7 @@ def init(
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="The study file to write.")] = Path("study.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    limit: Limit = None,
     json: Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")] = False,
 ) -> int:
     """Write a study from a model file, and name the lines that are left to fill in."""
@@ -33,7 +35,7 @@ def init(
             f"{out} is there already",
             next_step=f"`seatrial init {model} --out OTHER.yaml`, or `--force` to write over it",
         )
-    text, missing = draft(model, data, out.parent)
+    text, missing = draft(model, data, out.parent, _out.pairs(limit))
     schema = home(out.parent) / SCHEMA
     _out.save(schema, json_.dumps(schema_json(), indent=1))
     _out.save(out, text.rstrip("\n") + "\n")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS = {"norm": ("linf", "l2"), "knows": ("weights",)}
-GIVES = {"budget": ("given",), "gradient": ("own",)}
+GIVES = {"budget": ("given",), "nested": ("yes",), "gradient": ("own",)}
 
 
 class Options(PartOptions):

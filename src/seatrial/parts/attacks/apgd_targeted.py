@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS = {"norm": ("linf", "l2"), "knows": ("weights",)}
-GIVES = {"budget": ("given",), "gradient": ("own",)}
+GIVES = {"budget": ("given",), "nested": ("yes",), "gradient": ("own",)}
 FEWEST = 4
 """Classes that the targeted loss needs."""
 

@@ -15,7 +15,7 @@ from seatrial.numerics.norms import steepest
 from seatrial.parts.attacks._moves import generator, near, started
 
 ACCEPTS = {"norm": ("linf", "l2"), "knows": ("weights",)}
-GIVES = {"budget": ("given",), "gradient": ("own",)}
+GIVES = {"budget": ("given",), "nested": ("yes",), "gradient": ("own",)}
 REACH = 2.5
 """How many budgets all steps together could go."""
 

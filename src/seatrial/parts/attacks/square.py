@@ -3,7 +3,7 @@
 A window of the input is set to the edge of the budget, by chance; it stays where the margin of the right answer falls.
 Windows become smaller. On what isn't a picture a window is a set of features. In L2 the whole change is scaled to the budget
 after each window. Source: Andriushchenko et al. (2020), "Square attack: a query-efficient black-box adversarial attack via
-random search" (the search and its schedule; the L2 form here is simpler than theirs).
+random search" (the search and its schedule; the L2 form here is simpler than theirs, and hopeless rows are given up).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS = {"norm": ("linf", "l2"), "knows": ("scores", "original", "weights")}
-GIVES = {"budget": ("given",)}
+GIVES = {"budget": ("given",), "nested": ("yes",)}
+LOOKS, FIRST = 8, 2
+"""How often it is looked whether a row is hopeless, and after which look rows are first given up: a margin falls ever more slowly."""
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """After which share of the queries windows are halved in area (the paper's 10, 50, 200, ... of 10,000)."""
 
@@ -31,6 +33,11 @@ class Options(PartOptions):
     """How long it tries."""
 
     queries: int = Field(default=500, ge=2, description="answers a row that it may ask for")
+    hopeless: float = Field(
+        default=2.0,
+        ge=0,
+        description="a row is given up when its margin would have to fall so many times faster than lately; 0: never",
+    )
     share: float = Field(default=0.8, gt=0, le=1, description="of the input, how much the first windows cover")
 
 
@@ -42,9 +49,17 @@ def attack(target: Target, aim: Aim, options: Options) -> None:
         return
     points = near(aim.points[rows] + budget * _scaled(_stripes(len(rows), aim, chance), aim), rows, aim, budget)
     margin = _margin(target.scores(points, rows), aim.labels[rows])
+    every = max(1, options.queries // LOOKS)
+    then, hopeful = margin, np.ones(len(rows), bool)
     for query in range(1, options.queries):
-        left = target.left(rows)
-        points, margin, rows = points[left], margin[left], rows[left]
+        if query % every == 0:
+            if query >= every * FIRST and options.hopeless:
+                fall = np.maximum(then - margin, 0) / every * (options.queries - query)
+                hopeful = margin <= options.hopeless * fall
+            then = margin
+        left = target.left(rows) & hopeful
+        points, margin, then, rows = points[left], margin[left], then[left], rows[left]
+        hopeful = hopeful[left]
         if not len(rows):
             return
         share = options.share / 2 ** sum(query > at * options.queries for at in HALVINGS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS = {"norm": ("linf", "l2"), "knows": ("original", "weights")}
-GIVES = {"budget": ("given",), "gradient": ("reference",)}
+GIVES = {"budget": ("given",), "nested": ("yes",), "gradient": ("reference",)}
 
 
 class Options(PartOptions):

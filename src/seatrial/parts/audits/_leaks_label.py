@@ -88,7 +88,7 @@ def leaks(table: Table, alarm: float) -> Leaks:
         [name for name, one in plain.items() if one.told() >= 0.9],
         _names(name for name, one in columns.items() if _markable(table, name) and one.marks()),
         _names(name for name, one in columns.items() if name.endswith("\tid") and one.ordered(alarm / tests)),
-        order.ordered(alarm / tests),
+        not table.by_name and order.ordered(alarm / tests),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from seatrial.contracts.audit import MOST_ROWS, Chunk, Ground, Piece, Table, told
 from seatrial.contracts.finding import Finding, Severity
+from seatrial.numerics.distributions import chi2_sf
 from seatrial.numerics.proportions import proportion
 from seatrial.numerics.row_hash import mixed
 
@@ -97,9 +98,11 @@ def copies_by_chance(alike: float, rows: int) -> float:
     return float(max(0.0, rows - -np.expm1(-rows * alike) / alike))
 
 
-def beyond(count: int, chance: float) -> float:
-    """How many there are beyond what chance makes; 0 where chance may well have made all of them."""
-    return max(0.0, count - chance) if count > chance + 3 * np.sqrt(chance) else 0.0
+def beyond(count: int, chance: float, alarm: float) -> float:
+    """How many there are beyond what chance makes; 0 where chance makes so many or more with probability `alarm` (Poisson), or within three deviations."""
+    if count <= chance + 3 * np.sqrt(chance) or (chance > 0 and 1 - chi2_sf(2 * chance, 2 * count) >= alarm):
+        return 0.0
+    return count - chance
 
 
 def result(

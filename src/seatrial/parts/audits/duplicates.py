@@ -68,7 +68,7 @@ class _Look:
         self.ground.doubt("duplicates", self.table, order[again])
         starts = int((again[1:] & ~again[:-1]).sum()) if len(again) > 1 else 0
         chance = copies_by_chance(self.sample.alike(), len(hashes))
-        severity = grade(beyond(copies, chance) / max(1, len(hashes)), 0.0, self.options.serious)
+        severity = grade(beyond(copies, chance, self.ground.alarm) / max(1, len(hashes)), 0.0, self.options.serious)
         note = f"about {chance:.3g} would be equal by chance, were columns independent" if chance >= 0.5 else ""
         method = "equal keyed hashes of 64 bits over all columns"
         yield from result("duplicates", copies, len(hashes), severity, method, self.table, self.ground, rows, note=note)

@@ -120,7 +120,7 @@ def _near(ground: Ground, table: Table, train: Sequence[Table]) -> Iterator[Find
     if not train:
         return
     near, chance = near_rows(ground, table, train)
-    more = beyond(int(near.sum()), chance)
+    more = beyond(int(near.sum()), chance, ground.alarm)
     rows = Rows()
     rows.found = np.flatnonzero(near)[:MOST_ROWS].tolist()
     if more:

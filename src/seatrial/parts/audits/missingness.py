@@ -3,7 +3,7 @@
 Where cells are missing more often for one class, a model learns the gap instead of the thing, and does worse once forms are filled in
 otherwise. Words such as `NA`, `?` or `unknown` are gaps, too, though the file doesn't say so.
 
-audit.missingness                 cells without a value
+audit.missingness                 cells without a value, or with a word that means nothing
 audit.missingness.column          of one column {column}
 audit.missingness.words           cells with a word that means nothing {column}
 audit.missingness.tells_label     how strongly being missing goes with the label (Cramer's V) {column}
@@ -96,11 +96,11 @@ class _Look:
         """Cells in all, columns with many, words that mean nothing, and what gaps tell of the label."""
         shares = {name: (self.gaps[name] + self.words[name]) / max(1, self.rows) for name in self.gaps}
         bad = where(shares, self.options.minor)
-        cells = sum(self.gaps.values())
+        cells = sum(self.gaps.values()) + sum(self.words.values())
         severity = grade(max(shares.values(), default=0.0), self.options.minor, self.options.serious)
         note = f"columns with more than {self.options.minor:.0%}: {listed(bad)}" if bad else ""
         yield from result(
-            "missingness", cells, self.rows * len(self.gaps), severity, "exact count of cells without a value", self.table, self.ground, self.found, unit="cells", note=note
+            "missingness", cells, self.rows * len(self.gaps), severity, "exact count of cells without a value or with a word that means nothing", self.table, self.ground, self.found, unit="cells", note=note
         )  # fmt: skip
         for name in bad[:MOST_COLUMNS]:
             at = {"column": name}

@@ -95,5 +95,5 @@ class _Look:
         rows = Rows()
         rows.found = np.flatnonzero(near)[:MOST_ROWS].tolist()
         count = int(near.sum())
-        severity = grade(beyond(count, chance) / max(1, len(near)), 0.0, self.options.serious)
+        severity = grade(beyond(count, chance, self.ground.alarm) / max(1, len(near)), 0.0, self.options.serious)
         yield from result(what, count, len(near), severity, method, self.table, self.ground, rows, at=at, note=note)

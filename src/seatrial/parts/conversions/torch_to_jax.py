@@ -38,6 +38,10 @@ CANNOT = {
         "never",
         "JAX computes in 32 bits unless told otherwise; larger numbers are refused when they come",
     ),
+    "gradient": (
+        "not yet theirs",
+        "where JAX can't differentiate a program, it is written without; attacks then take the slopes of another form",
+    ),
     "randomness": ("not yet ours", "a module that draws numbers in eval mode has no counterpart here"),
 }
 
@@ -195,4 +199,7 @@ def _written(states: list[Any], call: Call, source: Source, options: Options, fl
             f"torchax can't carry this module over to JAX ({floats}): {words(error)}",
             next_step="run it on torch itself",
         ) from error
-    return bytes(made.serialize())
+    try:
+        return bytes(made.serialize(vjp_order=1))  # with its gradient, which attacks ask for
+    except (NotImplementedError, TypeError, ValueError):  # JAX has no reverse of it; a session says so when it is asked
+        return bytes(made.serialize())

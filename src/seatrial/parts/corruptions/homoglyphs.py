@@ -10,14 +10,12 @@ import numpy as np
 
 from seatrial.contracts.damage import Damage
 from seatrial.contracts.protocols import Columns
+from seatrial.numerics.letters import TWINS
 from seatrial.parts.corruptions._text import TextOptions, learn_text, spoil
 
 ACCEPTS = {"input": ("text",)}
 GIVES = {"chance": ("yes",)}
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)
-CYRILLIC = "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0445\u0443"
-CYRILLIC_CAPITALS = "\u0410\u0412\u0421\u0415\u041d\u0406\u0408\u041a\u041c\u041e\u0420\u0405\u0422\u0425"
-TWINS = dict(zip("aceijopsxyABCEHIJKMOPSTXvNZ", CYRILLIC + CYRILLIC_CAPITALS + "\u03bd\u039d\u0396", strict=True))
 
 Options = TextOptions
 learn = learn_text

@@ -10,12 +10,12 @@ import numpy as np
 
 from seatrial.contracts.damage import Damage
 from seatrial.contracts.protocols import Columns
+from seatrial.numerics.letters import NEIGHBOURS
 from seatrial.parts.corruptions._text import TextOptions, learn_text, spoil
 
 ACCEPTS = {"input": ("text",)}
 GIVES = {"chance": ("yes",)}
 SHARES = (0.01, 0.03, 0.06, 0.12, 0.2)
-KEYBOARD = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 Options = TextOptions
 learn = learn_text
@@ -25,22 +25,6 @@ def corrupt(columns: Columns, damage: Damage, options: Options) -> Columns:
     """The columns with slips in their strings."""
     share = SHARES[damage.severity - 1]
     return spoil(columns, damage, "typos", lambda text, generator: _typed(text, generator, share))
-
-
-def _neighbours() -> dict[str, str]:
-    """The keys that touch a key: beside it, above (half a key to the right) and below."""
-    places = {key: (row, column + row / 2) for row, keys in enumerate(KEYBOARD) for column, key in enumerate(keys)}
-    return {
-        key: "".join(
-            other
-            for other, (down, across) in places.items()
-            if other != key and abs(down - row) <= 1 and abs(across - column) <= 1
-        )
-        for key, (row, column) in places.items()
-    }
-
-
-NEIGHBOURS = _neighbours()
 
 
 def _typed(text: str, generator: np.random.Generator, share: float) -> str:

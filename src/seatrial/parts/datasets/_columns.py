@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seatrial.contracts.shown import shown
 from seatrial.errors import DataError
 
 
@@ -70,8 +72,13 @@ def reading(where: str, what: str) -> Iterator[None]:
         ) from error
 
 
+_QUOTED = re.compile(r"""(['"`])(.*?)\1|\S*@\S*""")
+
+
 def _first_line(error: Exception) -> str:
-    return (next(iter(str(error).splitlines()), "") or type(error).__name__)[:200]
+    """What a reader says, in which what it quotes from a row is told by its form where it may be somebody's."""
+    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return _QUOTED.sub(lambda found: f"{found[1] or ''}{shown(found[2] or found[0])}{found[1] or ''}", said)[:200]
 
 
 def known(names: Sequence[str], columns: Iterable[str], where: str) -> None:

@@ -53,6 +53,15 @@ class PictureLimits(LineLimits):
     pixels: int = Field(default=50_000_000, ge=1, description="pixels of one picture")
 
 
+class BoxLimits(PictureLimits):
+    """Of pictures with boxes, and of the JSON file that says where they are."""
+
+    boxes: int = Field(
+        default=5_000, ge=1, description="boxes of one picture; every picture is given room for those of the fullest"
+    )
+    file: Bytes = Field(default=2**30, description="bytes of the JSON file, which is read at once")
+
+
 def beyond(what: str, limit: str, where: str, instead: str = "") -> DataError:
     """The refusal of what goes beyond a limit, with how to set it, and how to do without."""
     step = f"if the file is yours and right, set it: `limits: {{{limit}: ...}}`"

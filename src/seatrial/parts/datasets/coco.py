@@ -25,7 +25,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Columns
 from seatrial.errors import DataError
 from seatrial.parts.datasets import _columns
-from seatrial.parts.datasets._limits import PictureLimits
+from seatrial.parts.datasets._limits import BoxLimits, beyond
 from seatrial.parts.datasets._pictures import Picture, decoded, same
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 NEEDS = ("PIL",)
 EXTRA = "images"
+GIVES = {"known": (".json",), "boxes": ("xywh",)}
 CANNOT = {
     "segments, key points, captions": ("not yet ours", "boxes alone are read"),
     "pictures turned by the camera": ("never", "boxes are written for the picture as it is stored"),
 }
 COLUMNS = {"image": "", "file": "text", "id": "int64", "count": "int64", "boxes": ""}
 WIDTH, NONE = 7, -1.0
+_PIECE = 1 << 20
 
 
 class Options(PartOptions):
@@ -53,8 +55,8 @@ class Options(PartOptions):
     classes: Literal["place", "id"] = Field(
         default="place", description="classes as places in the list of categories by id, or as their ids"
     )
-    limits: PictureLimits = Field(
-        default=PictureLimits(), description="what a picture may ask for before it is refused"
+    limits: BoxLimits = Field(
+        default=BoxLimits(), description="what the file, a picture and its boxes may ask for before they are refused"
     )
 
 
@@ -65,6 +67,52 @@ class _Row(NamedTuple):
     file: str
     size: tuple[int, int]
     boxes: Array
+
+
+def known(path: Path) -> bool:
+    """Whether this JSON file is COCO's, by the three words that each has. Reads it in pieces and parses nothing."""
+    wanted, last = {b'"images"', b'"annotations"', b'"categories"'}, b""
+    with path.open("rb") as file:
+        while wanted and (piece := file.read(_PIECE)):
+            wanted -= {word for word in wanted if word in last + piece}
+            last = piece[-20:]
+    return not wanted
+
+
+def ways(path: Path, shapes: Sequence[Sequence[int | None]]) -> list[dict[str, Any]]:
+    """Options that read the file, then others worth a try, for a model whose inputs have these shapes a row.
+
+    Pictures are looked for beside the file and beside its folder; they get the size that the model takes. Raises `DataError` where
+    they aren't there.
+    """
+    with _columns.reading(str(path), "this can't be read as COCO's JSON"):
+        images = [
+            (str(one["file_name"]), (int(one["height"]), int(one["width"])))
+            for one in json.loads(path.read_bytes())["images"]
+        ]
+    _columns.some_rows(len(images), str(path))
+    names = (".", "images", path.stem, path.stem.removeprefix("instances_"))
+    folders = [(base / name).resolve() for base in (path.parent, path.parent.parent) for name in names]
+    root = next((one for one in folders if (one / images[0][0]).is_file()), None)
+    if root is None:
+        raise DataError(
+            f"the picture {images[0][0]} isn't there",
+            where=str(path),
+            next_step=f"put the pictures beside the file, in one of the folders: {', '.join(names)}",
+        )
+    given: dict[str, Any] = {"annotations": path, "images": root}
+    asked = next((size for shape in shapes if (size := _size(shape))), None)
+    if asked and {size for _, size in images} != {asked}:
+        given["size"] = asked
+    return [given, given | {"classes": "id"}]
+
+
+def _size(shape: Sequence[int | None]) -> tuple[int, int] | None:
+    """[height, width] of an input of one colour picture; None where it takes any size, or isn't one."""
+    if len(shape) != 3 or 3 not in (shape[0], shape[2]):
+        return None
+    height, width = shape[1:] if shape[0] == 3 else shape[:2]
+    return (height, width) if height and width else None
 
 
 def columns(options: Options, folder: Path) -> dict[str, str]:
@@ -121,6 +169,8 @@ def _rows(options: Options, folder: Path) -> list[_Row]:
         step = "name the JSON file with `images`, `annotations` and `categories`"
         raise DataError("there is no such file of annotations", where=str(file), next_step=step)
     stat = file.stat()
+    if stat.st_size > options.limits.file:
+        raise beyond(f"the file of annotations has {stat.st_size} bytes", "file", str(file))
     return _read(file, options, (stat.st_mtime_ns, stat.st_size))
 
 
@@ -133,7 +183,11 @@ def _read(file: Path, options: Options, state: tuple[int, int]) -> list[_Row]:
         number = {one: float(one if options.classes == "id" else place) for place, one in enumerate(ids)}
         boxes: dict[int, list[list[float]]] = defaultdict(list)
         for one in told["annotations"]:
-            boxes[int(one["image_id"])].append(_box(one, number, str(file)))
+            mine = boxes[int(one["image_id"])]
+            if len(mine) == options.limits.boxes:
+                what = f"the image {one['image_id']} has more than {options.limits.boxes} boxes"
+                raise beyond(what, "boxes", str(file))
+            mine.append(_box(one, number, str(file)))
         found = [_row(one, boxes) for one in told["images"]]
     _columns.some_rows(len(found), str(file))
     if lost := set(boxes) - {row.id for row in found}:

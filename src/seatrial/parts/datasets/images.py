@@ -47,6 +47,11 @@ class Options(PartOptions):
     )
 
 
+def naming(options: Options, folder: Path) -> tuple[str, ...]:
+    """The columns that only name a row: of a folder the file, whose place says the label. A list's may tell where a row came from."""
+    return () if _list(options, folder) else ("file",)
+
+
 def columns(options: Options, folder: Path) -> dict[str, str]:
     """`image` with the size of the first (`uint8 28x28`), and the other columns."""
     if sheet := _list(options, folder):

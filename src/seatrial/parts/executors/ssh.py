@@ -182,7 +182,8 @@ class SshLink:
             trees |= files
         made = order.order in ("make", "convert")
         names = {path: self._name(file) for path, file in trees.items()}
-        arrays = {f"arrays/{ref.hash}.npy": Path(ref.path) for ref in (*order.values.values(), *_refs(order.train))}
+        refs = (*order.values.values(), *_refs(order.train), *_refs(order.settings))
+        arrays = {f"arrays/{ref.hash}.npy": Path(ref.path) for ref in refs}
         self._send({name: trees[path] for path, name in names.items()} | arrays)
         place = self._placed(f"placed/{digest([names])}", names) if order.artefact or names else self._folder
         update["values"] = {name: self._array(ref) for name, ref in order.values.items()}
@@ -200,7 +201,7 @@ class SshLink:
 
     def _settings(self, order: Order) -> dict[str, Any]:
         """An order's settings: processors are chosen there, and workers of one training meet by a file there."""
-        settings = dict(order.settings)
+        settings: dict[str, Any] = self._there_too(order.settings)
         if settings.pop("cores", None) is not None:
             settings["quietest"] = self._threads
         if meeting := settings.get("meeting"):

@@ -1,7 +1,7 @@
 """What all loads share: the two loops that send queries, and the answers that are kept to be looked at afterwards.
 
-`back_to_back` sends the next query when the last is answered. `on_schedule` sends each when it is due: one server, first
-come, first served, and the wait is a sleep until just before the moment and then a look at the clock over and over.
+`back_to_back` sends the next query when the last is answered. `on_schedule` sends each when it is due: one queue, first
+come, first served, by one instance or by several that share it (`_meeting.py`), and the wait is a sleep until just before the moment and then a look at the clock over and over.
 Only the session is inside the clock: its `predict`, from inputs in host memory to answers in host memory.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
 from time import perf_counter_ns, sleep
 from typing import Any
@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from seatrial.contracts.events import Bound, Events, Kept, Leg
 from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
+from seatrial.parts.loads._meeting import Beside, Times, side
 
 KEPT = 4
 """Answers of a block that are kept."""
 SPIN_NS = 1_000_000
 """How long before a query is due the clock is watched: a sleep may end as late as that."""
-LEAD_NS = 2_000_000
-"""From the start of a leg to the zero of its schedule."""
 _NEVER = 2**62
 
 
@@ -102,13 +101,14 @@ def on_schedule(
     schedules: Sequence[tuple[float | None, NDArray[np.float64]]],
     seed: Sequence[int],
     most: float,
+    beside: Beside | None = None,
 ) -> Events:
     """Send queries when they are due: each schedule is a rate and the arrivals in seconds, rising, from 0.
 
     Which query comes when is drawn with replacement from `seed`. Arrivals at `most` seconds and later are left out. A leg ends
     when all are answered, or at `most` seconds: what still waits then stays unsent, and no later leg is begun.
     """
-    driver = Driver(session, queries, seed, most)
+    driver = Driver(session, queries, seed, most, beside)
     for rate, given in schedules:
         driver.leg(rate, given)
     return driver.events(samples)
@@ -117,8 +117,16 @@ def on_schedule(
 class Driver:
     """Sends legs one after another and keeps their times. No leg of a stated rate is begun after one that left queries unsent."""
 
-    def __init__(self, session: Session, queries: Sequence[Values], seed: Sequence[int], most: float) -> None:
+    def __init__(
+        self,
+        session: Session,
+        queries: Sequence[Values],
+        seed: Sequence[int],
+        most: float,
+        beside: Beside | None = None,
+    ) -> None:
         self._predict, self._queries, self.most = session.predict, queries, most
+        self._side, self._own = side(beside), 0
         self._picks = np.random.default_rng([*seed])
         self._sample = Sample()
         self._issued: list[int] = []
@@ -145,20 +153,30 @@ class Driver:
         if bound is None and self.overrun:
             self._legs.append(Leg(rate, 0, 0, perf_counter_ns()))
             return np.empty(0)
-        zero = perf_counter_ns() + LEAD_NS
-        due = (zero + np.round(arrivals * 1e9)).astype(np.int64).tolist()
+        zero, turns = self._side.begin(arrivals.size)
+        due = (zero + np.round(arrivals * 1e9)).astype(np.int64)
         limit = zero + int(self.most * 1e9)
         late_from = (_NEVER, 0) if bound is None else (int(bound.latency * 1e9), may)
-        kept = self._sample, len(self._done)
-        times, rested = _leg(self._predict, self._queries, order, due, limit, kept, late_from)
-        self._issued += [before for before, _ in times]
-        self._done += [after for _, after in times]
-        self._scheduled += due[: len(times)]
-        self._unsent += due[len(times) :]
+        kept = self._sample, self._own
+        times, rested = _leg(self._predict, self._queries, order, due.tolist(), limit, turns, kept, late_from)
+        self._own += len(times)
         self._slept += rested
-        self._legs.append(Leg(rate, len(times), len(due) - len(times), max(perf_counter_ns(), zero), bound))
-        late = np.full(len(due), np.inf)
-        late[: len(times)] = [(after - moment) / 1e9 for (_, after), moment in zip(times, due, strict=False)]
+        return self._noted(rate, bound, due, self._side.end(times), zero)
+
+    def _noted(
+        self, rate: float | None, bound: Bound | None, due: NDArray[np.int64], times: Times, zero: int
+    ) -> NDArray[np.float64]:
+        """Keep what all instances did in a leg; latencies of its queries."""
+        sent = [place for place, _, _ in times]
+        left = np.ones(due.size, bool)
+        left[sent] = False
+        self._issued += [before for _, before, _ in times]
+        self._done += [after for _, _, after in times]
+        self._scheduled += due[sent].tolist()
+        self._unsent += due[left].tolist()
+        self._legs.append(Leg(rate, len(times), int(left.sum()), max(perf_counter_ns(), zero), bound))
+        late = np.full(due.size, np.inf)
+        late[sent] = [(after - due[place]) / 1e9 for place, _, after in times]
         return late
 
     def events(self, samples: int) -> Events:
@@ -172,6 +190,7 @@ class Driver:
             unsent=np.array(self._unsent, np.int64),
             slept=self._slept,
             kept=self._sample.all(),
+            servers=self._side.count,
         )
 
 
@@ -181,16 +200,20 @@ def _leg(
     order: Sequence[int],
     due: Sequence[int],
     limit: int,
+    turns: Iterator[int],
     kept: tuple[Sample, int],
     late: tuple[int, int],
-) -> tuple[list[tuple[int, int]], int]:
-    """Issue and done of each query that was sent, and the nanoseconds slept. `kept`: the sample, and how many were sent before.
+) -> tuple[list[tuple[int, int, int]], int]:
+    """Place, issue and done of each query that was sent, and the nanoseconds slept. `kept`: the sample, and how many were sent before.
+
+    `turns` gives the places of the queries to send, rising, the next one when it is asked for.
 
     `late` says from when on a query is late and how many may be: one more ends the leg.
     """
-    times: list[tuple[int, int]] = []
+    times: list[tuple[int, int, int]] = []
     now, slept, (sample, before_these), (bound, may) = perf_counter_ns, 0, kept, late
-    for count, (place, moment) in enumerate(zip(order, due, strict=True), before_these):
+    for count, turn in enumerate(turns, before_these):
+        place, moment = order[turn], due[turn]
         left = moment - now()
         if left > SPIN_NS:
             asleep = now()
@@ -203,7 +226,7 @@ def _leg(
             break
         answer = predict(queries[place])
         after = now()
-        times.append((before, after))
+        times.append((turn, before, after))
         if count == sample.next:
             sample.keep(place, answer)
         if after - moment > bound:

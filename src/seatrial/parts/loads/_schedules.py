@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seatrial.contracts.part import PartOptions
+from seatrial.parts.loads._meeting import Beside
 
 
 class Scheduled(PartOptions):
@@ -21,6 +22,9 @@ class Scheduled(PartOptions):
     schedule_seed: int = Field(default=0, ge=0, description="fixes the schedule, apart from the order of the rows")
     round: int = Field(
         default=0, ge=0, description="which schedule and order of these seeds is drawn; a study counts its rounds here"
+    )
+    beside: Beside | None = Field(
+        default=None, description="the instances that share the arrivals; a study with `instances` sets it"
     )
 
 

@@ -19,7 +19,7 @@ from seatrial.parts.loads._driving import on_schedule
 from seatrial.parts.loads._driving import warm as warm
 from seatrial.parts.loads._schedules import Scheduled, poisson
 
-GIVES = {"load": ("bursts",)}
+GIVES = {"load": ("bursts",), "instances": ("many",)}
 CANNOT = {
     "reading": (
         "not yet ours",
@@ -51,7 +51,8 @@ def samples(batch: int) -> int:
 def drive(session: Session, queries: Sequence[Values], samples: int, options: Options) -> Events:
     """Send each query when it is due. The warm-up before it (`warm`) is back to back."""
     arrivals = schedule(options)
-    return on_schedule(session, queries, samples, [(None, arrivals)], (options.order_seed, options.round), options.most)
+    seed = options.order_seed, options.round
+    return on_schedule(session, queries, samples, [(None, arrivals)], seed, options.most, options.beside)
 
 
 def schedule(options: Options) -> NDArray[np.float64]:

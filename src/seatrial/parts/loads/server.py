@@ -6,6 +6,8 @@ outgrows the time the higher ones are left out. The highest of them that keeps a
 to tell. These are stated and not searched for within a block, because then candidate and reference meet the same arrivals
 in each round, and testing fixed rates in rising order until one fails needs no correction for several tests.
 
+Several `instances` share the arrivals: one queue, and whoever is free takes the next.
+
 With `find` a search follows within the block: from the first rate it doubles or halves until one keeps the bound and one doesn't,
 and then bisects between them, on rates that are `step` apart. The meter `rate_at_bound` says which rate held.
 
@@ -28,7 +30,7 @@ from seatrial.parts.loads._driving import warm as warm
 from seatrial.parts.loads._highest import Find, search
 from seatrial.parts.loads._schedules import Scheduled, poisson
 
-GIVES = {"load": ("server",)}
+GIVES = {"load": ("server",), "instances": ("many",)}
 CANNOT = {
     "reading": (
         "not yet ours",
@@ -75,7 +77,7 @@ def drive(session: Session, queries: Sequence[Values], samples: int, options: Op
     """Send each query when it is due, rate after rate. The warm-up before it (`warm`) is back to back."""
     seed = options.schedule_seed, options.round
     schedules = [(rate, poisson(rate, options.seconds, options.queries, seed)) for rate in options.rate]
-    driver = Driver(session, queries, (options.order_seed, options.round), options.most)
+    driver = Driver(session, queries, (options.order_seed, options.round), options.most, options.beside)
     for rate, arrivals in schedules:
         driver.leg(rate, arrivals)
     if options.find is not None:

@@ -23,7 +23,7 @@ from seatrial.parts.loads._driving import warm as warm
 from seatrial.parts.loads._schedules import Scheduled
 
 NEEDS = ("polars",)
-GIVES = {"load": ("trace",)}
+GIVES = {"load": ("trace",), "instances": ("many",)}
 CANNOT = {
     "rows": ("not yet ours", "when queries came is replayed, not which rows they asked for: those are drawn by chance"),
     "reading": (
@@ -74,7 +74,8 @@ def samples(batch: int) -> int:
 def drive(session: Session, queries: Sequence[Values], samples: int, options: Options) -> Events:
     """Send each query when it is due. The warm-up before it (`warm`) is back to back."""
     arrivals = np.array(prepare(options, Path()).arrivals) / options.speed
-    return on_schedule(session, queries, samples, [(None, arrivals)], (options.order_seed, options.round), options.most)
+    seed = options.order_seed, options.round
+    return on_schedule(session, queries, samples, [(None, arrivals)], seed, options.most, options.beside)
 
 
 def _read(file: Path, column: str | None) -> list[float]:

@@ -47,7 +47,9 @@ def read(events: Events) -> Reading:
 
 
 def together(read: Sequence[Reading]) -> Reading:
-    """Readings of instances side by side as one: their latencies one after another."""
+    """Readings of instances side by side as one: their latencies one after another. Where they shared arrivals each has the whole."""
+    if "legs" in read[0]:
+        return read[0]
     return _summary(np.concatenate([np.asarray(one["latencies"]) for one in read]))
 
 
@@ -89,11 +91,11 @@ def _leg(leg: Leg, seconds: Any, busy: float | None) -> Reading:
 
 
 def _busy(events: Events, mine: slice) -> float | None:
-    """Time spent answering over the time in which queries came; None for fewer than two queries."""
+    """Time that an instance spent answering over the time in which queries came; None for fewer than two queries."""
     start = events.start[mine]
     if start.size < 2 or start[-1] == start[0]:
         return None
-    return float((events.done[mine] - events.issued[mine]).sum() / (start[-1] - start[0]))
+    return float((events.done[mine] - events.issued[mine]).sum() / (start[-1] - start[0]) / events.servers)
 
 
 def _at(one: Round, place: int) -> Round:

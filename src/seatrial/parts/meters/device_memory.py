@@ -15,7 +15,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
 
 ACCEPTS = {"load": ("",)}
-GIVES = {"finding": ("memory.device",)}
+GIVES = {"finding": ("memory.device",), "instances": ("many",)}
 CANNOT = {
     "peak": ("not yet theirs", "the driver says what a process holds now, not the most it held; torch says both"),
     "gpu": ("not run here", "no GPU was at hand when this was written"),
@@ -58,6 +58,13 @@ def _by_driver() -> Reading:
         if mine
         else {"why": "the driver doesn't name this process"}
     )
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Instances side by side: each process holds its own, so that it adds up."""
+    if missing := next((one for one in read if "why" in one), None):
+        return missing
+    return read[0] | {"bytes": sum(one["bytes"] for one in read)}
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

@@ -23,7 +23,7 @@ from seatrial.parts.meters._counters import POWERCAP, Counted, between, nvml, ra
 from seatrial.parts.meters._time import At, over_rounds
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace", "offline")}
-GIVES = {"finding": ("energy.query", "energy.query.net", "energy.row", "energy.power")}
+GIVES = {"finding": ("energy.query", "energy.query.net", "energy.row", "energy.power"), "instances": ("many",)}
 CANNOT = {
     "gpu": (
         "not run here",
@@ -74,7 +74,11 @@ def read(probe: Probe) -> Reading:
     """Joules of the block, its seconds, queries and rows, and watts at rest; or under `why` the reason why there are none."""
     begun, events = probe.begun, probe.events
     assert events is not None
-    counts = {"queries": len(events.done), "rows": len(events.done) * events.samples}
+    counts: dict[str, Any] = {
+        "shared": events.servers > 1,
+        "queries": len(events.done),
+        "rows": len(events.done) * events.samples,
+    }
     if not isinstance(begun, Begun):
         return counts | {"why": _NOT_BEGUN}
     host, gpu = _counters(probe.device, probe.options)
@@ -91,6 +95,15 @@ def read(probe: Probe) -> Reading:
     except ValueError as error:
         return counts | {"why": str(error)}
     return counts | {"joules": joules, "seconds": took, "rest": begun.rest}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Instances side by side: the counters are the machine's, so those of the longest block count, once; queries add up."""
+    if missing := next((one for one in read if "why" in one), None):
+        return missing
+    longest = max(read, key=lambda one: float(one["seconds"]))
+    whole = [longest] if longest["shared"] else read  # where they shared the arrivals each has all queries
+    return longest | {name: sum(one[name] for one in whole) for name in ("queries", "rows")}
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

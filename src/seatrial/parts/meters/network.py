@@ -8,6 +8,7 @@ or of its statistics; statistics that count other requests, too, are the mean of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.part import PartOptions
@@ -15,7 +16,7 @@ from seatrial.contracts.protocols import Probe, Reading, Round
 from seatrial.parts.meters._time import over_rounds
 
 ACCEPTS = {"load": ("offline", "single_stream", "multi_stream", "server", "bursts", "trace")}
-GIVES = {"finding": ("network.time", "network.share")}
+GIVES = {"finding": ("network.time", "network.share"), "instances": ("many",)}
 WAYS = {
     "header": "time on the wire less the server's own, as it states it with each answer",
     "statistics": "time on the wire less the server's own, as its statistics have it",
@@ -36,6 +37,14 @@ def read(probe: Probe) -> Reading:
         return {}
     network = min(spent["round_trip"], spent["wire"]) if "round_trip" in spent else spent["wire"] - spent["server"]
     return {"query": spent["query"], "network": network, "way": spent["way"]}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """The mean of instances side by side, each a client of its own; nothing where one of them can't tell."""
+    if not all(read):
+        return {}
+    means = {name: fmean(one[name] for one in read) for name in ("query", "network")}
+    return means | {"way": max((one["way"] for one in read), key=list(WAYS).index)}
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

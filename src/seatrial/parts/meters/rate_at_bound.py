@@ -26,7 +26,7 @@ from seatrial.numerics.queues import percentile_in_queue
 from seatrial.parts.meters import _legs
 
 ACCEPTS = {"load": ("server",)}
-GIVES = {"finding": ("rate_at_bound", "rate_at_bound.fails")}
+GIVES = {"finding": ("rate_at_bound", "rate_at_bound.fails"), "instances": ("many",)}
 CANNOT = {
     "mlperf": ("never", "each probe is far shorter than a valid run of MLPerf's; LoadGen-style, unverified"),
 }
@@ -56,6 +56,11 @@ def read(probe: Probe) -> Reading:
     """Latencies of each probe."""
     assert probe.events is not None
     return {"legs": [leg for leg in _legs.read(probe.events).get("legs", ()) if leg["bound"]]}
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Instances that shared the arrivals: each has the whole."""
+    return _legs.together(read)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

@@ -19,7 +19,7 @@ from seatrial.numerics.queues import percentile_in_queue
 from seatrial.parts.meters import _legs
 
 ACCEPTS = {"load": ("server",)}
-GIVES = {"finding": ("throughput.sustained",)}
+GIVES = {"finding": ("throughput.sustained",), "instances": ("many",)}
 CANNOT = {
     "between": ("never", "only rates that the load states are read; `rate_at_bound` reads those that it searched for"),
 }
@@ -38,6 +38,11 @@ def read(probe: Probe) -> Reading:
     """Latencies at each rate."""
     assert probe.events is not None
     return _legs.read(probe.events)
+
+
+def together(read: Sequence[Reading]) -> Reading:
+    """Instances that shared the arrivals: each has the whole."""
+    return _legs.together(read)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:

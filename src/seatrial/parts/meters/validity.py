@@ -24,10 +24,14 @@ from seatrial.parts.meters import _legs
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "offline")}
 GIVES = {"finding": ("validity",)}
 CANNOT = {
+    "instances": (
+        "never",
+        "LoadGen drives one system; of several instances side by side each would be a run of its own",
+    ),
     "mlperf": (
         "never",
         "MLPerf results are reviewed and published by MLCommons alone; these are LoadGen-style, unverified",
-    )
+    ),
 }
 
 DURATION_S = 600.0

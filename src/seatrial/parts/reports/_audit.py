@@ -29,6 +29,11 @@ class Fault(NamedTuple):
     rows: str
     bounds: tuple[float, float, float] | None = None
 
+    @property
+    def where(self) -> str:
+        """What is said of all, then its details."""
+        return ". ".join(filter(None, [self.note, "; ".join(self.details)]))
+
 
 class Looked(NamedTuple):
     """One table: its name, rows, faults, the names of audits that found nothing, and what could not be looked at with the reason."""
@@ -159,20 +164,23 @@ def _fault(one: Finding, shares: dict[str, Finding], details: list[str], severit
 
 
 def _detail(one: Finding) -> str:
-    """`income: 3 cells`, `age, beyond: 12 cells`, `title, sex, proxy: 0.98`."""
+    """`income: 3 cells`, `age, beyond: 12 cells`, `title, proxy of sex: 0.98`."""
     at = [
         clean(value).replace("_", " ") if key in ("kind", "why") else clean(value)
         for key, value in one.at.items()
-        if key != "table"
+        if key != "table" and not (key == "sensitive" and "column" in one.at)
     ]
     known = about(one.what)
     named = (
         [] if one.what.rpartition(".")[2] in ("column", "kind", "cells") else [known["short"] if at else known["name"]]
     )
-    return f"{', '.join([*at, *named])}: {_number(one)}"
+    of = f" of {clean(one.at['sensitive'])}" if "sensitive" in one.at and "column" in one.at else ""
+    return f"{', '.join([*at, *named])}{of}: {_number(one)}"
 
 
 def _number(one: Finding) -> str:
+    if isinstance(one.value, str):
+        return clean(one.value)
     value = one.number
     digits = f"{value:,.0f}" if isinstance(one.value, int) or abs(value) >= 100 else f"{value:,.2g}"
     return f"{digits} {one.unit.removesuffix('s') if digits == '1' else one.unit}".strip()

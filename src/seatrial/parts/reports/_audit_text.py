@@ -33,10 +33,8 @@ def _table(table: Looked) -> RenderableType:
         for column, wide in ((said["severity"], 7), (said["what"], 14), (said["many"], 12), (said["where"], 20)):
             grid.add_column(column, overflow="fold", min_width=wide)
         for one in table.faults:
-            where = ". ".join(filter(None, ["; ".join(one.details), one.note]))
-            grid.add_row(
-                Text(said[one.severity], style=STYLES[one.severity]), Text(one.name), Text(_many(one)), Text(where)
-            )
+            severity = Text(said[one.severity], style=STYLES[one.severity])
+            grid.add_row(severity, Text(one.name), Text(_many(one)), Text(one.where))
         parts.append(grid)
     if folders := sorted({one.rows.rpartition("/")[0] for one in table.faults if one.rows}):
         parts.append(Text(said["folder"].format(folder=", ".join(folders)), style="dim"))

@@ -9,6 +9,7 @@ from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._view import View
 
 LINEAGE, DATA, FEATURE, SKEW = "lineage.", "data.", "feature.", "skew."
+CHOSEN, DROP = "features.quality.", ".drop"
 CRITERIA = ("importance", "stability", "redundancy", "missing", "association", "cost")
 LEFT, WIDE = 4.0, 92.0
 """Where the picture of importances begins, and how wide it is, in per cent."""
@@ -45,13 +46,25 @@ class Compared(NamedTuple):
     columns: list[tuple[str, Finding, Finding | None]]
 
 
+class Metric(NamedTuple):
+    """A metric with the chosen features alone, and by how much worse than with all."""
+
+    what: str
+    at: str
+    chosen: Finding
+    drop: Finding | None
+
+
 class Worth(NamedTuple):
-    """The table of features, the most important first; where zero stands in the picture; the loss and what leaving out costs; who answers for them; skew."""
+    """The table of features, the most important first; where zero stands in the picture; the loss and what leaving out costs; metrics with
+    the chosen ones, and how those were got; who answers for them; skew."""
 
     lines: list[Line]
     forms: list[Form]
     zero: float
     loss: list[Finding]
+    metrics: list[Metric]
+    how: str
     tables: list[tuple[str, dict[str, Finding]]]
     compared: list[Compared]
 
@@ -94,7 +107,8 @@ def worth(shown: View) -> Worth | None:
         by.setdefault((str(one.at.get("model", "")), str(one.at["feature"])), {})[one.what.removeprefix(FEATURE)] = one
     looked = {key: held for key, held in by.items() if "kept" in held and "importance" in held}
     tables = [(name, held) for (model, name), held in by.items() if not model]
-    loss = [one for one in _own(shown) if one.what.startswith("features.")]
+    loss = [one for one in _own(shown) if one.what.startswith("features.") and not one.what.startswith(CHOSEN)]
+    metrics = _metrics([one for one in _own(shown) if one.what.startswith(CHOSEN) and one.value is not None])
     compared = _compared([one for one in _own(shown) if one.what.startswith(SKEW)])
     if not (looked or tables or loss or compared):
         return None
@@ -104,7 +118,18 @@ def worth(shown: View) -> Worth | None:
     lines = [_line(key, held, least, most) for key, held in looked.items()]
     lines.sort(key=lambda line: -(line.cells[0].number if line.cells[0] else 0.0))
     forms = [form([line.cells[at] for line in lines if line.cells[at]]) for at in range(len(CRITERIA))]  # type: ignore[misc]
-    return Worth(lines, forms, _place(0.0, least, most), loss, tables, compared)
+    how = next((one.chosen.note.rpartition("; ")[2] for one in metrics), "")
+    return Worth(lines, forms, _place(0.0, least, most), loss, metrics, how, tables, compared)
+
+
+def _metrics(found: list[Finding]) -> list[Metric]:
+    drops = {(one.what.removesuffix(DROP), str(one.at)): one for one in found if one.what.endswith(DROP)}
+    made = []
+    for one in found:
+        if not one.what.endswith(DROP):
+            where = ", ".join(f"{name} {value}" for name, value in one.at.items() if name != "model")
+            made.append(Metric(one.what.removeprefix(CHOSEN), where, one, drops.get((one.what, str(one.at)))))
+    return made
 
 
 def _compared(found: list[Finding]) -> list[Compared]:

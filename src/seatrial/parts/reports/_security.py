@@ -13,11 +13,19 @@ from seatrial.parts.reports._view import Row, View
 from seatrial.parts.reports._words import clean, words
 
 ACCURACY, DROP, FLAG, THREAT, UNION = "attack.accuracy", "attack.accuracy.drop", "attack.flag", "attack.threat", "all"
+PROVED = ("certified.", "privacy.epsilon", "privacy.delta")
+EXAMPLE, LATE = "attack.example", "attack.late"
+MUCH_LATE = 0.2
+"""The share of rows fooled late from above which more patience is advised."""
 LEFT, WIDE = 18.0, 76.0
 """Where the first budget stands in the picture, and how wide all budgets are, in per cent."""
 NORMS = {
     "linf": "every feature may change by so much of its range",
     "l2": "all features together may change by so much: the root of the sum of squares, in shares of their ranges",
+    "characters": "so many characters of a text may be edited: put in, left out, changed, or swapped with the next",
+    "words": "so many words of a text may be edited: put in, left out, replaced, or swapped with the next",
+    "character_share": "such a share of a text's characters may be edited",
+    "word_share": "such a share of a text's words may be edited",
 }
 
 
@@ -61,6 +69,9 @@ class Stand(NamedTuple):
     lines: list[tuple[Row, list[Cell | None]]]
     doubts: list[tuple[Row, list[Finding]]]
     not_attacked: list[tuple[Row, Finding]]
+    examples: list[tuple[Row, list[Finding]]]
+    advice: list[str]
+    proved: list[tuple[Row, list[Finding]]]
 
 
 def section(shown: View) -> Stand | None:
@@ -90,6 +101,9 @@ def section(shown: View) -> Stand | None:
         lines=[(one, [_cell(one, found, key) for key in columns]) for one, found in everybody if found],
         doubts=[(one, raised) for one in shown.measured if (raised := doubts(one))],
         not_attacked=[(one, refused) for one in shown.measured if (refused := _refused(one))],
+        examples=[(one, shown_ones) for one in shown.measured if (shown_ones := examples(one))],
+        advice=advice([row, *([reference] if reference else [])]),
+        proved=[(one, found) for one in shown.measured if (found := proofs(one))],
     )
 
 
@@ -103,6 +117,12 @@ def brief(told: Stand) -> Iterator[tuple[str, str]]:
             if points:
                 stood = ", ".join(f"{told.form.text(one.finding.number)} at {one.budget:g}" for one in points)
                 yield f"  {clean(name)}: {stood} ({curve.norm})", ""
+    for row, proved in told.proved:
+        for one in proved:
+            yield (
+                f"  {clean(row.label)}: {said['proofs'][one.what].format(budget=one.at.get('epsilon'))} {one.number:.3g}",
+                "",
+            )
     for row, raised in told.doubts:
         for one in raised:
             yield f"  {clean(row.label)}: {said['flags'][one.at['flag']]}", "dim"
@@ -111,6 +131,27 @@ def brief(told: Stand) -> Iterator[tuple[str, str]]:
 def doubts(row: Row) -> list[Finding]:
     """The signs of weak attacks that were raised."""
     return [one for one in row.listed if one.what == FLAG and one.value is True]
+
+
+def examples(row: Row) -> list[Finding]:
+    """Inputs that fooled it, where the study asked to see them."""
+    return [one for one in row.listed if one.what == EXAMPLE]
+
+
+def advice(rows: list[Row]) -> list[str]:
+    """What to do next, as keys of words.toml: what was seen of the candidate (the first row), and what is always so."""
+    own = rows[0].listed
+    raised = {str(one.at["flag"]) for one in doubts(rows[0])}
+    lost = any(one.what == DROP and one.low is not None and one.low > 0 for one in own)
+    late = any(one.what == LATE and one.value is not None and one.number > MUCH_LATE for one in own)
+    said = ["worse"] if lost else []
+    said += [flag for flag in ("masked_gradient", "depends_on_others", "random") if flag in raised]
+    return [*said, *(["late"] if late else []), "always"]
+
+
+def proofs(row: Row) -> list[Finding]:
+    """What is proved of a candidate and not only tried."""
+    return [one for one in row.listed if one.what.startswith(PROVED) and one.value is not None]
 
 
 def _union(row: Row) -> dict[tuple[str, float], Finding]:

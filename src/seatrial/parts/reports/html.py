@@ -27,6 +27,8 @@ from seatrial.parts.reports import (
     _effect,
     _fairness,
     _page,
+    _poisoning,
+    _privacy,
     _provenance,
     _robustness,
     _security,
@@ -141,6 +143,8 @@ SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "calibration": lambda shown, _: _calibration.section(shown),
     "robustness": lambda shown, _: _robustness.section(shown),
     "security": lambda shown, _: _security.section(shown),
+    "privacy": lambda shown, _: _privacy.section(shown),
+    "poisoning": lambda shown, _: _poisoning.section(shown),
     "provenance": lambda shown, _: _provenance.sources(shown),
     "features": lambda shown, _: _provenance.worth(shown),
     "training": lambda shown, _: _training.section(shown),
@@ -184,6 +188,7 @@ def _environment() -> Environment:
         spoken=_slices.spoken,
         day=_day,
         term=_term,
+        backdoor=_poisoning.sentence,
     )
     return made
 

@@ -7,10 +7,8 @@ comes from the study is escaped.
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import Field
 
 from seatrial.contracts.audited import Audited
@@ -18,21 +16,16 @@ from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.parts.reports import _audit, _effect
 from seatrial.parts.reports._cells import columns, grouped
+from seatrial.parts.reports._markdown import environment
 from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import worse
 from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import View, short_ids, view
-from seatrial.parts.reports._words import TEMPLATES, about, clean, words
+from seatrial.parts.reports._words import about, words
 
 ACCEPTS = {"record": ("dossier", "audit")}
 GIVES = {"suffix": ("md",), "file": ("summary.md",)}
 VERSION = 1
-
-_LONGEST = 2_000
-"""Letters of one text: names, reasons, the sentence."""
-_MARKS = re.compile(r"[\\`*_\[\]|~$]|^[#+=-]|(?<=^\d)[.)](?=\s)")
-"""What Markdown reads as markup: anywhere, and at the beginning of a line (a heading, a list)."""
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\N{ZERO WIDTH SPACE}"})
 
 
 class Options(PartOptions):
@@ -55,13 +48,13 @@ def render(dossier: Dossier, options: Options) -> str:
 def render_audit(audited: Audited, options: Options) -> str:
     """What is wrong with data that was audited alone."""
     title = words()["audit"]["page"].format(name=audited.name)
-    page = _environment().get_template("audit.md.jinja")
+    page = environment().get_template("audit.md.jinja")
     text = page.render(title=title, audit=_audit.of_alone(audited), words=words())
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _written(shown: View, rows: int) -> str:
-    text = _environment().get_template("summary.md.jinja").render(_context(shown, rows))
+    text = environment().get_template("summary.md.jinja").render(_context(shown, rows))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -99,47 +92,3 @@ def _cut(groups: dict[str, list[str]], most: int) -> dict[str, Any]:
         for reason, names in list(groups.items())[:most]
     }
     return {"lines": lines, "hidden": max(0, len(groups) - most)}
-
-
-@cache
-def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=False,  # noqa: S701 - this is no HTML; `finalize` escapes what is inserted for Markdown and HTML alike
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, _Ready) else _escaped(value),
-    )
-    made.filters.update(ticks=_ticks)
-    return made
-
-
-class _Ready(str):
-    """Markdown that is escaped already."""
-
-    __slots__ = ()
-
-
-def _escaped(value: object) -> str:
-    """Text on one line that Markdown and HTML show as it is, cut where it is too long."""
-    text = str(value)
-    text = " ".join(clean(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…").split())
-    return _MARKS.sub(r"\\\g<0>", text).translate(_ENTITIES)
-
-
-def _ticks(text: object) -> _Ready:
-    """A sentence whose names stand between backticks, with those as code."""
-    pieces = clean(str(text)[:_LONGEST]).split("`")
-    last = len(pieces) - 1
-    return _Ready(
-        "".join(
-            f"<code>{_escaped(piece)}</code>" if index % 2 and index < last else _spaced(piece)
-            for index, piece in enumerate(pieces)
-        ).strip()
-    )
-
-
-def _spaced(piece: str) -> str:
-    """Escaped, with the blank that parts it from the code beside it."""
-    return f"{' ' * piece[:1].isspace()}{_escaped(piece)}{' ' * piece[-1:].isspace()}"

@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _security
+from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -97,6 +97,8 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _why(shown, options),
         _served(shown),
         _attacked(shown),
+        _exposed(shown),
+        _poisoned(shown),
         _audited(shown),
         _training(shown),
         _sentence(dossier),
@@ -297,6 +299,18 @@ def _attacked(shown: View) -> RenderableType | None:
     """What stood under attack, of the reference and the candidate that is spoken of, and the signs of weak attacks."""
     told = _security.section(shown)
     return None if told is None else Group(*(Text(line, style=style) for line, style in _security.brief(told)))
+
+
+def _exposed(shown: View) -> RenderableType | None:
+    """What can be told of the rows that the candidate learnt from."""
+    told = _privacy.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _privacy.brief(told)))
+
+
+def _poisoned(shown: View) -> RenderableType | None:
+    """Which candidates are suspected of a backdoor, and what poisoned rows would do."""
+    told = _poisoning.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _poisoning.brief(told)))
 
 
 def _why(shown: View, options: Options) -> RenderableType | None:

@@ -7,9 +7,10 @@ inputs in bf16, answers as float32. What really ran is read from the compiled pr
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,26 @@ import numpy as np
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.protocols import Facts, Setting
+from seatrial.contracts.protocols import Facts, Loss, Setting, Slope
 from seatrial.contracts.values import Values
-from seatrial.errors import ModelError, Unsupported
+from seatrial.errors import ModelError, SeatrialError, Unsupported
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._code import called, same, unchanged
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
 from seatrial.parts.runtimes._hlo import heavy
+from seatrial.parts.runtimes._jax_gradient import parted, sloping
 from seatrial.parts.runtimes._narrow import narrow
+from seatrial.parts.runtimes._slopes import BESIDE, fits, sloped, wanted
 
 NEEDS = ("jax", "safetensors")
 EXTRA = "jax"
 ACCEPTS = {"format": ("jax",), "device": ("cpu", "cuda", "tpu"), "precision": ("fp32", "bf16")}
+GIVES = {"gradient": ("yes",)}
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "tpu": ("not run here", "written by its documentation; no TPU was at hand"),
     "tf32": ("not yet ours", "TF32 is switched off on GPUs, so that fp32 means fp32"),
     "fp16": ("not yet ours", "XLA's own low precision is bf16"),
-    "gradient": ("not yet ours", "the torch form of the model lends its own"),
     "threads": ("not yet theirs", "XLA takes the number of threads once in a process, when it is first used"),
 }
 
@@ -86,17 +89,23 @@ class Session:
         self._function, weights = _exported(artefact, setting) if artefact.entry == "export" else _given(artefact)
         self._weights: Any = self._placed(weights)
         self._compiled: dict[Any, Any] = {}
+        self._sloping: dict[Any, Any] = {}
+        self._shape: dict[Any, tuple[int, ...]] = {}
         self._last: Any = None
         fixed = artefact.signature.fixed_batch
         sizes = (fixed,) if fixed else tuple(sorted({1, setting.batch}))
+        self._sizes = sizes
         self._call: Callable[[dict[str, Any]], dict[str, Any]] = in_sizes(self._run, sizes)
 
     def predict(self, values: Values) -> Values:
         """Answers by output name, in host memory. Raises `ModelError` naming what doesn't fit."""
-        names = [spec.name for spec in self._signature.inputs]
-        if names and set(values) != set(names):
-            raise ModelError(f"the model takes the inputs {', '.join(names)}, not {', '.join(values) or 'none'}")
-        return self._call({name: values[name] for name in names or values})
+        return self._call(self._asked(values))
+
+    def gradient(self, values: Values, loss: Loss) -> Slope:
+        """The gradient of the loss by each float input, in the precision that answers, given as float32."""
+        if self._function is None:
+            raise ModelError("the session is closed")
+        return sloped(self._asked(values), loss, lambda given: self._slope(given, loss), self._sizes)
 
     def facts(self) -> Facts:
         """The types of each matrix product and convolution, from the program that XLA compiled for the last query."""
@@ -120,39 +129,61 @@ class Session:
     def close(self) -> None:
         """Give the programs and the weights back; a second time does nothing."""
         self._function = self._weights = self._last = None
-        self._compiled = {}
+        self._compiled, self._sloping = {}, {}
+
+    def _asked(self, values: Values) -> dict[str, Any]:
+        names = [spec.name for spec in self._signature.inputs]
+        if names and set(values) != set(names):
+            raise ModelError(f"the model takes the inputs {', '.join(names)}, not {', '.join(values) or 'none'}")
+        return {name: values[name] for name in names or values}
 
     def _run(self, values: dict[str, Any]) -> dict[str, Any]:
         if self._function is None:
             raise ModelError("the session is closed")
-        try:
+        with _told():
             inputs = self._placed({name: narrow(name, value, "JAX") for name, value in values.items()})
-            key = tuple((name, value.shape, str(value.dtype)) for name, value in inputs.items())
+            key = _shapes(inputs)
             if key not in self._compiled:
-                self._compiled[key] = self._built(inputs)
+                self._compiled[key] = self._compile(self._named, self._weights, inputs)
             answers = self._compiled[key](self._weights, inputs)
-        except (MemoryError, ModelError):
-            raise
-        except Exception as error:
-            raise ModelError(f"JAX: {_words(error)}", next_step="compare `inputs` of the study") from error
         first = next(iter(answers.values()))
         self._last = (self._compiled[key], next(iter(first.devices())).platform)
-        order = [spec.name for spec in self._signature.outputs] or list(answers)  # XLA sorts them by name
-        return {name: np.asarray(answers[name]) for name in order}
+        return {name: np.asarray(answers[name]) for name in self._order(answers)}
 
-    def _built(self, inputs: dict[str, Any]) -> Any:
+    def _order(self, answers: dict[str, Any]) -> list[str]:
+        return [spec.name for spec in self._signature.outputs] or list(answers)  # XLA sorts them by name
+
+    def _slope(self, values: dict[str, Any], loss: Loss) -> dict[str, Any]:
+        """Loss, gradients and answers under one roof of names, so that rows can be filled up as those of a query."""
+        import jax
+
+        given = {name: narrow(name, value, "JAX") for name, value in values.items()}
+        extra = given.pop(BESIDE)
+        with _told():
+            floats, rest = parted(self._placed(given))
+            key = (loss.output, loss.kind, loss.means, _shapes({**floats, **rest}))
+            if key not in self._shape:
+                answers = jax.eval_shape(self._named, self._weights, {**floats, **rest})
+                self._shape[key] = wanted(loss, answers).shape
+            fits(self._shape[key], loss, extra)
+            if key not in self._sloping:
+                self._sloping[key] = self._compile(sloping(self._named, loss), self._weights, floats, rest, extra)
+            gradient, each, answers = self._sloping[key](self._weights, floats, rest, extra)
+        found = {f"gradient {name}": np.asarray(one.astype("float32")) for name, one in gradient.items()}
+        found |= {f"answers {name}": np.asarray(answers[name]) for name in self._order(answers)}
+        return found | {BESIDE: np.asarray(each)}
+
+    def _named(self, weights: Any, given: Any) -> dict[str, Any]:
+        names = [spec.name for spec in self._signature.outputs]
+        return {name: _full(value) for name, value in _by_name(self._function(weights, given), names).items()}
+
+    def _compile(self, function: Callable[..., Any], *given: Any) -> Any:
         """The program for these shapes: traced and compiled before it is run, so that it can be looked at."""
         import jax
 
-        specs = self._signature.outputs
-
-        def named(weights: Any, given: Any) -> dict[str, Any]:
-            answer = self._function(weights, given)
-            return {name: _full(value) for name, value in _by_name(answer, [spec.name for spec in specs]).items()}
-
         precision = "highest" if self._setting.precision == "fp32" else "default"
         with jax.default_matmul_precision(precision):
-            return jax.jit(named).lower(self._weights, inputs).compile()
+            return jax.jit(function).lower(*given).compile()
 
     def _placed(self, arrays: Any) -> Any:
         """Arrays on the device, floats in the precision that was asked for."""
@@ -166,6 +197,23 @@ class Session:
             return jax.device_put(one.astype(wanted) if floats and wanted is not None else one, self._device)
 
         return jax.tree.map(put, arrays)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What JAX or the user's function raises, as a `ModelError`; a program that can't be differentiated as `Unsupported`."""
+    try:
+        yield
+    except (MemoryError, SeatrialError):
+        raise
+    except Exception as error:
+        if "No VJP is available" in str(error):
+            raise Unsupported("this program was written without its gradient", next_step="convert it anew") from error
+        raise ModelError(f"JAX: {_words(error)}", next_step="compare `inputs` of the study") from error
+
+
+def _shapes(inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple((name, value.shape, str(value.dtype)) for name, value in inputs.items())
 
 
 def _device(setting: Setting) -> Any:

@@ -25,6 +25,7 @@ from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, version
+from seatrial.parts.runtimes._slopes import BESIDE, sloped, wanted
 from seatrial.parts.runtimes._torch_cuda import Accelerator, Graphed
 from seatrial.parts.runtimes._torch_gradient import losses
 from seatrial.parts.runtimes._torch_module import built, quantised, words
@@ -43,9 +44,6 @@ CANNOT = {
         "a compiled module is compiled for one row and for full batches; others are filled up",
     ),
 }
-
-_EXTRA = "\0of each row"
-"""The name under which labels, cotangents and losses travel beside inputs and outputs."""
 
 
 class Options(PartOptions):
@@ -152,46 +150,31 @@ class Session:
         """The gradient of the loss by each float input. A compiled module's is taken eagerly: the same sums."""
         if self._module is None:
             raise ModelError("the session is closed")
-        extra = loss.cotangent if loss.kind == "cotangent" else loss.labels
-        if extra is None:
-            raise ModelError(f"`{loss.kind}` needs {'a cotangent' if loss.kind == 'cotangent' else 'labels'}")
-
-        def sloped(given: dict[str, Any]) -> dict[str, Any]:
-            return self._slope(given, loss)
-
-        made = (in_sizes(sloped, self._sizes) if self._sizes else sloped)({**values, _EXTRA: np.asarray(extra)})
-        parts: dict[str, dict[str, Any]] = {"gradient": {}, "answers": {}}
-        for name, value in made.items():
-            if name != _EXTRA:
-                part, _, own = name.partition(" ")
-                parts[part][own] = value
-        return Slope(parts["gradient"], made[_EXTRA], parts["answers"])
+        return sloped(values, loss, lambda given: self._slope(given, loss), self._sizes)
 
     def _slope(self, given: dict[str, Any], loss: Loss) -> dict[str, Any]:
         """Loss, gradients and answers under one roof of names, so that rows can be filled up as those of a query."""
         import torch
 
         tensors = {name: self._tensor(value) for name, value in given.items()}
-        extra = tensors.pop(_EXTRA)
-        wanted = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
-        if not wanted:
+        extra = tensors.pop(BESIDE)
+        floats = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
+        if not floats:
             raise Unsupported("no input is a float, so there is no gradient by the inputs")
         try:
             with torch.enable_grad(), _precision(self._setting, self._options, self._device.type):
                 positional, named = self._pass(dict(tensors))
                 answers = named_outputs(self._module(*positional, **named), self._names)
-            if loss.output not in answers:
-                raise ModelError(f"there is no output `{loss.output}`, only {', '.join(answers)}")
-            each = losses(answers[loss.output], loss, extra)
-            slopes = torch.autograd.grad(each.sum(), list(wanted.values()), allow_unused=True)
+            each = losses(wanted(loss, answers), loss, extra)
+            slopes = torch.autograd.grad(each.sum(), list(floats.values()), allow_unused=True)
         except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
             raise ModelError(f"PyTorch: {words(error)}", next_step="compare `inputs` of the study") from error
         found = {
             f"gradient {name}": _host(torch.zeros_like(one) if slope is None else slope)
-            for (name, one), slope in zip(wanted.items(), slopes, strict=True)
+            for (name, one), slope in zip(floats.items(), slopes, strict=True)
         }
         found |= {f"answers {name}": _host(answer.detach()) for name, answer in answers.items()}
-        return found | {_EXTRA: _host(each.detach())}
+        return found | {BESIDE: _host(each.detach())}
 
     def spent(self) -> dict[str, float]:
         """Mean seconds that the GPU worked for a query since this was last asked; nothing where that isn't timed."""

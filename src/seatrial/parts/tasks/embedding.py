@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("vectors",), "means": ("vectors",)}
+GIVES = {"answers": ("vectors",), "means": ("vectors",), "labels": ("same",)}
 CANNOT = {
     "several vectors a row": (
         "not yet ours",

@@ -20,13 +20,16 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from seatrial.contracts.part import PartOptions
-from seatrial.contracts.training import Job
+from seatrial.contracts.training import ASIDE, Job, Several
+from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
+from seatrial.parts.trainers import _several
 from seatrial.parts.trainers._code import check_name, file_of, imported
 
 NEEDS = ("torch",)
 EXTRA = "torch"
 ACCEPTS = {"device": ("cpu", "cuda"), "precision": ("fp32", "bf16")}
+GIVES = {"models": ("one", "several")}
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "nccl": ("not run here", "several workers on GPUs meet by nccl; only gloo on processors was tried"),
@@ -78,6 +81,29 @@ def train(job: Job, options: Options) -> Iterator[Mapping[str, Any]]:
     return _steps(job, options)
 
 
+def several(job: Job, options: Options, inside: Any) -> Several:
+    """As many modules as `inside` (models x rows, bool) has lines, each trained on its own rows of the job, and their answers to all.
+
+    Each begins with weights of its own seed. In fp32 on the processor. Raises as `train` does.
+    """
+    import torch
+
+    torch.set_num_threads(job.threads)
+    _share(job)
+    modules = []
+    for number in range(len(inside)):
+        torch.manual_seed(job.seed + number)
+        modules.append(_built(job, options))
+    inputs = {name: torch.from_numpy(value.copy()) for name, value in job.inputs.items()}
+    names = _parameters(modules[0], list(inputs))
+    recipe = _several.Recipe(
+        lambda parameters: _optimiser(parameters, options),
+        lambda answers, labels: _lost(answers, labels, options),
+        lambda module, given: _first(module(*given.values()) if names is None else module(**given)),
+    )
+    return _several.trained(modules, job, inside, inputs, _labels(job.labels, options), recipe)
+
+
 def _steps(job: Job, options: Options) -> Iterator[Mapping[str, Any]]:
     trained = _Trained(job, options)
     yield {}
@@ -101,14 +127,11 @@ class _Trained:
         self._device = torch.device(job.device)
         self._share = _share(job)
         torch.manual_seed(job.seed)
-        built = imported(options.module, job.folder)(**options.arguments)
-        if not isinstance(built, torch.nn.Module):
-            raise ModelError(f"`{options.module}` returned a {type(built).__name__}, not a torch.nn.Module")
-        module = built.to(self._device)
+        module = _built(job, options).to(self._device)
         if options.channels_last:
             module = module.to(memory_format=torch.channels_last)
         self._plain, self._names = module, _parameters(module, list(job.inputs))
-        self._optimiser = _optimiser(module, options)
+        self._optimiser = _optimiser(list(module.parameters()), options)
         self._forward = _ready(module, job, options)
         self._order = torch.Generator().manual_seed(job.seed)
         torch.manual_seed(job.seed + job.rank)  # what drops out differs between workers, what was built doesn't
@@ -139,14 +162,21 @@ class _Trained:
         return {"loss": loss.item(), "rows": len(labels)} | self._padding(inputs)
 
     def quality(self) -> dict[str, float]:
-        """Accuracy or root mean square error, and the loss, on the rows that judge; told by the first worker alone."""
+        """Accuracy or root mean square error, and the loss, on the rows that judge and those aside; told by the first worker alone."""
+        if self._job.rank:
+            return {}
+        aside = self._quality_on(self._job.aside_inputs, self._job.aside_labels)
+        told = self._quality_on(self._job.judge_inputs, self._job.judge_labels)
+        return told | {ASIDE + name: value for name, value in aside.items()}
+
+    def _quality_on(self, values: Values, truth: Any) -> dict[str, float]:
         import torch
 
-        labels = _labels(self._job.judge_labels, self._options)
-        if self._job.rank or labels is None:
+        labels = _labels(truth, self._options)
+        if labels is None:
             return {}
         self._plain.eval()
-        inputs = {name: self._tensor(value) for name, value in self._job.judge_inputs.items()}
+        inputs = {name: self._tensor(value) for name, value in values.items()}
         with torch.no_grad(), self._precision():
             pieces = [
                 self._answer(
@@ -160,18 +190,10 @@ class _Trained:
         return _told(answers, labels, self._options.loss) | {"loss": loss}
 
     def _answer(self, module: Any, inputs: dict[str, Any]) -> Any:
-        answer = module(*inputs.values()) if self._names is None else module(**inputs)
-        if isinstance(answer, Mapping):
-            answer = next(iter(answer.values()))
-        return answer[0] if isinstance(answer, tuple | list) else answer
+        return _first(module(*inputs.values()) if self._names is None else module(**inputs))
 
     def _loss(self, answers: Any, labels: Any) -> Any:
-        from torch.nn import functional
-
-        if self._options.loss == "cross_entropy":
-            return functional.cross_entropy(answers, labels)
-        measured = functional.mse_loss if self._options.loss == "mse" else functional.binary_cross_entropy_with_logits
-        return measured(answers.reshape(labels.shape), labels)
+        return _lost(answers, labels, self._options)
 
     def _precision(self) -> Any:
         import torch
@@ -200,6 +222,31 @@ class _Trained:
         import torch
 
         return torch.from_numpy(value if value.flags.writeable else value.copy())
+
+
+def _built(job: Job, options: Options) -> Any:
+    import torch
+
+    built = imported(options.module, job.folder)(**options.arguments)
+    if not isinstance(built, torch.nn.Module):
+        raise ModelError(f"`{options.module}` returned a {type(built).__name__}, not a torch.nn.Module")
+    return built
+
+
+def _first(answer: Any) -> Any:
+    """The first output of a module that may have several."""
+    if isinstance(answer, Mapping):
+        answer = next(iter(answer.values()))
+    return answer[0] if isinstance(answer, tuple | list) else answer
+
+
+def _lost(answers: Any, labels: Any, options: Options) -> Any:
+    from torch.nn import functional
+
+    if options.loss == "cross_entropy":
+        return functional.cross_entropy(answers, labels)
+    measured = functional.mse_loss if options.loss == "mse" else functional.binary_cross_entropy_with_logits
+    return measured(answers.reshape(labels.shape), labels)
 
 
 def _share(job: Job) -> tuple[int, int]:
@@ -233,15 +280,13 @@ def _parameters(module: Any, names: list[str]) -> list[str] | None:
     return names if len(names) > 1 and set(names) <= set(known) else None
 
 
-def _optimiser(module: Any, options: Options) -> Any:
+def _optimiser(parameters: list[Any], options: Options) -> Any:
     import torch
 
     if options.optimiser == "sgd":
-        return torch.optim.SGD(
-            module.parameters(), options.learning_rate, options.momentum, weight_decay=options.weight_decay
-        )
+        return torch.optim.SGD(parameters, options.learning_rate, options.momentum, weight_decay=options.weight_decay)
     kind = torch.optim.Adam if options.optimiser == "adam" else torch.optim.AdamW
-    return kind(module.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+    return kind(parameters, options.learning_rate, weight_decay=options.weight_decay)
 
 
 def _ready(module: Any, job: Job, options: Options) -> Any:

@@ -29,15 +29,13 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Lesson:
-    """An unfitted copy of the model, rows as it takes them, each row's class as the model names it, and whether it is favourable."""
+    """An unfitted copy of the model, rows as it takes them, and the label of each as the model names it (a class, or a number)."""
 
     model: Any
     rows: Any
-    classes: Array
-    good: Array
-    group: Array
+    labels: Array
 
-    def fitted(self, weights: Array | None = None, classes: Array | None = None) -> Any:
+    def fitted(self, weights: Array | None = None, labels: Array | None = None) -> Any:
         """A fitted copy. Raises `PartError` where scikit-learn can't."""
         from sklearn.base import clone
         from threadpoolctl import threadpool_limits
@@ -47,7 +45,7 @@ class Lesson:
         try:
             with warnings.catch_warnings(), threadpool_limits(1):
                 warnings.simplefilter("ignore")
-                return made.fit(self.rows, self.classes if classes is None else classes, **given)
+                return made.fit(self.rows, self.labels if labels is None else labels, **given)
         except MemoryError:
             raise
         except Exception as error:
@@ -55,25 +53,50 @@ class Lesson:
             raise PartError(f"scikit-learn can't fit it anew: {type(error).__name__}: {first}") from error
 
 
-def lesson(name: str, artefact: Artefact, making: Making, group: str, favourable: Scalar | None) -> Lesson:
+@dataclass(frozen=True)
+class FairLesson(Lesson):
+    """Of each row beside that whether its class is favourable, and its group."""
+
+    good: Array
+    group: Array
+
+
+def lesson(name: str, artefact: Artefact, making: Making) -> Lesson:
     """What there is to learn. Raises `Unsupported` with the reason where it can't be learnt from."""
-    train = making.train
-    if train is None:
-        raise Unsupported(
-            f"{name} needs rows with the role `train`, and the study has none",
-            next_step="add a data set with `roles: train`, or draw a share: `roles: {draw: {train: 0.7, confirm: 0.3}}`",
-        )
+    train = _trained_on(name, making)
+    model = _loaded(artefact)
+    labels = train.labels
+    if hasattr(model, "classes_"):
+        if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise Unsupported(f"{name} needs labels that are classes", next_step="name the data set's `label` column")
+        if len(np.unique(labels)) < len(model.classes_):
+            raise Unsupported("some class of the model has no row to train with")
+        labels = model.classes_[labels]
+    elif labels is None or labels.dtype.kind not in "iuf":
+        raise Unsupported(f"{name} needs labels that are numbers", next_step="name the data set's `label` column")
+    return Lesson(_prepared(model, making.seed), _rows(artefact, train), labels)
+
+
+def fair_lesson(name: str, artefact: Artefact, making: Making, group: str, favourable: Scalar | None) -> FairLesson:
+    """The same of a classifier whose groups are to fare alike."""
+    train = _trained_on(name, making)
     if train.labels is None or train.labels.ndim != 1 or train.labels.dtype.kind not in "iu":
         raise Unsupported(f"{name} needs labels that are classes", next_step="name the data set's `label` column")
     model = _loaded(artefact)
     if not hasattr(model, "classes_"):
         raise Unsupported(f"{name} is for classifiers, and this is a {type(model).__name__}")
-    if len(np.unique(train.labels)) < len(model.classes_):
-        raise Unsupported("some class of the model has no row to train with")
+    known = lesson(name, artefact, making)
     good = train.labels == _favourable(train, len(model.classes_), favourable)
-    return Lesson(
-        _prepared(model, making.seed), _rows(artefact, train), model.classes_[train.labels], good, train.groups[group]
-    )
+    return FairLesson(known.model, known.rows, known.labels, good, train.groups[group])
+
+
+def _trained_on(name: str, making: Making) -> Training:
+    if making.train is None:
+        raise Unsupported(
+            f"{name} needs rows with the role `train`, and the study has none",
+            next_step="add a data set with `roles: train`, or draw a share: `roles: {draw: {train: 0.7, confirm: 0.3}}`",
+        )
+    return making.train
 
 
 def kept(name: str, model: Any, artefact: Artefact, making: Making, options: PartOptions, *packages: str) -> Artefact:

@@ -180,10 +180,11 @@ def learn(
     options: LearningOptions,
     seed: int,
     after: Callable[[], None] = lambda: None,
+    change: Callable[[tuple[Any, ...], Mapping[str, Any]], tuple[Any, ...]] = lambda inputs, targets: inputs,
 ) -> tuple[float, float]:
     """Train in place; mean loss of the first and of the last pass. The same seed and threads give the same weights.
 
-    `after` is called after each step, so that what shall not change can be set back.
+    `after` is called after each step, so that what shall not change can be set back; `change` makes of a step's inputs those that are learnt.
     """
     import torch
 
@@ -192,7 +193,7 @@ def learn(
     rows = len(lesson.inputs[0])
     steps = -(-rows // options.batch) * options.epochs
     optimiser = torch.optim.AdamW(module.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    plan = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _height(step, steps))
+    plan = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: height(step, steps))
     order, losses = torch.Generator().manual_seed(seed), []
     module.train()
     with warnings.catch_warnings():
@@ -200,10 +201,12 @@ def learn(
         for _ in range(options.epochs):
             summed = 0.0
             for chosen in _batches(torch.randperm(rows, generator=order), options.batch):
+                targets = {name: one[chosen] for name, one in lesson.targets.items()}
+                inputs = change(tuple(one[chosen] for one in lesson.inputs), targets)
                 optimiser.zero_grad(set_to_none=True)
                 with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bf16"):
-                    answer = first(module(*(one[chosen] for one in lesson.inputs)))
-                found = loss(answer.float(), {name: one[chosen] for name, one in lesson.targets.items()})
+                    answer = first(module(*inputs))
+                found = loss(answer.float(), targets)
                 found.backward()
                 optimiser.step()
                 plan.step()
@@ -216,7 +219,7 @@ def learn(
     return losses[0], losses[-1]
 
 
-def _height(step: int, steps: int) -> float:
+def height(step: int, steps: int) -> float:
     """Of the step size: a short rise, then half a cosine down."""
     rise = max(1, round(_WARM_UP * steps))
     if step < rise:

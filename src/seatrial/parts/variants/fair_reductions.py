@@ -20,7 +20,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
 from seatrial.contracts.record import Scalar
 from seatrial.errors import PartError, SeatrialError, Unsupported
-from seatrial.parts.variants._refit import Lesson, kept, lesson
+from seatrial.parts.variants._refit import FairLesson, fair_lesson, kept
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
@@ -64,8 +64,8 @@ class Options(PartOptions):
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     """The model fitted anew. Raises `Unsupported` without training rows, for other than two classes, or without weights."""
-    known = lesson("fair_reductions", artefact, making, options.group, options.favourable)
-    if len(np.unique(known.classes)) != 2:
+    known = fair_lesson("fair_reductions", artefact, making, options.group, options.favourable)
+    if len(np.unique(known.labels)) != 2:
         raise Unsupported("fair_reductions is for two classes")
     return kept("fair_reductions", _best(known, options), artefact, making, options, "fairlearn")
 
@@ -73,27 +73,27 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
 class _Taught:
     """The model as fairlearn fits it: rows by their number, classes as 0 and 1."""
 
-    def __init__(self, known: Lesson) -> None:
+    def __init__(self, known: FairLesson) -> None:
         self.known, self.model = known, None
 
     def __deepcopy__(self, memo: Any) -> _Taught:
         return _Taught(self.known)
 
     def fit(self, numbers: Any, good: Any, sample_weight: Any = None) -> _Taught:
-        names = {bool(flag): name for flag, name in zip(self.known.good, self.known.classes, strict=True)}
+        names = {bool(flag): name for flag, name in zip(self.known.good, self.known.labels, strict=True)}
         classes = np.where(np.asarray(good) > 0, names[True], names[False])
         weights = None if sample_weight is None else np.asarray(sample_weight, float)
-        self.model = self.known.fitted(weights, classes.astype(self.known.classes.dtype))
+        self.model = self.known.fitted(weights, classes.astype(self.known.labels.dtype))
         return self
 
     def predict(self, numbers: Any) -> Array:
         assert self.model is not None
-        favourable = self.known.classes[int(np.argmax(self.known.good))]
+        favourable = self.known.labels[int(np.argmax(self.known.good))]
         chosen = self.model.predict(self.known.rows) == favourable
         return np.asarray(chosen[np.asarray(numbers).reshape(-1).astype(int)].astype(int))
 
 
-def _best(known: Lesson, options: Options) -> Any:
+def _best(known: FairLesson, options: Options) -> Any:
     """The single model, of all that were fitted, that breaks the constraint least where none keeps it, else errs least."""
     from fairlearn import reductions
 

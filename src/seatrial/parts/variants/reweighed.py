@@ -16,7 +16,7 @@ from seatrial.contracts.protocols import Making
 from seatrial.contracts.record import Scalar
 from seatrial.errors import Unsupported
 from seatrial.numerics import reweighing
-from seatrial.parts.variants._refit import kept, lesson
+from seatrial.parts.variants._refit import fair_lesson, kept
 
 NEEDS = ("sklearn", "skops", "threadpoolctl")
 EXTRA = "sklearn"
@@ -43,7 +43,7 @@ class Options(PartOptions):
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     """The model fitted anew. Raises `Unsupported` without training rows, for a group without an outcome, or without weights."""
-    known = lesson("reweighed", artefact, making, options.group, options.favourable)
+    known = fair_lesson("reweighed", artefact, making, options.group, options.favourable)
     try:
         weights = reweighing.weights(known.good, known.group)
     except ValueError as error:

@@ -1,0 +1,1 @@
+"""How training is poisoned, and how that is found."""

@@ -1,0 +1,1 @@
+"""What somebody learns of the rows behind a model."""
