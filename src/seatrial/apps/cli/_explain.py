@@ -130,7 +130,8 @@ def _kind_of(file: Path) -> str:
     here |= {
         alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    here |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assigned = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    here |= {one.id for target in assigned for one in ast.walk(target) if isinstance(one, ast.Name)}
     asked = [
         (found.group(1), {name for name in vars(protocol) if not name.startswith("_")})
         for protocol in (
