@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from seatrial.numerics.calibration import BINS, Reliability, brier_parts, ece, line, lines, reliability, squared_error
+from seatrial.numerics.calibration import (
+    BINS,
+    Reliability,
+    brier_parts,
+    ece,
+    line,
+    lines,
+    reliability,
+    squared_error,
+    squared_errors,
+)
 
 FINE = 4000
 MIDDLES = (np.arange(FINE) + 0.5) / FINE
@@ -143,3 +153,15 @@ def test_the_ends_of_the_scale():
     assert line(*constant) is None
     wrong = squared_error(reliability(*binned(np.repeat([0.01, 0.99], 50), np.repeat([1, 0], 50))))
     assert 0.9 < wrong.low <= wrong.value <= wrong.high
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.03, 0.08])
+def test_an_error_that_chance_hides_in_the_bin_of_a_rare_class_is_covered(apart: float):
+    """Forty-five positives of 3,000, nearly all in one of fifteen bins: where that bin happens to look right, it isn't known to be."""
+    rng = np.random.default_rng(11)
+    rows, share = np.full(15, 200.0), np.array([0.0005] * 14 + [0.2])
+    score = share + np.array([0.0] * 14 + [apart])
+    truth = float((share - score) ** 2 @ rows / rows.sum())
+    tables = [Reliability(rows, rng.binomial(200, share).astype(float), score) for _ in range(1500)]
+    found = squared_errors(tables, 0.95)
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.93

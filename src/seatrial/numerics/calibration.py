@@ -189,7 +189,7 @@ def _missed(table: Reliability) -> Observed:
     noise = np.maximum(
         still, smooth(table.hits / table.n, table.n)
     )  # few rows in a bin may show too little of their chance
-    return Observed(weight, table.error, still, noise, drift, float(table.n.sum()))
+    return Observed(weight, table.error, still, noise, drift, float(table.n.sum()), hidden=noise)
 
 
 def _apart(table: Reliability) -> Observed:
@@ -199,7 +199,8 @@ def _apart(table: Reliability) -> Observed:
     still, share = smooth(base, table.n), table.hits / table.n
     own = float(weight**2 @ still)
     drift = float(weight @ (base * (1 - base) / table.n)) - own, _noise(table, weight) - own
-    return Observed(weight, share - base, still, smooth(share, table.n), drift, float(table.n.sum()))
+    noise = smooth(share, table.n)
+    return Observed(weight, share - base, still, noise, drift, float(table.n.sum()), hidden=np.zeros_like(noise))
 
 
 def _noise(table: Reliability, weight: Floats) -> float:

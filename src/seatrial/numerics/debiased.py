@@ -5,9 +5,10 @@ w (d + e)^2 is too high by the sum of w var(e), which is taken off: Kumar, Liang
 QJRMS 138, 1954-1960. What is left may be below 0.
 
 Bounds: the plain sum is a weighted sum of noncentral chi-squares, taken as a shifted gamma with the same three cumulants; bounds are
-the true sums at which it would lie just that high or low, with d^2 spread over the bins as observed and as chance could hide it: a bin
-of much chance that happens to be right must not be taken for one without error. The lower bound is above 0 only where the test of
-d = 0 rejects. How many rows fall where is drawn, too: that adds (sum of w d^4 - (sum of w d^2)^2) / n to the variance.
+the true sums at which it would lie just that high or low, with d^2 spread over the bins as observed and as chance could hide it. A bin
+of much chance that happens to be right isn't without error: the upper bound is the higher of that and of one with d^2 where chance is
+greatest (var(e)^2). The lower bound is above 0 only where the test of d = 0 rejects. How many rows fall where is drawn, too: that
+adds (sum of w d^4 - (sum of w d^2)^2) / n to the variance.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Observed(NamedTuple):
     """One cell's bins, shape (bins,): weights, which add to 1, observed distances, and the variance of their chance.
 
     `still` is that variance where nothing is to be found (d = 0), `noise` as it is; both are never 0. `drift` are the means of
-    the plain sum that chance alone brings in both cases, without bias. `rows` are the cell's.
+    the plain sum that chance alone brings in both cases, without bias. `rows` are the cell's. `hidden` is how much of d^2 chance may
+    hide in each bin: 0 where distances are large, so that they are taken as observed.
     """
 
     weight: Floats
@@ -39,6 +41,7 @@ class Observed(NamedTuple):
     noise: Floats
     drift: tuple[float, float]
     rows: float
+    hidden: Floats
 
 
 def smooth(share: Floats, n: Floats) -> Floats:
@@ -50,12 +53,13 @@ def smooth(share: Floats, n: Floats) -> Floats:
 def bounds(cells: Sequence[Observed], level: float) -> tuple[Floats, Floats]:
     """Bounds of each cell's true sum of w d^2, shape (cells,)."""
     observed = np.array([float(one.weight @ one.error**2) for one in cells])
-    nothing = _Sums.of([_cumulants(one, one.still, one.drift[0]) for one in cells])
-    something = _Sums.of([_cumulants(one, one.noise, one.drift[1]) for one in cells])
+    nothing = _Sums.of([_cumulants(one, one.still, one.drift[0], one.still) for one in cells])
+    something = _Sums.of([_cumulants(one, one.noise, one.drift[1], one.error**2 + one.hidden) for one in cells])
+    hidden = _Sums.of([_cumulants(one, one.noise, one.drift[1], one.noise**2) for one in cells])
     limit = -normal_quantile(tail(level))
     rejected = nothing.reached(observed, np.zeros(len(cells))) >= limit
     low = np.where(rejected, _solved(something, observed, limit), 0.0)
-    return low, _solved(something, observed, -limit)
+    return low, np.maximum(_solved(something, observed, -limit), _solved(hidden, observed, -limit))
 
 
 class _Sums(NamedTuple):
@@ -78,10 +82,13 @@ class _Sums(NamedTuple):
         return np.asarray((np.cbrt(x / k) - 1 + 1 / (9 * k)) * 3 * np.sqrt(k))
 
 
-def _cumulants(one: Observed, noise: Floats, drift: float) -> list[tuple[float, float, float]]:
-    """Mean, variance and third cumulant where nothing is to be found, and what they gain by the true sum and by its square."""
-    likely = one.error**2 + noise
-    shape = likely / float(one.weight @ likely)
+def _cumulants(one: Observed, noise: Floats, drift: float, likely: Floats) -> list[tuple[float, float, float]]:
+    """Mean, variance and third cumulant where nothing is to be found, and what they gain by the true sum and by its square.
+
+    The true distances squared are taken to be as `likely` (bins,), up to a factor.
+    """
+    total = float(one.weight @ likely)
+    shape = likely / total if total > 0 else np.ones_like(one.weight)
     second, cube = one.weight**2 * noise, one.weight**3 * noise**2
     return [
         (drift, float(one.weight @ shape), 0.0),
