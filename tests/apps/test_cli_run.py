@@ -51,6 +51,13 @@ def test_plan_shows_candidates_and_what_was_left_out(tmp_path: Path) -> None:
     assert not (tmp_path / ".seatrial" / "runs").exists()
 
 
+def test_a_plan_says_that_nothing_is_timed_where_no_load_is(tmp_path: Path) -> None:
+    make(tmp_path, STUDY.replace("loads: [offline], rounds: 2, meters: [throughput, size]", "loads: [], meters: []"))
+    shown = command("plan", "study.yaml", folder=tmp_path).stdout
+    assert "nothing is timed" in shown
+    assert "rounds of" not in shown
+
+
 def test_plan_for_machines_and_by_pattern(tmp_path: Path) -> None:
     make(tmp_path)
     plan = json.loads(command("plan", "study.yaml", "--json", "--only", "*int8*", folder=tmp_path).stdout)
