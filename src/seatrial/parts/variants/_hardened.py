@@ -1,20 +1,75 @@
-"""What adversarial training shares: worst inputs near to clean ones, looked for in points (shares of each feature's range)."""
+"""What training on changed inputs shares: who learns and how, and worst inputs near to clean ones, looked for in points (shares of each feature's range)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.attack import Norm, Space
 from seatrial.contracts.protocols import Making
 from seatrial.errors import Unsupported
+from seatrial.parts.variants import _student
 from seatrial.parts.variants._student import first
 
 Tensors = tuple[Any, ...]
 LEAST = 1e-12
 """Below this length a gradient has no direction."""
+
+
+Change = Callable[[Tensors, Mapping[str, Any]], Tensors]
+Loss = Callable[[Any, Mapping[str, Any]], Any]
+
+
+class Options(_student.LearningOptions):
+    """How it learns, and from where it begins."""
+
+    start: Literal["weights", "anew"] = Field(
+        default="weights", description="whether it goes on from the model's weights, or begins with new ones"
+    )
+
+
+class Pupil(NamedTuple):
+    """The module that learns, its inputs, what can be changed in them, and its answers as logits."""
+
+    name: str
+    artefact: Artefact
+    making: Making
+    code: Any
+    module: Any
+    inputs: Tensors
+    points: Points
+    logits: Callable[[Any], Any]
+
+    def taught(self, options: Options, change: Change, loss: Loss, **more: Any) -> Artefact:
+        """What comes of learning from changed batches; `more` is kept beside what is found of every such training."""
+        assert self.making.train is not None
+        lesson = _student.labelled(self.inputs, self.making.train.labels)
+        begun, ended = _student.learn(self.module, lesson, loss, options, self.making.seed, change=change)
+        found = {
+            "parameters": _student.parameters(self.module),
+            "loss": [round(begun, 6), round(ended, 6)],
+            "rows": len(self.inputs[0]),
+        } | more
+        return _student.kept(self.name, self.module, self.code, self.artefact, self.making, options, found, self.inputs)
+
+
+def pupil(name: str, artefact: Artefact, making: Making, options: Options) -> Pupil:
+    """Who learns. Raises `Unsupported` without rows to train with, ranges, classes, or a module's code."""
+    import torch
+
+    train = _student.training(name, making)
+    space = checked(name, artefact, making)
+    inputs = _student.tensors(artefact, train.inputs)
+    code = _student.of_teacher(artefact)
+    torch.manual_seed(making.seed)
+    module = _student.built(code)
+    if options.start == "weights":
+        module = _student.with_weights(module, artefact)
+    return Pupil(name, artefact, making, code, module, inputs, Points(artefact, space, inputs), logits_of(making))
 
 
 def checked(name: str, artefact: Artefact, making: Making) -> Space:

@@ -39,7 +39,7 @@ NUDGE = 1e-3
 """Standard deviation of the change that `trades` begins with, in points, as in the authors' code."""
 
 
-class Options(_student.LearningOptions):
+class Options(_hardened.Options):
     """How far inputs are changed, by what it learns, and how."""
 
     linf: float | None = Field(
@@ -53,9 +53,6 @@ class Options(_student.LearningOptions):
         default="madry", description="the worst inputs alone, or clean rows and that nothing changes nearby"
     )
     beta: float = Field(default=6.0, gt=0, description="of `trades`: weight of staying the same nearby")
-    start: Literal["weights", "anew"] = Field(
-        default="weights", description="whether it goes on from the model's weights, or begins with new ones"
-    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -76,35 +73,16 @@ class Options(_student.LearningOptions):
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     """The trained model. Raises `Unsupported` without rows to train with, ranges, classes, or a module's code."""
-    import torch
-
-    train = _student.training("adversarially_trained", making)
-    space = _hardened.checked("adversarially_trained", artefact, making)
-    inputs = _student.tensors(artefact, train.inputs)
-    code = _student.of_teacher(artefact)
-    torch.manual_seed(making.seed)
-    module = _student.built(code)
-    if options.start == "weights":
-        module = _student.with_weights(module, artefact)
-    points = _hardened.Points(artefact, space, inputs)
-    worst = _hardened.Worst(module, points, options.norm, options.budget, options.steps, _precision(options))
-    logits = _hardened.logits_of(making)
-    change, loss = (_trades if options.loss == "trades" else _madry)(module, worst, logits, options)
-    lesson = _student.labelled(inputs, train.labels)
-    begun, ended = _student.learn(module, lesson, loss, options, making.seed, change=change)
-    found = {
-        "parameters": _student.parameters(module),
-        "loss": [round(begun, 6), round(ended, 6)],
-        "rows": len(inputs[0]),
-        "norm": options.norm,
-        "budget": options.budget,
-    }
-    return _student.kept("adversarially_trained", module, code, artefact, making, options, found, inputs)
+    pupil = _hardened.pupil("adversarially_trained", artefact, making, options)
+    worst = _hardened.Worst(
+        pupil.module, pupil.points, options.norm, options.budget, options.steps, _precision(options)
+    )
+    lesson = _trades if options.loss == "trades" else _madry
+    change, loss = lesson(pupil.module, worst, pupil.logits, options)
+    return pupil.taught(options, change, loss, norm=options.norm, budget=options.budget)
 
 
-Lessons = tuple[
-    Callable[[tuple[Any, ...], Mapping[str, Any]], tuple[Any, ...]], Callable[[Any, Mapping[str, Any]], Any]
-]
+Lessons = tuple[_hardened.Change, _hardened.Loss]
 
 
 def _madry(module: Any, worst: _hardened.Worst, logits: Callable[[Any], Any], options: Options) -> Lessons:

@@ -8,13 +8,13 @@ Cohen, Rosenfeld & Kolter (2019), "Certified adversarial robustness via randomiz
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making
-from seatrial.parts.variants import _hardened, _student
+from seatrial.parts.variants import _hardened
 
 NEEDS = ("torch", "safetensors", "onnxscript")
 EXTRA = "torch"
@@ -28,13 +28,10 @@ CANNOT = {
 VERSION = 1
 
 
-class Options(_student.LearningOptions):
+class Options(_hardened.Options):
     """How much noise, and how it learns."""
 
     sigma: float = Field(default=0.1, gt=0, description="standard deviation of the noise, as a share of each feature's range")  # fmt: skip
-    start: Literal["weights", "anew"] = Field(
-        default="weights", description="whether it goes on from the model's weights, or begins with new ones"
-    )
 
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
@@ -42,15 +39,8 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     import torch
     from torch.nn import functional
 
-    train = _student.training("noise_trained", making)
-    space = _hardened.checked("noise_trained", artefact, making)
-    inputs = _student.tensors(artefact, train.inputs)
-    code = _student.of_teacher(artefact)
-    torch.manual_seed(making.seed)
-    module = _student.built(code)
-    if options.start == "weights":
-        module = _student.with_weights(module, artefact)
-    points, logits = _hardened.Points(artefact, space, inputs), _hardened.logits_of(making)
+    pupil = _hardened.pupil("noise_trained", artefact, making, options)
+    points, logits = pupil.points, pupil.logits
 
     def noisy(batch: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[Any, ...]:
         return points.moved(batch, options.sigma * torch.randn(len(batch[0]), len(points.span)))
@@ -58,12 +48,4 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     def loss(answer: Any, given: Mapping[str, Any]) -> Any:
         return functional.cross_entropy(logits(answer), given["labels"])
 
-    lesson = _student.labelled(inputs, train.labels)
-    begun, ended = _student.learn(module, lesson, loss, options, making.seed, change=noisy)
-    found = {
-        "parameters": _student.parameters(module),
-        "loss": [round(begun, 6), round(ended, 6)],
-        "rows": len(inputs[0]),
-        "sigma": options.sigma,
-    }
-    return _student.kept("noise_trained", module, code, artefact, making, options, found, inputs)
+    return pupil.taught(options, noisy, loss, sigma=options.sigma)
