@@ -126,6 +126,14 @@ def test_terms_that_cannot_be_are_refused(
     assert "next: " in err
 
 
+def test_a_file_that_holds_no_terms_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "terms.json"
+    file.write_text("schema: 1")
+    code, _, said = called(capsys, "show", str(file))
+    assert code == 2
+    assert f"{file}: Invalid JSON" in said
+
+
 def test_a_key_of_somebody_else_is_a_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert called(capsys, *written(tmp_path, capsys))[0] == 0
     code, _, err = called(capsys, "helper", str(tmp_path / "terms.json"), "--keys", str(tmp_path / "data"))

@@ -112,7 +112,8 @@ def _checked(given: Any, where: str) -> Terms:
         made = Terms.model_validate_json(given) if isinstance(given, bytes) else Terms.model_validate(given)
     except ValidationError as error:
         fault = error.errors()[0]
-        raise StudyError(f"{where}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}", next_step="`seatrial party terms` writes them") from error  # fmt: skip
+        said = ": ".join(filter(None, (where, ".".join(map(str, fault["loc"])), fault["msg"])))
+        raise StudyError(said, next_step="`seatrial party terms` writes them") from error
     if tuple(card.role for card in made.parties) != ("model", "data", "helper"):
         raise StudyError(f"{where}: the parties are the model's owner, the data's owner and the helper, in this order")
     if len({card.certificate for card in made.parties}) < 3:
