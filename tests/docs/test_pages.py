@@ -72,6 +72,12 @@ def test_links_within_the_project_lead_somewhere(page):
             assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
 
 
+def test_every_page_stands_in_the_index():
+    docs = ROOT / "docs"
+    named = {docs / target for target in re.findall(r"\]\(([^)#]+)", (docs / "README.md").read_text())}
+    assert {*docs.glob("*/*.md")} <= named
+
+
 def test_the_examples_study_can_be_read_and_planned():
     fetched.employment()
     for file in sorted(ROOT.glob("examples/*/study.yaml")):
