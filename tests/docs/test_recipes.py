@@ -15,6 +15,7 @@ PAGES = sorted(page.name for page in ROOT.glob("docs/do/*.md"))
 WITH_A_STUDY = {
     "add-a-metric.md",
     "choose-features.md",
+    "drive-it-as-users-do.md",
     "evaluate-without-showing.md",
     "compare-features-online-and-offline.md",
     "gate-in-a-pipeline.md",
@@ -44,6 +45,7 @@ SAYS = {
         "exit code 1: serious faults",
     ),
     "find-the-highest-rate.md": ("Highest rate within a bound",),
+    "drive-it-as-users-do.md": ("informal first look", "NOT ENOUGH EVIDENCE"),
     "inspect-a-model-file.md": ("posix.system", "exit code 1: it can run code", "float32"),
     "join-features-as-of-a-moment.md": ("[1, 2, 3] [100.0, 250.0, nan]", "They hold the same rows"),
     "look-for-backdoors.md": (

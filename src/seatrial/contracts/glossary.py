@@ -211,6 +211,7 @@ _SPEED: dict[str, Term] = {
         "lower",
         short="J/query net",
     ),
+    "energy.query.gpu": Term("GPU energy for a query", "Gross energy of the GPU alone.", "J", "lower", short="GPU J"),
     "energy.row": Term(
         "Energy for a row", "Gross energy over the rows that were answered.", "J", "lower", short="J/row"
     ),
@@ -342,8 +343,8 @@ WORDS: dict[str, str] = {
     "declared": "Stated by a person (a price). Passes only where the requirement accepts it.",
     "missing": "There is no value; the state and the note say why.",
     # states
-    "disturbed": "It was measured while the machine did other things.",
-    "unstable": "It was measured before it had become steady.",
+    "disturbed": "It was measured while the machine did other things: measure it again with --fresh when it is quiet.",
+    "unstable": "It was measured before it had become steady, or its note says what speaks against it.",
     "too_few": "There were not enough rows, queries or rounds for this statement.",
     "failed": "It raised an error.",
     "crashed": "The process ended without an answer.",

@@ -57,7 +57,7 @@ MEMORY_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of measuring: findings, artefacts by hash, the artefact of each candidate, the environment, counts."""
+    """What came of measuring: findings, artefacts by hash, the artefact of each candidate, the environment, counts, and whether it ended early."""
 
     findings: tuple[Finding, ...]
     artefacts: dict[str, Artefact]
@@ -66,6 +66,7 @@ class Measured:
     measured: int
     reused: int
     interrupted: bool
+    out_of_time: bool
 
 
 def measure(
@@ -127,6 +128,7 @@ def measure(
         measured=voyage.measured,
         reused=voyage.reused,
         interrupted=interrupted,
+        out_of_time=voyage.cut_short,
     )
 
 

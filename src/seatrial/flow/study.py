@@ -92,6 +92,8 @@ def _run(name: str, plan: Plan, measured: Measured, begun: str, seconds: float) 
         measured=measured.measured,
         reused=measured.reused,
         interrupted=measured.interrupted,
+        out_of_time=measured.out_of_time,
+        informal=plan.quick,
         seatrial=version("seatrial"),
     )
 

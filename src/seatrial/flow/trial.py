@@ -47,6 +47,7 @@ class Voyage:
     versions: Mapping[str, str] = field(default_factory=dict)
     memory_available: int | None = None
     networks: list[str] = field(default_factory=list)
+    cut_short: bool = False
 
     @property
     def machine(self) -> str:
@@ -98,8 +99,10 @@ class Voyage:
         self.watch(Event(stage=stage, label=label, done=done, total=total, note=note))
 
     def out_of_time(self) -> bool:
-        """Whether the budget is spent."""
-        return self.deadline is not None and time.monotonic() > self.deadline
+        """Whether the budget is spent. Asked before something that is still to be measured: that it was left out is remembered."""
+        spent = self.deadline is not None and time.monotonic() > self.deadline
+        self.cut_short |= spent
+        return spent
 
     def start(self, name: str, network: bool = False) -> Link:
         """A fresh worker whose output goes to the log of that name. It has a `network` where it must, or where the study gives it one."""

@@ -119,5 +119,5 @@ def _outline(plan: Plan) -> str:
     rounds = f"{most} round{'s' if most != 1 else ''}" if least == most else f"{least} to {most} rounds"
     loads = ", ".join(map(str, plan.study.measure.loads))
     about = f", about {duration(plan.estimate_s)} less what is kept" if plan.estimate_s else ""
-    quick = " (quick)" if plan.quick else ""
+    quick = " (informal: `--quick`)" if plan.quick else ""
     return (f"{rounds}{quick} of {loads}" if loads else "nothing is timed") + about

@@ -47,7 +47,7 @@ from seatrial.parts.reports._numbers import count, form, interval, per_cent
 from seatrial.parts.reports._served import worse
 from seatrial.parts.reports._terms import terms
 from seatrial.parts.reports._view import View, short_ids, view
-from seatrial.parts.reports._words import TEMPLATES, about, clean, meaning, words
+from seatrial.parts.reports._words import TEMPLATES, about, cautions, clean, meaning, words
 
 ACCEPTS = {"record": ("dossier", "changes", "audit")}
 GIVES = {"suffix": ("html",), "file": ("report.html",)}
@@ -170,7 +170,15 @@ def _environment() -> Environment:
         finalize=_safe,
     )
     made.globals.update(
-        words=words(), Outcome=Outcome, State=State, about=about, meaning=meaning, count=count, height=HEIGHT, form=form
+        words=words(),
+        Outcome=Outcome,
+        State=State,
+        about=about,
+        meaning=meaning,
+        count=count,
+        height=HEIGHT,
+        form=form,
+        cautions=cautions,
     )
     made.filters.update(
         number=_page.number,

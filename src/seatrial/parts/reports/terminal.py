@@ -25,7 +25,7 @@ from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import brief
 from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import Row, View, short_ids, view
-from seatrial.parts.reports._words import about, clean, meaning, words
+from seatrial.parts.reports._words import about, cautions, clean, meaning, words
 
 ACCEPTS = {"record": ("dossier", "changes", "audit")}
 VERSION = 1
@@ -116,7 +116,7 @@ def _candidates(shown: View, options: Options, console: Console) -> RenderableTy
     rows = shown.measured[: options.rows]
     listed = columns(shown, rows)
     if not rows:
-        return Group(title, Text(said["nothing"]))
+        return Group(title, *(Text(line) for line in (said["nothing"], *cautions(shown.dossier.run))))
     notes = _notes(listed)
     table = _table(rows, listed, notes, two_lines=False)
     kept = listed
@@ -227,7 +227,7 @@ def _counts(shown: View) -> str:
     if not shown.ran:
         return f"{quality}{said['read']}"
     again = said["again"] if run.reused and not run.measured else said["counts"]
-    cut = f" {said['interrupted']}" if run.interrupted else ""
+    cut = "".join(f" {one}" for one in cautions(run))
     return f"{quality}{again.format(measured=run.measured, reused=run.reused, seconds=round(run.seconds))}{cut}"
 
 
