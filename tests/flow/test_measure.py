@@ -109,6 +109,7 @@ def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
     assert "planted words" in outcome(dossier, "./raises.py").note
     assert "no memory was left" in outcome(dossier, "./hungry.py").note
     assert "SIGSEGV" in outcome(dossier, "./segfault.py").note
+    assert "under `limits`" in outcome(dossier, "./hang.py").note
     accuracy = {f.candidate.split("/")[3]: f for f in dossier.findings if f.what == "accuracy" and "./" in f.candidate}
     assert "NaN" in accuracy["nan.py"].note
     assert accuracy["nan.py"].origin is Origin.MISSING
