@@ -8,6 +8,7 @@ from seatrial.contracts.terms import Term
 from seatrial.contracts.terms_of_data import DATA
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_parties import PARTIES
+from seatrial.contracts.terms_of_prediction import PREDICTION
 from seatrial.contracts.terms_of_privacy import PRIVACY
 from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
@@ -297,7 +298,7 @@ _RAN: dict[str, Term] = {
 }
 
 FINDINGS: dict[str, Term] = (
-    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | MONEY | _RAN
+    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | PREDICTION | MONEY | _RAN
 )
 
 WORDS: dict[str, str] = {

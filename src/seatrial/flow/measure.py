@@ -31,6 +31,7 @@ from seatrial.flow.cleaned import prepare_doubts
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
+from seatrial.flow.foretold import foretell
 from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker
@@ -94,6 +95,7 @@ def measure(
         voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
         trials = _trials(voyage, data)
+        voyage.findings.extend(foretell(voyage, trials, data))
         if fresh:
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)

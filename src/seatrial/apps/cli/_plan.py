@@ -45,6 +45,9 @@ def _training(plan: Plan, most: int) -> list[str]:
     names = short_names(ways(asked))
     seeds = f", then {asked.epochs} passes from each of {asked.seeds} seeds" if asked.seeds else ""
     head = f"training, {len(names)} way{'s' if len(names) != 1 else ''}: {asked.rounds} rounds of {asked.steps} steps{seeds}"
+    if asked.seeds:
+        count = len(names) * asked.seeds
+        head += f"; these {count} trainings, of at most {duration(asked.limit)} each, are not in the time above"
     return [head, *(f"  {name}" for name in names[:most]), *_beyond(len(names), most)]
 
 

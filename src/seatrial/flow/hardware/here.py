@@ -27,7 +27,7 @@ from seatrial.flow.trial import now
 
 MODULE = "seatrial.flow.hardware.measured"
 LIMIT_S = 600.0
-VERSION = 1
+VERSION = 2
 """Raise it when what is measured, or how, changes."""
 FILES = ".onnx"
 """Calibration models are written in this format; runtimes that take it can be calibrated."""
@@ -93,7 +93,7 @@ def reach(
         raise Unsupported(
             f"{info.name} can't be calibrated in {precision}: {answer['failure']}", next_step="take another precision"
         )
-    made = Reach(**answer["reach"] | {"load_1m": round(load, 2)})
+    made = Reach(**answer["reach"] | {"load_1m": round(load, 2), "measured_at": now()})
     _keep(kept, made.model_dump_json(indent=1))
     return made
 
@@ -150,8 +150,10 @@ def _runtime(asked: str | None, precision: str) -> PartInfo:
     if named:
         return named[0]
     others = ", ".join(f"{one.name} ({', '.join(precisions(one))})" for one in runtimes())
+    there = asked is None or any(one.name == asked for one in runtimes())
+    said = f"{asked or 'no runtime here'} {'does not compute' if asked else 'computes'} in {precision}"
     raise StudyError(
-        f"{asked or 'no runtime here'} {'does not compute' if asked else 'computes'} in {precision}",
+        said if there else f"`{asked}` is no runtime that can be calibrated here",
         next_step=f"these can be calibrated here: {others or 'none; `seatrial doctor` says what is missing'}",
     )
 

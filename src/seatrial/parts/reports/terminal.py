@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security
+from seatrial.parts.reports import _audit, _effect, _poisoning, _predicted, _privacy, _security
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -101,6 +101,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _poisoned(shown),
         _audited(shown),
         _training(shown),
+        _foretold(shown),
         _sentence(dossier),
     ]
     present = [block for block in blocks if block is not None]
@@ -311,6 +312,12 @@ def _poisoned(shown: View) -> RenderableType | None:
     """Which candidates are suspected of a backdoor, and what poisoned rows would do."""
     told = _poisoning.section(shown)
     return None if told is None else Group(*(Text(line, style=style) for line, style in _poisoning.brief(told)))
+
+
+def _foretold(shown: View) -> RenderableType | None:
+    """What devices that aren't here would do."""
+    told = _predicted.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _predicted.brief(told)))
 
 
 def _why(shown: View, options: Options) -> RenderableType | None:
