@@ -16,6 +16,7 @@ WITH_A_STUDY = {
     "add-a-metric.md",
     "choose-features.md",
     "drive-it-as-users-do.md",
+    "see-what-it-takes.md",
     "evaluate-without-showing.md",
     "compare-features-online-and-offline.md",
     "gate-in-a-pipeline.md",
@@ -47,6 +48,7 @@ SAYS = {
     ),
     "find-the-highest-rate.md": ("Highest rate within a bound",),
     "drive-it-as-users-do.md": ("informal first look", "NOT ENOUGH EVIDENCE"),
+    "see-what-it-takes.md": ("cold_start.import: ", "memory.peak: ", "energy.query: ", "device_time.query: "),
     "inspect-a-model-file.md": ("posix.system", "exit code 1: it can run code", "float32"),
     "join-features-as-of-a-moment.md": ("[1, 2, 3] [100.0, 250.0, nan]", "They hold the same rows"),
     "look-for-backdoors.md": (

@@ -310,10 +310,10 @@ def _signed(
     }
     if timing := ", ".join(word for word in said if word not in one.method) if load and one.value is not None else "":
         update["method"] = f"{one.method}; {timing}" if one.method else timing
-    if one.state is State.OK and disturbed:
+    if one.value is not None and disturbed:
         out = sum(round_.disturbed for round_ in rounds)
         update |= {
-            "state": State.DISTURBED,
+            "state": State.DISTURBED if one.state is State.OK else one.state,
             "note": timed.joined(f"the machine did other things in {out} of {len(rounds)} rounds", one.note),
         }
     elif one.state is State.OK and not all(body["steady"].get(load, True) for body in trial.rounds.values()):

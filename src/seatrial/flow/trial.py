@@ -198,8 +198,14 @@ class Trial:
     def fail(self, error: WorkerError) -> None:
         """A crash, a hang or an error is a finding; the study goes on without this candidate."""
         self.close()
+        only_slow = "; if it is only slow, allow it more under `limits`" if error.state == State.HUNG else ""
         self.failure = missing(
-            "run", State(error.state), error.what, candidate=self.id, method=error.next_step, measured_at=now()
+            "run",
+            State(error.state),
+            f"{error.what}{only_slow}",
+            candidate=self.id,
+            method=error.next_step,
+            measured_at=now(),
         )
 
 

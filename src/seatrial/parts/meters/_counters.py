@@ -36,7 +36,7 @@ def rapl(home: Path) -> Counted | str:
         joules = {zone.name: int((zone / "energy_uj").read_text()) / 1e6 for zone in zones}
         wraps = {zone.name: int((zone / "max_energy_range_uj").read_text()) / 1e6 for zone in zones}
     except PermissionError:
-        return f"the energy counters of the processor may be read by the administrator alone: {zones[0] / 'energy_uj'}"
+        return f"the energy counters of the processor may be read by the administrator alone: `chmod a+r {zones[0] / 'energy_uj'}` lets others"
     except (OSError, ValueError) as error:
         return f"the energy counters of the processor can't be read: {error}"
     return Counted(joules, wraps)

@@ -82,7 +82,7 @@ def _steps(known: Sequence[Reading]) -> Iterator[float]:
 def _growth(steps: Sequence[float], peak: float, level: float) -> Finding:
     method = "mean growth of resident memory from round to round in one process, t interval"
     if len(steps) < LEAST_STEPS:
-        why = f"{len(steps)} steps from round to round in one process are too few; measure more rounds"
+        why = f"{len(steps)} step{'' if len(steps) == 1 else 's'} from round to round in one process: at least {LEAST_STEPS} are needed, so measure more rounds"
         return missing("memory.growth", State.TOO_FEW, why, unit="B", better="lower", method=method)
     value = fmean(steps)
     half = student_quantile((1 + level) / 2, len(steps) - 1) * stdev(steps) / len(steps) ** 0.5
