@@ -21,7 +21,7 @@ FEW = 5
 """Most groups of rows that are named."""
 
 _TROUBLE = {State.CRASHED, State.HUNG, State.FAILED, State.OUT_OF_MEMORY}
-_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio")
+_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio", "money.if")
 """What the money rests on; the first page leaves it to the tables."""
 _NO_QUALITY = {"speed", "takes", "energy", "money", "executed"}
 
