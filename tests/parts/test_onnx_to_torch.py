@@ -77,6 +77,22 @@ def test_the_test_data_covers_most_of_what_is_claimed() -> None:
     assert sum(map(len, CASES.values())) > 800
 
 
+@pytest.mark.parametrize("operator", ["LSTM", "GRU", "RNN"])
+def test_sequences_that_end_before_the_steps_are_refused_and_whole_ones_are_not(operator: str) -> None:
+    """All of one length that is less than the steps, too: the states after it would be others."""
+    gates, draw = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator], np.random.default_rng(0)
+    ends = [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in (("x", 1, [3, 2, 4]), ("lengths", 6, [2]), ("y", 1, None))]  # fmt: skip
+    held = {"w": (1, 5 * gates, 4), "r": (1, 5 * gates, 5)}
+    weights = [numpy_helper.from_array(draw.standard_normal(size).astype(np.float32), name) for name, size in held.items()]  # fmt: skip
+    node = helper.make_node(operator, ["x", "w", "r", "", "lengths"], ["y"], hidden_size=5)
+    model = helper.make_model(helper.make_graph([node], "g", ends[:2], ends[2:], weights), opset_imports=[helper.make_opsetid("", 17)], ir_version=10)  # fmt: skip
+    module, x = _module(model), torch.ones(3, 2, 4)
+    assert module(x, torch.tensor([3, 3], dtype=torch.int32))["y"].shape == (3, 1, 2, 5)
+    for lengths in ([2, 2], [3, 2]):
+        with pytest.raises(ValueError, match="shorter than the steps"):
+            module(x, torch.tensor(lengths, dtype=torch.int32))
+
+
 # --- whole models -----------------------------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,8 @@ PROVIDERS = {
 }
 _HIDING = ("tensorrt", "openvino")
 """Those that take many operators as one."""
+_NO_FALLBACK = "fallback to CPU EP has been explicitly disabled"
+"""In ONNX Runtime's words where operators would go to the CPU unasked."""
 _GPU_BUILD = "the GPU build isn't installed: pip uninstall -y onnxruntime && pip install onnxruntime-gpu"
 _OPENVINO_BUILD = (
     "the build with OpenVINO isn't installed: pip uninstall -y onnxruntime && pip install onnxruntime-openvino"
@@ -141,6 +143,8 @@ class Session:
             "providers": dict(Counter(provider for *_, provider in ran)),
             "operators": dict(counts),
         }
+        if elsewhere and self._options.cpu_fallback:  # as it was allowed to
+            details["note"], elsewhere = elsewhere, ""
         if precision == "unknown" and _kind(self._setting) in _HIDING:
             asked = self._setting.precision
             details["precision"] = (
@@ -190,7 +194,10 @@ def _load(file: str, setting: Setting, options: Options, profile: Path | None = 
     except MemoryError:
         raise
     except Exception as error:
-        raise ModelError(f"ONNX Runtime can't load {Path(file).name}: {_words(error)}") from error
+        step = (
+            "`cpu_fallback: true` lets them run there, and the report names them" if _NO_FALLBACK in str(error) else ""
+        )
+        raise ModelError(f"ONNX Runtime can't load {Path(file).name}: {_words(error)}", next_step=step) from error
 
 
 def _kind(setting: Setting) -> str:
