@@ -17,7 +17,7 @@ import numpy as np
 from seatrial.errors import Unsupported
 
 _HOME = Path(__file__).parent
-_LIBRARIES = ("base", "math", "reduce", "shapes", "layers", "resize", "recurrent", "integers", "microsoft")
+_LIBRARIES = ("base", "math", "reduce", "shapes", "layers", "resize", "recurrent", "attention", "integers", "microsoft")
 _DOMAINS = {"": _LIBRARIES[:-1], "ai.onnx": _LIBRARIES[:-1], "com.microsoft": _LIBRARIES}
 _AT_SIZES = {
     "Reshape": (1,),
@@ -31,6 +31,7 @@ _AT_SIZES = {
     "TopK": (1,),
     "Trilu": (1,),
     "CumSum": (1,),
+    "CumProd": (1,),
     "OneHot": (1,),
     "ConstantOfShape": (0,),
     "Resize": (3,),

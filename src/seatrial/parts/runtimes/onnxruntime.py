@@ -23,6 +23,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Facts, Setting
 from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
+from seatrial.parts.runtimes import _known_wrong
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, quantised, version
 
@@ -33,9 +34,14 @@ CANNOT = {
     "bf16": ("not yet ours", "ONNX Runtime runs a file in the types it holds; a converting variant is to come"),
     "tensorrt": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "tf32": ("not run here", "on cuda and tensorrt alone; fp32 means fp32, TF32 is switched off for it"),
-    "DFT of set 19, STFT": (
+    "MaxUnpool with a given size, scores of Attention": (
         "not yet theirs",
-        "ONNX Runtime 1.32 answers ONNX's own tests of them otherwise; a comparison with another runtime shows it",
+        "ONNX Runtime 1.32 answers ONNX's own tests of MaxUnpool with `output_shape`, and of Attention's scores beside a mask and a past, wrongly; "
+        "a model that holds one is refused",
+    ),
+    "align_corners": (
+        "not yet theirs",
+        "Resize by scales that give no whole sizes differs from ONNX's newest tests, in OpenVINO alike",
     ),
     "what TensorRT and OpenVINO run inside": (
         "not yet theirs",
@@ -150,7 +156,8 @@ class Session:
             details["precision"] = (
                 f"{PROVIDERS[_kind(self._setting)]} was told {asked} and doesn't show what it runs in"
             )
-        return Facts(self._setting.device, precision, said or elsewhere, details)
+        wrong = _known_wrong.onnxruntime(self._file)
+        return Facts(self._setting.device, precision, wrong or said or elsewhere, details)
 
     def close(self) -> None:
         """Give the session back; a second time does nothing."""
