@@ -114,6 +114,7 @@ def test_runtimes_side_by_side_with_a_range_of_the_ratio(capsys, model, monkeypa
         wrong = {name: value + (0.1 if name in "0123" else 0) * (slow > 1) for name, value in off.items()}
         return Reach(runtime=runtime, precision=precision, threads=1, peak=1e11 / slow, shares=kinds, flow={name: share / slow for name, share in kinds.items()}, start_s=starts, call_s=1e-5 * slow, factor=1.4, models=29, points=68, off=wrong)  # fmt: skip
 
+    monkeypatch.setattr(here, "able", lambda *_: None)
     monkeypatch.setattr(here, "reach", reach)
     code, out, _ = called(capsys, model, "--runtime", "slow", "--runtime", "alike", "--runtime", "quick")
     assert code == 0
@@ -140,6 +141,15 @@ def test_a_model_on_every_device_fastest_first(capsys, model):
     times = [row["latency"]["value"] for row in rows]
     assert times == sorted(times)
     assert len(times) >= 28
+
+
+@pytest.mark.parametrize("words", [["--runtime", "opnvino"], ["--precision", "fp7"], ["--threads", "999"]])
+def test_what_cant_be_had_here_is_told_before_anything_is_measured(capsys, model, words, monkeypatch):
+    monkeypatch.setattr(here, "measured", lambda *_: pytest.fail("it measured"))
+    code, _, err = called(capsys, model, *words)
+    assert code == 2
+    assert words[1] in err
+    assert "next:" in err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 from small_study import STUDY, make
+from small_study import seatrial as seatrial_command
 
 import seatrial
 from seatrial.contracts.finding import Finding, Origin, State
@@ -95,6 +96,11 @@ def test_the_page_and_the_terminal_tell_it(run):
     assert "held up by" in text
 
 
+def test_the_plan_says_what_will_be_predicted(tmp_path):
+    told = seatrial_command("plan", make(tmp_path, FORETOLD), folder=tmp_path)
+    assert "predicted, not measured, on NVIDIA L4, h100-sxm, Google Coral Edge TPU" in told.stdout + told.stderr
+
+
 # --- what is refused, and what is missing ---------------------------------------------------------------------------------------
 
 
@@ -159,6 +165,20 @@ def test_a_torch_module_is_counted_in_the_file_that_is_made_of_it(tmp_path):
     (needs,) = found(dossier, "predicted.memory")
     assert needs.value >= 4 * (4 * 16 + 16 + 16 * 3 + 3)
     assert found(dossier, "predicted.speedup")
+
+
+def test_answers_made_elsewhere_have_no_work_to_count(tmp_path):
+    from types import SimpleNamespace
+
+    from seatrial.contracts.measuring import Measure
+    from seatrial.flow import foretold
+
+    study = SimpleNamespace(measure=Measure(predict="NVIDIA L4"))
+    voyage = SimpleNamespace(plan=SimpleNamespace(study=study))
+    trial = SimpleNamespace(imported=True, planned=SimpleNamespace(candidate=SimpleNamespace(model="m")))
+    (one,) = foretold.foretell(voyage, [trial], {})
+    assert (one.value, one.at) == (None, {"model": "m"})
+    assert "made elsewhere" in one.note
 
 
 def test_what_cant_be_counted_is_missing_with_the_reason():

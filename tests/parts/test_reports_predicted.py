@@ -66,10 +66,12 @@ def test_the_page_and_the_terminal() -> None:
     shown = " ".join(shown_by(page).split())
     assert "Would help: more." in shown
     assert "Doubts: a lead." in shown
+    assert "16,000 8,000–32,000" in shown
+    assert "15,99" not in shown
     assert "tree: no form of tree fits." in shown
     assert page.count(f'src="{PICTURE}"') == 2
     text = " ".join(terminal.render(dossier, terminal.Options()).split())
-    assert "cnn: L4, bf16, 32 rows a call: 2.00 ms a call (1.00–4.00), 4.00× (2.00–8.00) the rows a second" in text
+    assert "cnn: L4, bf16, 32 rows a call: 2.0 ms a call (1.0–4.0), 4.0× (2.0–8.0) the rows a second" in text
     assert "held up by arithmetic" in text
     assert "tree: no form of tree fits" in text
 

@@ -80,6 +80,7 @@ class Bench:
         said |= {"folder": str(Path.cwd()), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]}
         if "packages" in order.settings:  # whoever isn't on this machine has to be told of it
             said["environment"] = environment.look(order.settings["packages"])
+            said["source"] = environment.source()
             said["memory_available"] = psutil.virtual_memory().available
         return said
 

@@ -45,7 +45,8 @@ def foretell(voyage: Voyage, trials: Sequence[Trial], data: Mapping[str, ModelRo
     asked = voyage.plan.study.measure.predict
     if asked is None:
         return []
-    devices = [of_catalogue(catalogue.find(name), asked.precision) for name in asked.devices]
+    rows = {row.name: row for row in map(catalogue.find, asked.devices)}
+    devices = [of_catalogue(row, asked.precision) for row in rows.values()]
     found: list[Finding] = []
     for one in _subjects(voyage, trials, data):
         if isinstance(one, Finding):
@@ -105,7 +106,10 @@ def _subjects(voyage: Voyage, trials: Sequence[Trial], data: Mapping[str, ModelR
     """Models and variants that candidates run; a finding that says why for those that can't be counted."""
     groups: dict[tuple[str, str], list[Trial]] = {}
     for one in trials:
-        if not one.imported:
+        if one.imported:
+            why = "its answers were made elsewhere: there is no model here whose work could be counted"
+            yield missing(told.LATENCY, State.UNSUPPORTED, why, at={"model": one.planned.candidate.model})
+        else:
             groups.setdefault((one.planned.candidate.model, str(one.planned.candidate.variant)), []).append(one)
     for (model, variant), those in groups.items():
         at: dict[str, Scalar] = {"model": model, "variant": variant}

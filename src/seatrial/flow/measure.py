@@ -275,7 +275,7 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
             answer_changes(voyage, one, judged[one.planned.candidate.model].changes)
             answer_features(voyage, one, judged[one.planned.candidate.model])
         close_all(others)
-        pending += hunt.revived()
+        pending += hunt.revived(pending)
     voyage.findings.extend(hunt.findings())
 
 

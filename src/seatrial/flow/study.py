@@ -21,6 +21,7 @@ from seatrial.flow.held_back import held_back
 from seatrial.flow.keep import Keeper, keep_dossier
 from seatrial.flow.machines import on as placed
 from seatrial.flow.measure import Measured, measure
+from seatrial.flow.outlook import outlook
 from seatrial.flow.plan import make_plan
 from seatrial.flow.publish import publish
 from seatrial.flow.read import read
@@ -60,7 +61,7 @@ def run(
     findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home), *bought(plan, findings))
     watch(Event(stage="decide"))
     verdict = decide(plan, findings)
-    findings += tuple(reconsidered(plan, findings))
+    findings += (*reconsidered(plan, findings), *outlook(plan, findings, verdict, keeper.home))
     dossier = Dossier(
         run=_run(name, plan, measured, begun, time.monotonic() - clock),
         study=source.study.model_dump(mode="json"),

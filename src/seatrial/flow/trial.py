@@ -71,6 +71,11 @@ class Voyage:
             finally:
                 link.close()
             found = answer["environment"] | {"host": machine}
+            others = environment.differing(environment.look(packages), found)
+            others += [] if answer["source"] == environment.source() else ["seatrial's own code, of the same version"]
+            if others:
+                found["other_versions"] = others
+                self.tell("note", label=machine, note=f"other versions there than here: {', '.join(others)}")
             self.versions, self.memory_available = found["packages"], answer["memory_available"]
         self.fingerprint = environment.fingerprint(found)
         return found

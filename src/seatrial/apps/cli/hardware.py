@@ -127,6 +127,7 @@ def _device(on: str | None, precision: str | None, runtime: str | None, threads:
 
     if on not in (None, HERE):
         return of_catalogue(catalogue.find(str(on)), precision)
+    here.able(runtime, precision or here.PRECISION, threads)  # before half a minute is spent on measuring
     measured = here.measured(fresh, _out.note)
     reached = here.reach(runtime, precision or here.PRECISION, threads, fresh, _out.note)
     peaks = {one.precision: one.flops for one in measured.peaks if one.threads == reached.threads}

@@ -76,12 +76,7 @@ def reach(
 
     Raises `StudyError` where no runtime here takes that, `Unsupported` with the reason where it can't run.
     """
-    info, counts = _runtime(runtime, precision), thread_counts()
-    if threads not in counts:
-        raise StudyError(
-            f"bandwidth is measured here with {' and '.join(map(str, counts))} threads, not with {threads}",
-            next_step=f"`--threads {counts[-1]}`",
-        )
+    info = able(runtime, precision, threads)
     kept = _kept(f"{info.name}-{precision}-t{threads}", [info.name])
     if not fresh and (found := _taken(kept, Reach)):
         return found
@@ -96,6 +91,17 @@ def reach(
     made = Reach(**answer["reach"] | {"load_1m": round(load, 2), "measured_at": now()})
     _keep(kept, made.model_dump_json(indent=1))
     return made
+
+
+def able(runtime: str | None, precision: str, threads: int = 1) -> PartInfo:
+    """The runtime that would be calibrated, asked for or the first that can. Raises `StudyError` where there is none."""
+    counts = thread_counts()
+    if threads not in counts:
+        raise StudyError(
+            f"bandwidth is measured here with {' and '.join(map(str, counts))} threads, not with {threads}",
+            next_step=f"`--threads {counts[-1]}`",
+        )
+    return _runtime(runtime, precision)
 
 
 def thread_counts() -> list[int]:

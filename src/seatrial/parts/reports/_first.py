@@ -21,7 +21,7 @@ FEW = 5
 """Most groups of rows that are named."""
 
 _TROUBLE = {State.CRASHED, State.HUNG, State.FAILED, State.OUT_OF_MEMORY}
-_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio")
+_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio", "money.if")
 """What the money rests on; the first page leaves it to the tables."""
 _NO_QUALITY = {"speed", "takes", "energy", "money", "executed"}
 
@@ -79,6 +79,9 @@ def _care(shown: View, best: Row) -> Iterator[str]:
     ran, asked = best.find("executed.precision"), best.entry.candidate
     if ran and ran.value and ran.value != asked.precision and asked.variant.name == "as_is":
         yield said["care_executed"].format(asked=asked.precision, ran=ran.value)
+    where = best.find("executed.device")
+    if where and where.value and where.note:
+        yield said["care_where"].format(note=where.note)
     for lost in (f for f in best.findings if f.state in _TROUBLE):
         state = words()["state"][lost.state]
         yield said["care_failed"].format(what=about(lost.what)["name"].capitalize(), state=state, note=lost.note)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from seatrial.contracts.finding import Finding
-from seatrial.parts.reports._numbers import Form, form, interval
+from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._view import View
 from seatrial.parts.reports._words import clean, words
 
@@ -45,6 +46,14 @@ class Foretold(NamedTuple):
     forms: dict[str, Form]
     orders: tuple[str, ...]
 
+    def cell(self, line: Line, what: str) -> tuple[str, str]:
+        """The number and its range, with no more digits than a prediction bears; empty where there is none."""
+        one, how = line.found.get(what), self.forms[what]
+        if one is None:
+            return "", ""
+        ends = () if one.low is None or one.high is None else (one.low, one.high)
+        return rough(one.number, how), "–".join(rough(end, how) for end in ends)
+
 
 def section(shown: View) -> Foretold | None:
     """All that was predicted; None where the study asked for nothing."""
@@ -66,7 +75,7 @@ def section(shown: View) -> Foretold | None:
 def brief(told: Foretold) -> Iterator[tuple[str, str]]:
     """The same in a few lines, each with its style."""
     said = words()["predicted"]
-    yield said["title"], "bold"
+    yield said["brief"], "bold"
     for line in told.lines[:MOST]:
         yield f"  {line.title}: {line.why or _in_words(line, told)}", ""
     if len(told.lines) > MOST:
@@ -84,8 +93,15 @@ def _in_words(line: Line, told: Foretold) -> str:
 
 
 def _number(line: Line, told: Foretold, what: str) -> dict[str, str]:
-    how, one = told.forms[what], line.found[what]
-    return {"value": how.text(one.number), "range": interval(one, how)}
+    value, ends = told.cell(line, what)
+    return {"value": told.forms[what].say(value), "range": ends}
+
+
+def rough(value: float, how: Form) -> str:
+    """Two significant digits: `1,300`, `0.042`."""
+    shown = value / how.divisor
+    places = 1 - math.floor(math.log10(abs(shown))) if shown else 0
+    return f"{round(shown, places):,.{max(0, places)}f}"
 
 
 def _names(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _poisoning, _predicted, _privacy, _security
+from seatrial.parts.reports import _audit, _effect, _money, _poisoning, _predicted, _privacy, _security
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -100,6 +100,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _exposed(shown),
         _poisoned(shown),
         _audited(shown),
+        _costs(shown),
         _training(shown),
         _foretold(shown),
         _sentence(dossier),
@@ -359,6 +360,12 @@ def _audited(shown: View) -> RenderableType | None:
     if told is None:
         return None
     return Group(Text(words()["audit"]["title"], style="bold"), audit_text(told, _effect.section(shown)))
+
+
+def _costs(shown: View) -> RenderableType | None:
+    """What it costs at each place, and what would change that."""
+    told = _money.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _money.brief(told)))
 
 
 def _training(shown: View) -> RenderableType | None:
