@@ -232,7 +232,7 @@ _RAN: dict[str, Term] = {
     "executed.device": Term("Device as executed", "The device that really did the work.", short="ran on"),
     "sensitivity": Term(
         "Sensitivity of a layer",
-        "How much the scores change when this layer alone computes in int8: root mean square, as a share of their standard "
+        "How much the answers change when this layer alone computes in int8: root mean square, as a share of their standard "
         "deviation. The most sensitive layers are the first to leave in float.",
         "",
         "lower",
