@@ -192,6 +192,31 @@ def test_a_gpu_counts_with_the_processor(powercap, monkeypatch):
     assert "no energy counter" in ENERGY.read(probe(options, begun, "cuda"))["why"]
 
 
+def test_a_gpu_is_counted_by_itself_where_nothing_counts_the_processor(tmp_path, monkeypatch):
+    """As on most virtual machines: `energy` is missing there, `device_energy` isn't."""
+    part, library = meter("device_energy"), Nvml(1000)
+    monkeypatch.setattr(part, "nvml", lambda device: _counters.nvml(device, library))
+    readings = []
+    for _ in range(3):
+        begun = part.begin("cuda", part.Options())
+        library.millijoules += 8000
+        begun = begun._replace(at=time.perf_counter() - 4.0)
+        readings.append(part.read(probe(part.Options(), begun, "cuda")))
+    found = stated(readings, part)
+    assert found["energy.device"].value == pytest.approx(8 / 400), "joules over rows"
+    assert found["energy.device.power"].value == pytest.approx(2.0, rel=0.01)
+    assert found["energy.device"].low <= found["energy.device"].value
+    together = part.together([readings[0], readings[1] | {"seconds": 9.0, "joules": 20.0}])
+    assert (together["joules"], together["rows"]) == (20.0, 800), "the board's counter counts once, rows add up"
+    library.millijoules = 0
+    assert "ran backwards" in part.read(probe(part.Options(), begun, "cuda"))["why"]
+    still = stated([one | {"joules": 0.0} for one in readings], part)
+    assert "stood still" in still["energy.device"].note
+    cpu = stated([part.read(probe(part.Options(), part.begin("cpu", part.Options())))] * 3, part)
+    assert {(one.value, one.state) for one in cpu.values()} == {(None, State.NOT_HERE)}
+    assert "runs on cpu" in cpu["energy.device"].note
+
+
 # --- utilisation, memory of a GPU, cold start ---------------------------------------------------------------------------------
 
 

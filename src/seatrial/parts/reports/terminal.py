@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security
+from seatrial.parts.reports import _audit, _batching, _effect, _poisoning, _privacy, _security
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -100,6 +100,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _exposed(shown),
         _poisoned(shown),
         _audited(shown),
+        _batches(shown),
         _training(shown),
         _sentence(dossier),
     ]
@@ -352,6 +353,14 @@ def _audited(shown: View) -> RenderableType | None:
     if told is None:
         return None
     return Group(Text(words()["audit"]["title"], style="bold"), audit_text(told, _effect.section(shown)))
+
+
+def _batches(shown: View) -> RenderableType | None:
+    told = _batching.section(shown)
+    if told is None:
+        return None
+    lines = (Padding(Text(line), (0, 0, 0, 2)) for line in _batching.brief(told))
+    return Group(Text(words()["batching"]["title"], style="bold"), *lines)
 
 
 def _training(shown: View) -> RenderableType | None:
