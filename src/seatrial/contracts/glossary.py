@@ -8,6 +8,7 @@ from seatrial.contracts.terms import Term
 from seatrial.contracts.terms_of_data import DATA
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_parties import PARTIES
+from seatrial.contracts.terms_of_prediction import PREDICTION
 from seatrial.contracts.terms_of_privacy import PRIVACY
 from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
@@ -211,6 +212,7 @@ _SPEED: dict[str, Term] = {
         "lower",
         short="J/query net",
     ),
+    "energy.query.gpu": Term("GPU energy for a query", "Gross energy of the GPU alone.", "J", "lower", short="GPU J"),
     "energy.row": Term(
         "Energy for a row", "Gross energy over the rows that were answered.", "J", "lower", short="J/row"
     ),
@@ -230,7 +232,7 @@ _RAN: dict[str, Term] = {
     "executed.device": Term("Device as executed", "The device that really did the work.", short="ran on"),
     "sensitivity": Term(
         "Sensitivity of a layer",
-        "How much the scores change when this layer alone computes in int8: root mean square, as a share of their standard "
+        "How much the answers change when this layer alone computes in int8: root mean square, as a share of their standard "
         "deviation. The most sensitive layers are the first to leave in float.",
         "",
         "lower",
@@ -296,7 +298,7 @@ _RAN: dict[str, Term] = {
 }
 
 FINDINGS: dict[str, Term] = (
-    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | MONEY | _RAN
+    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | PREDICTION | MONEY | _RAN
 )
 
 WORDS: dict[str, str] = {
@@ -342,8 +344,8 @@ WORDS: dict[str, str] = {
     "declared": "Stated by a person (a price). Passes only where the requirement accepts it.",
     "missing": "There is no value; the state and the note say why.",
     # states
-    "disturbed": "It was measured while the machine did other things.",
-    "unstable": "It was measured before it had become steady.",
+    "disturbed": "It was measured while the machine did other things: measure it again with --fresh when it is quiet.",
+    "unstable": "It was measured before it had become steady, or its note says what speaks against it.",
     "too_few": "There were not enough rows, queries or rounds for this statement.",
     "failed": "It raised an error.",
     "crashed": "The process ended without an answer.",

@@ -213,6 +213,7 @@ def _sentence(plan: Plan, judged: tuple[CandidateVerdict, ...], choice: Choice, 
         judgement.requirement for one in ranked for judgement in one.judgements if judgement.outcome is Outcome.FAIL
     )
     text = _template().render(
+        informal=plan.rounds[1] if plan.quick else 0,
         labels={planned.candidate.id: planned.label for planned in plan.candidates},
         outcome=outcome,
         ranked=ranked,

@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security
+from seatrial.parts.reports import _audit, _effect, _money, _poisoning, _predicted, _privacy, _security
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -25,7 +25,7 @@ from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import brief
 from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import Row, View, short_ids, view
-from seatrial.parts.reports._words import about, clean, meaning, words
+from seatrial.parts.reports._words import about, cautions, clean, meaning, words
 
 ACCEPTS = {"record": ("dossier", "changes", "audit")}
 VERSION = 1
@@ -100,7 +100,9 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _exposed(shown),
         _poisoned(shown),
         _audited(shown),
+        _costs(shown),
         _training(shown),
+        _foretold(shown),
         _sentence(dossier),
     ]
     present = [block for block in blocks if block is not None]
@@ -116,7 +118,7 @@ def _candidates(shown: View, options: Options, console: Console) -> RenderableTy
     rows = shown.measured[: options.rows]
     listed = columns(shown, rows)
     if not rows:
-        return Group(title, Text(said["nothing"]))
+        return Group(title, *(Text(line) for line in (said["nothing"], *cautions(shown.dossier.run))))
     notes = _notes(listed)
     table = _table(rows, listed, notes, two_lines=False)
     kept = listed
@@ -227,7 +229,7 @@ def _counts(shown: View) -> str:
     if not shown.ran:
         return f"{quality}{said['read']}"
     again = said["again"] if run.reused and not run.measured else said["counts"]
-    cut = f" {said['interrupted']}" if run.interrupted else ""
+    cut = "".join(f" {one}" for one in cautions(run))
     return f"{quality}{again.format(measured=run.measured, reused=run.reused, seconds=round(run.seconds))}{cut}"
 
 
@@ -313,6 +315,12 @@ def _poisoned(shown: View) -> RenderableType | None:
     return None if told is None else Group(*(Text(line, style=style) for line, style in _poisoning.brief(told)))
 
 
+def _foretold(shown: View) -> RenderableType | None:
+    """What devices that aren't here would do."""
+    told = _predicted.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _predicted.brief(told)))
+
+
 def _why(shown: View, options: Options) -> RenderableType | None:
     said = words()["terminal"]
     rows = [row for row in shown.measured if row.unmet]
@@ -352,6 +360,12 @@ def _audited(shown: View) -> RenderableType | None:
     if told is None:
         return None
     return Group(Text(words()["audit"]["title"], style="bold"), audit_text(told, _effect.section(shown)))
+
+
+def _costs(shown: View) -> RenderableType | None:
+    """What it costs at each place, and what would change that."""
+    told = _money.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in _money.brief(told)))
 
 
 def _training(shown: View) -> RenderableType | None:
