@@ -74,6 +74,7 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "audit": _audit.section(dossier.findings),
         "effect": _effect.section(shown),
         "training": section(shown),
+        "searched": shown.searched,
         "about": about,
         "hidden": len(shown.measured) - len(kept),
         "unmet": [row for row in kept if row.unmet],

@@ -276,7 +276,8 @@ def _spared(shown: View) -> RenderableType | None:
         *pairs[:_SPARED],
         *([("…", said["why_more"].format(count=len(pairs) - _SPARED))] if len(pairs) > _SPARED else []),
     ]
-    return _listed(title, grouped(first)) if pairs else None
+    listed = [_listed(title, grouped(first))] if pairs else []
+    return Group(*listed, *([Text(shown.searched)] if shown.searched else [])) if pairs or shown.searched else None
 
 
 def _dropped(dossier: Dossier) -> RenderableType | None:
