@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +15,9 @@ import pytest
 from small_study import STUDY, make
 
 import seatrial
+from seatrial import catalog
+from seatrial.contracts.messages import Order
+from seatrial.errors import WorkerCrashed
 from seatrial.flow import making
 
 SLOW = '''"""A variant that takes its time, writes a part of a file first, and may fail."""
@@ -135,3 +140,20 @@ def test_what_is_interrupted_half_way_is_made_whole_by_the_next_run(tmp_path: Pa
         whole.parent.name,
         f"{whole.parent.name}/slow.onnx",
     ]
+
+
+def test_a_worker_that_is_ended_lets_go_whoever_waits_for_it(tmp_path: Path) -> None:
+    """Closing a pipe under a thread that waits on it never wakes that thread: it would wait until the order's time is over."""
+    info = catalog.find("executors", "process")
+    part = catalog.load(info)
+    for turn in range(3):
+        link = part.start(tmp_path / f"{turn}.log", None, catalog.options(info))
+        link.ask(Order(order="hello"), 60)
+        os.kill(link.pid, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(link.ask, Order(order="hello"), 600)
+            link.close()
+            with pytest.raises(WorkerCrashed):
+                asked.result(timeout=60)
+        with pytest.raises(WorkerCrashed, match="broken off"):
+            link.ask(Order(order="hello"), 600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from seatrial.contracts.finding import Finding
@@ -9,6 +10,7 @@ from seatrial.parts.reports._axis import Axis
 from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._slices import conditions
 from seatrial.parts.reports._view import Row, View
+from seatrial.parts.reports._words import clean, words
 
 LAYER, LEFT, ROWS = "sensitivity", "left_in_float", "most_changed"
 CHANGES = ("flips", "output_difference.mean", "output_difference")
@@ -44,6 +46,19 @@ def section(shown: View) -> list[Change] | None:
     """Each candidate whose layers were looked at or whose rows were named, best first; None where there is none."""
     found = [_change(row) for row in shown.measured if not row.entry.reference]
     return [one for one in found if one.bars or one.rows] or None
+
+
+def brief(shown: View) -> Iterator[tuple[str, str]]:
+    """Of each candidate whose layers were looked at what to leave in float, as its label and a sentence."""
+    said = words()["sensitivity"]
+    for one in section(shown) or []:
+        if one.bars:
+            names = [
+                *one.advice[:FEW],
+                *([said["more"].format(count=len(one.advice) - FEW)] if len(one.advice) > FEW else []),
+            ]
+            text = said["leave"].format(layers=", ".join(names)) if names else said["all"]
+            yield clean(one.row.label), clean(f"{text} {said['most'].format(layer=one.bars[0].layer)}")
 
 
 def _change(row: Row) -> Change:

@@ -17,7 +17,7 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security
+from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security, _sensitivity
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -95,6 +95,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _spared(shown),
         _dropped(dossier),
         _why(shown, options),
+        _left_in_float(shown),
         _served(shown),
         _attacked(shown),
         _exposed(shown),
@@ -293,6 +294,12 @@ def _listed(title: str, groups: dict[str, list[str]], most: int = 3) -> Renderab
 
 def _line(name: str, reason: str, style: str) -> RenderableType:
     return Padding(Text.assemble((name, style), ("  " if name else ""), (reason, "dim")), (0, 0, 0, 2))
+
+
+def _left_in_float(shown: View) -> RenderableType | None:
+    """Which layers to leave in float, where layers were looked at one by one."""
+    lines = [_line(label, text, "") for label, text in _sensitivity.brief(shown)]
+    return Group(Text(words()["sensitivity"]["title"], style="bold"), *lines) if lines else None
 
 
 def _attacked(shown: View) -> RenderableType | None:
