@@ -467,7 +467,7 @@ def test_a_study_tells_sensitivity_and_lets_only_the_careful_pass(tmp_path: Path
     text = " ".join(catalog.load(shown).render(dossier, catalog.options(shown)).split())
     assert "What to leave in float" in text
     assert (
-        "int8_aware fp32 Leave layer_c, layer_b in float; int8 will do for the others. Most sensitive is layer_c."
+        "int8_aware fp32: Leave layer_c, layer_b in float; int8 will do for the others. Most sensitive is layer_c."
         in text
     )
 

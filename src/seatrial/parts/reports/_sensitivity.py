@@ -48,17 +48,16 @@ def section(shown: View) -> list[Change] | None:
     return [one for one in found if one.bars or one.rows] or None
 
 
-def brief(shown: View) -> Iterator[tuple[str, str]]:
-    """Of each candidate whose layers were looked at what to leave in float, as its label and a sentence."""
-    said = words()["sensitivity"]
-    for one in section(shown) or []:
-        if one.bars:
-            names = [
-                *one.advice[:FEW],
-                *([said["more"].format(count=len(one.advice) - FEW)] if len(one.advice) > FEW else []),
-            ]
-            text = said["leave"].format(layers=", ".join(names)) if names else said["all"]
-            yield clean(one.row.label), clean(f"{text} {said['most'].format(layer=one.bars[0].layer)}")
+def brief(told: list[Change]) -> Iterator[tuple[str, str]]:
+    """What to leave in float of each candidate whose layers were looked at, a line each with its style."""
+    said, looked = words()["sensitivity"], [one for one in told if one.bars]
+    if looked:
+        yield said["title"], "bold"
+    for one in looked:
+        more = [said["more"].format(count=len(one.advice) - FEW)] if len(one.advice) > FEW else []
+        names = ", ".join([*one.advice[:FEW], *more])
+        text = said["leave"].format(layers=names) if names else said["all"]
+        yield clean(f"  {one.row.label}: {text} {said['most'].format(layer=one.bars[0].layer)}"), ""
 
 
 def _change(row: Row) -> Change:
