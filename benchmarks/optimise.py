@@ -119,7 +119,7 @@ reference: {runtime: onnxruntime, variant: as_is, precision: fp32}
 reference: {runtime: onnxruntime, variant: as_is, precision: fp32}
 """,
 }
-SCALES = {"cnn": ", scale: {divide: 1, mean: 128, std: 64}", "transformer": ""}
+SCALES = {"cnn": ", scale: {divide: 1, mean: 128, std: 64}", "transformer": ", dtype: int64"}
 CLASSES = {"cnn": 10, "transformer": 8}
 BARS = {"cnn": 9, "transformer": 4.5}
 NINETY = """candidates:

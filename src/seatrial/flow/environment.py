@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -87,6 +88,24 @@ def gpu_processes() -> int | str:
     except (OSError, subprocess.SubprocessError):
         return "the GPU driver doesn't answer"
     return sum(bool(line.strip()) for line in said.splitlines())
+
+
+def source() -> str:
+    """A hash of seatrial's own code: two installations of one version may differ in it."""
+    home, digest = Path(__file__).parents[1], hashlib.sha256()
+    for file in sorted(home.rglob("*.py")):
+        digest.update(f"{file.relative_to(home)}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """Versions that are others there than here, as `numpy 2.1.0 (here 2.3.1)`: figures are of those there."""
+    both = [("python", here["python"], there["python"])]
+    both += [
+        (name, version, there["packages"].get(name, "not installed")) for name, version in here["packages"].items()
+    ]
+    return [f"{name} {other} (here {mine})" for name, mine, other in both if mine != other]
 
 
 def fingerprint(environment: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -298,15 +298,35 @@ def _trains(voyage: Voyage, link: PartRef) -> bool:
     return "after" in info.gives.get("step", ()) and fits_anew(voyage, catalog.options(info, link.options).of)
 
 
-def differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:
-    """The largest absolute difference of two sets of outputs by name, and the largest absolute value of the first."""
-    import numpy as np
+LEAST = 1e-12
+"""What an output is taken to be as large as, where all of it is nought."""
 
+
+def differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:
+    """The largest absolute difference and the largest absolute value, both of the output that differs by the largest share of its own.
+
+    NaN and infinity are the same where both have them. Raises `SeatrialError` where names, shapes or those places differ.
+    """
     if set(one) != set(other) or any(one[name].shape != other[name].shape for name in one):
         shapes = [{name: array.shape for name, array in side.items()} for side in (one, other)]
         raise SeatrialError(f"the outputs have other names or shapes: {shapes[0]} and {shapes[1]}")
-    pairs = [(np.asarray(one[name], np.float64), np.asarray(other[name], np.float64)) for name in one]
-    return max(float(np.max(np.abs(a - b))) for a, b in pairs), max(float(np.max(np.abs(a))) for a, _ in pairs)
+    return most(_apart(name, one[name], other[name]) for name in one)
+
+
+def most(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Of several differences, each with the size of what differs, the one that is the largest share of its size."""
+    return max(found, key=lambda pair: pair[0] / max(pair[1], LEAST), default=(0.0, 0.0))
+
+
+def _apart(name: str, one: Any, other: Any) -> tuple[float, float]:
+    import numpy as np
+
+    a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    both = np.isfinite(a) & np.isfinite(b)
+    odd = ~both & (a != b) & ~(np.isnan(a) & np.isnan(b))
+    if odd.any():
+        raise SeatrialError(f"where one gives {a[odd][0]:g} in `{name}`, the other gives {b[odd][0]:g}")
+    return float(np.abs(a[both] - b[both]).max(initial=0.0)), float(np.abs(a[both]).max(initial=0.0))
 
 
 def _signed(artefact: Artefact, stated: Model) -> Artefact:

@@ -227,6 +227,8 @@ def _effort(dossier: Dossier) -> str:
     run = dossier.run
     if run.interrupted:
         return "Stopped. What was measured is kept: the next run goes on from there."
+    if run.out_of_time:
+        return f"The budget was spent after {run.measured} measurements: the next run goes on from there."
     if run.measured == 0 and run.reused:
         return f"Nothing had to be measured again: all {run.reused} measurements were kept from before."
     return f"Measured: {run.measured}; kept from before: {run.reused}."

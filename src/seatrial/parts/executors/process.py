@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from pydantic import Field
 
-from seatrial.contracts.messages import FOLDER, NETWORK, WORKER, Order, wants_memory
+from seatrial.contracts.messages import NETWORK, WORKER, Order, wants_memory
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 from seatrial.parts.executors._own_folder import OwnFolder
@@ -40,8 +40,6 @@ CANNOT = {
 }
 
 
-SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
-"""What every worker finds in its environment: its words reach the log at once, and nothing is sent anywhere."""
 LONGEST = 64 << 20
 """Bytes that may come without a line's end; more is no answer."""
 LAST = 8 << 10
@@ -63,7 +61,7 @@ class ProcessLink:
     def __init__(self, log: Path, memory: int | None, network: bool = True) -> None:
         self.log = log
         self._folder = OwnFolder()
-        environment = _environment(self._folder.path) | ({} if network else {NETWORK: "none"})
+        environment = _environment(self._folder.variables) | ({} if network else {NETWORK: "none"})
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with _log(log) as file:
             self._begin = file.tell()
@@ -166,11 +164,11 @@ def start(log: Path, memory: int | None, options: Options) -> ProcessLink:
     return ProcessLink(log, memory, options.network)
 
 
-def _environment(folder: str) -> dict[str, str]:
+def _environment(variables: dict[str, str]) -> dict[str, str]:
     """What the worker finds in its environment. Paths of modules are as seen from here: it works in another folder."""
     modules = os.environ.get("PYTHONPATH", "")
     paths = os.pathsep.join(str(Path(one).absolute()) for one in modules.split(os.pathsep)) if modules else ""
-    return os.environ | SETTINGS | {FOLDER: folder, "TMPDIR": folder} | ({"PYTHONPATH": paths} if paths else {})
+    return os.environ | variables | ({"PYTHONPATH": paths} if paths else {})
 
 
 def _signal(number: int) -> str:

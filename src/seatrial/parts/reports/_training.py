@@ -133,6 +133,7 @@ def _sentences(found: dict[str, list[Finding]], measure: str) -> Iterator[str]:
     yield from _soonest(listed)
     yield from _not_all(listed)
     yield from _never(found)
+    yield from _unfed(found)
     for way, one in listed:
         if tell := _TELLERS.get(one.what):
             yield from tell(way, one)
@@ -160,8 +161,9 @@ def _soonest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
 
 
 def _not_all(listed: list[tuple[str, Finding]]) -> Iterator[str]:
+    timed = {way for way, one in listed if one.what == "training.time_to_target"}
     for way, one in listed:
-        if one.what == "training.reached" and one.n and 0.0 < one.number < 1.0:
+        if one.what == "training.reached" and one.n and 0.0 < one.number < 1.0 and way in timed:
             count = round(one.number * one.n)
             yield _say("not_all", way=way, target=clean(one.at["target"]), count=count, seeds=one.n)
 
@@ -181,12 +183,24 @@ def _scaling(way: str, one: Finding) -> Iterator[str]:
     yield _say("scaling", way=way, workers=workers, worth=f"{workers * one.number:.2g}", **_numbers(one))
 
 
-def _batch(way: str, one: Finding) -> Iterator[str]:
-    """Where the effect is more than chance, whichever way."""
-    if one.low is not None and one.high is not None and (one.low > 0 or one.high < 0):
-        key = "batch_worse" if one.low > 0 else "batch_better"
-        size = abs(one.number)
-        yield _say(key, way=way, against=clean(one.against), measure=clean(one.at["measure"]), size=f"{size:.2g}")
+def _quality(way: str, one: Finding) -> Iterator[str]:
+    """What the way does to the quality at the end: more than chance, or how far chance leaves it open."""
+    given = {"way": way, "against": clean(one.against), "measure": clean(one.at["measure"]), "seeds": one.n}
+    given["size"] = f"{abs(one.number):.2g}"
+    low, high = (0.0 if end is None else end for end in (one.low, one.high))
+    if one.low is None or one.high is None:
+        yield _say("quality_once" if one.number else "quality_once_same", **given, than=_than(one.number))
+    elif low > 0 or high < 0:
+        yield _say("quality_differs", **given, than=_than(low))
+    elif low == high == 0:
+        yield _say("quality_same", **given)
+    else:
+        yield _say("quality_open", **given, worse=f"{high:.2g}", better=f"{-low:.2g}")
+
+
+def _than(worse: float) -> str:
+    said = words()["training"]
+    return str(said["worse"] if worse > 0 else said["better"])
 
 
 def _sooner(way: str, one: Finding) -> Iterator[str]:
@@ -199,16 +213,28 @@ _TELLERS: dict[str, Any] = {
     "training.starved": _starved,
     "training.padding": _padding,
     "training.scaling_efficiency": _scaling,
-    "training.batch_effect": _batch,
+    "training.batch_effect": _quality,
+    "training.quality.drop": _quality,
     "training.target_speedup": _sooner,
 }
 
 
 def _never(found: dict[str, list[Finding]]) -> Iterator[str]:
+    """Who reaches the target in no training, or in too few for a time."""
     for way, those in found.items():
+        some = any(one.what == "training.reached" and one.value for one in those)
         for one in those:
             if one.what == "training.time_to_target" and one.value is None:
-                yield _say("never", way=clean(way), target=clean(one.at["target"]), why=clean(one.note))
+                key = "seldom" if some else "never"
+                yield _say(key, way=clean(way), target=clean(one.at["target"]), why=clean(one.note))
+
+
+def _unfed(found: dict[str, list[Finding]]) -> Iterator[str]:
+    """Of whom it can't be told how long they wait for data."""
+    for way, those in found.items():
+        for one in those:
+            if one.what == "training.starved" and one.value is None:
+                yield _say("unfed", way=clean(way), why=clean(one.note))
 
 
 def _failed(found: dict[str, list[Finding]]) -> Iterator[tuple[str, str]]:

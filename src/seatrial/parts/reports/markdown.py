@@ -21,7 +21,7 @@ from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import worse
 from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import View, short_ids, view
-from seatrial.parts.reports._words import about, words
+from seatrial.parts.reports._words import about, cautions, words
 
 ACCEPTS = {"record": ("dossier", "audit")}
 GIVES = {"suffix": ("md",), "file": ("summary.md",)}
@@ -66,6 +66,7 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "dossier": dossier,
         "said": words()["markdown"],
         "words": words(),
+        "cautions": cautions(dossier.run),
         "listed": list(kept),
         "columns": columns(shown, kept),
         "level": per_cent((1 + dossier.verdict.level) / 2),

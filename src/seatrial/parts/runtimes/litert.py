@@ -192,6 +192,8 @@ def _stored(name: str, value: Any, one: dict[str, Any]) -> Any:
     kind = np.dtype(one["dtype"])
     if not scale or kind.kind not in "iu" or value.dtype.kind != "f":
         return narrow(name, value, "the model") if kind.itemsize == 4 else value
+    if np.isnan(value).any():
+        raise ModelError(f"`{name}` holds NaN, which an input stored as {kind.name} can't", next_step="fill it in")
     most = np.iinfo(kind)
     return np.clip(np.rint(value / np.float32(scale)) + zero, most.min, most.max).astype(kind)
 
