@@ -12,9 +12,13 @@ PAGE = HERE.parent / "docs" / "do" / "which-optimisation-for-which-model.md"
 REFERENCE = "onnxruntime fp32"
 
 
+RUNS = ("fashion", "cnn", "transformer")
+"""Networks whose candidates were measured by one run each."""
+
+
 def tables(known: dict[str, Any]) -> dict[str, str]:
     """Each table by its name, as Markdown."""
-    return {"fashion": _by_run(known["fashion"]), "amx": _by_hand(known["amx"])}
+    return {name: _by_run(known[name]) for name in RUNS} | {"amx": _by_hand(known["amx"])}
 
 
 def _by_run(recorded: dict[str, Any]) -> str:
@@ -23,7 +27,7 @@ def _by_run(recorded: dict[str, Any]) -> str:
     for way in sorted(found, key=lambda one: -found[one].get("speedup", [0])[0]):
         one = found[way]
         if "failed" in one:
-            lines.append(f"| `{way}` | could not be made | | | | |")
+            lines.append(f"| `{short(way)}` | {one['failed'].partition(':')[0]} | | | | |")
             continue
         cells = [_times(one.get("speedup")), _points(one.get("accuracy.drop")), _share(one.get("flips")), _size(one.get("size")), one.get("executed") or ""]  # fmt: skip
         lines.append(f"| `{short(way)}` | {' | '.join(cells)} |")
@@ -75,6 +79,10 @@ def filled(page: str, known: dict[str, Any]) -> str:
     """The page with its tables as they are recorded."""
     for name, table in tables(known).items():
         head, mark, rest = page.partition(f"<!-- {name} -->\n")
+        if not mark:
+            raise SystemExit(
+                f"{PAGE.name} has no place for the table `{name}`: a line <!-- {name} --> and one <!-- end -->"
+            )
         page = head + mark + table + "\n" + rest[rest.index("<!-- end -->") :]
     return page
 
