@@ -1,8 +1,13 @@
-"""The tables of `docs/do/which-optimisation-for-which-model.md`, from the recorded figures: `python _optimise_guide.py` writes them anew."""
+"""The tables of `docs/do/which-optimisation-for-which-model.md`, from the recorded figures: `python _optimise_guide.py` writes them anew.
+
+So it does with the speed-ups in its sentences, each right after the way that it is of, by the table that the heading above speaks of. What else a sentence says
+is held to the tables by a test, and is to be written again where they no longer bear it.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,16 @@ REFERENCE = "onnxruntime fp32"
 
 RUNS = ("fashion", "cnn", "transformer")
 """Networks whose candidates were measured by one run each."""
+
+
+HEADINGS = {
+    "The small CNN": "fashion",
+    "The larger CNN": "cnn",
+    "The transformer": "transformer",
+    "With matrix units": "amx",
+}
+"""Of which table the sentences under each heading speak."""
+SPEED = re.compile(r"`([^`]+)`(,? (?:has )?)[\d.]+×")
 
 
 def tables(known: dict[str, Any]) -> dict[str, str]:
@@ -84,7 +99,24 @@ def filled(page: str, known: dict[str, Any]) -> str:
                 f"{PAGE.name} has no place for the table `{name}`: a line <!-- {name} --> and one <!-- end -->"
             )
         page = head + mark + table + "\n" + rest[rest.index("<!-- end -->") :]
-    return page
+    head, told, rest = page.partition("## What follows")
+    return head + told + _refreshed(rest, tables(known))
+
+
+def _refreshed(text: str, found: dict[str, str]) -> str:
+    """Sentences with the speed-ups of their tables."""
+    lines, table = [], ""
+    for line in text.splitlines(keepends=True):
+        table = next((name for start, name in HEADINGS.items() if line.startswith(f"### {start}")), table)
+        speeds = dict(re.findall(r"^\| `([^`]+)` \|[^\n]*?([\d.]+)×", found.get(table, ""), re.MULTILINE))
+        whole = line if table != "amx" else ""
+        lines.append(
+            SPEED.sub(
+                lambda one, speeds=speeds: f"`{one[1]}`{one[2]}{speeds[one[1]]}×" if one[1] in speeds else one[0], whole
+            )
+            or line
+        )  # type: ignore[misc]
+    return "".join(lines)
 
 
 if __name__ == "__main__":

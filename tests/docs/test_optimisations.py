@@ -17,13 +17,6 @@ FIGURE = re.compile(r"\d[\d.]*(?=×| pp| %| kB)")
 NAMED = re.compile(r"`([^`]+)`")
 
 
-CLAIMED = {
-    "The small CNN": "fashion",
-    "The larger CNN": "cnn",
-    "The transformer": "transformer",
-    "With matrix units": "amx",
-}
-"""Of which table the sentences under each heading speak."""
 CELL = re.compile(r"([\d.]+)×(?: \(([\d.]+) to ([\d.]+)\))?")
 NO_GAIN = ("gains nothing", "gain nothing", "no time that shows", "nor does")
 
@@ -34,7 +27,7 @@ def sentences() -> list[tuple[str, str]]:
     found, table = [], ""
     for line in told.splitlines():
         if line.startswith("### "):
-            (table,) = (name for head, name in CLAIMED.items() if line.startswith(f"### {head}"))
+            (table,) = (name for head, name in guide.HEADINGS.items() if line.startswith(f"### {head}"))
         elif line.startswith("- "):
             found.append((table, line))
     return found
@@ -106,6 +99,12 @@ def test_a_record_says_where_and_how_each_was_made() -> None:
             if "failed" in one or one["outcome"] == "reference":
                 continue
             assert {"speedup", "accuracy.drop", "seed", "made_s", "rows_hash"} <= one.keys(), way
+
+
+def test_speeds_in_sentences_follow_their_table() -> None:
+    table = "| `a b` | 2.50× (2 to 3) | 0.1 pp |\n| `c` | 0.30× | |"
+    text = "### The larger CNN, x\n- `a b` 9.99×, `c`, 1.00× and `d` 3.00×\n### The transformer\n- `a b` 1.00×\n"
+    assert guide._refreshed(text, {"cnn": table, "transformer": ""}) == text.replace("9.99", "2.50").replace("`c`, 1.00", "`c`, 0.30")  # fmt: skip
 
 
 def test_students_that_are_recorded_anew_replace_those_before_and_say_when() -> None:
