@@ -53,7 +53,7 @@ def _where(one: Mapping[str, Any]) -> str:
 
 def _rows(one: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """A line for each candidate, the fastest first."""
-    head = ["way", "rows/s", "over the reference", "predicted", "inside", "accuracy lost", "answers changed", "GPU's energy a call", "ran in"]  # fmt: skip
+    head = ["way", "rows/s", "over the reference", "predicted", "inside", "accuracy lost", "answers changed", "GPU's energy a row", "ran in"]  # fmt: skip
     predicted = {row["candidate"]: row for row in one["against_predictions"]}
     rows = []
     for candidate in dict.fromkeys(found["candidate"] for found in one["findings"] if found["candidate"]):
@@ -67,7 +67,7 @@ def _rows(one: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             "" if row is None else "yes" if row["within"] else "no",
             _text(_value(mine, "accuracy.drop"), " pp", 100),
             _text(_value(mine, "flips"), " %", 100),
-            _text(_value(mine, "energy.query.gpu", OFFLINE), " mJ", 1e3),
+            _text(_value(mine, "energy.device", OFFLINE), " µJ", 1e6),
             str(_value(mine, "executed.precision") or ""),
         ]
         rows.append((rate or 0.0, cells))

@@ -32,7 +32,7 @@ import _gpu_studies  # noqa: E402
 DEVICE = "NVIDIA H200 SXM"
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 SHOWN = ("throughput", "speedup", "latency.p99", "accuracy", "accuracy.drop", "flips", "output_difference")
-SHOWN += ("executed.precision", "energy.query.gpu", "energy.row", "memory.device", "device_time.query", "forms.difference", "run")  # fmt: skip
+SHOWN += ("executed.precision", "energy.device", "energy.device.power", "energy.row", "memory.device", "device_time.query", "forms.difference", "run")  # fmt: skip
 TREES = "decision trees, whose work isn't counted"
 
 

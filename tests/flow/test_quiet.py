@@ -136,7 +136,7 @@ def test_a_study_says_what_no_counter_tells(tmp_path):
     counters.mkdir(parents=True)
     for name, text in (("name", "package-0"), ("energy_uj", "5"), ("max_energy_range_uj", "9")):
         (counters / name).write_text(text)
-    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, cold_start]"
+    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, device_energy, cold_start]"
     text = STUDY.replace("meters: [throughput, size]", f"meters: {meters % (tmp_path / 'powercap')}")
     text = text.replace("loads: [offline]", "loads: [{offline: {seconds: 0.05}}]")
     (tmp_path / "one").mkdir()

@@ -55,7 +55,7 @@ def test_the_fastest_is_named_where_it_is_more_than_chance() -> None:
     [
         (found("starved", 0.6, half=0.1), "bf16 waits for its next batch 60.0 %"),
         (found("padding", 0.4), "bf16: 40.00 % of the tokens only fill rows up"),
-        (found("scaling_efficiency", 0.8, half=0.05, at={"workers": 2}), "2 workers do the work of 1.6"),
+        (found("scaling_efficiency", 0.8, half=0.05, at={"workers": 2}), "2 workers do the work of 1.6 (1.5–1.7)"),
         (found("batch_effect", 0.02, half=0.01, at={"measure": "accuracy"}, against="b16"), "accuracy ends 0.02 worse than with b16"),
         (found("batch_effect", -0.02, half=0.01, at={"measure": "accuracy"}, against="b16"), "accuracy ends 0.02 better than with b16"),
         (found("batch_effect", 0.02, half=0.03, at={"measure": "accuracy"}, against="b16"), "ends at most 0.05 worse and at most 0.01 better than with b16, the same 5 seeds"),
@@ -96,6 +96,21 @@ def test_who_reaches_the_target_in_some_trainings_alone() -> None:
 )
 def test_what_chance_or_little_does_is_not_said(one: Finding) -> None:
     assert told(one) == ()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        found("speedup", 11.0, half=2.0, unit="x", against="fp32"),
+        found("time_to_target", 90.0, half=9.0, unit="s", at={"target": "accuracy ≥ 0.9"}),
+        found("scaling_efficiency", 1.0, half=0.5, at={"workers": 2}),
+        found("starved", 0.6, half=0.1),
+    ],
+)
+def test_what_a_busy_machine_may_have_done_is_said_with_it(one: Finding) -> None:
+    (text,) = told(one.model_copy(update={"state": State.DISTURBED}))
+    assert text.endswith("The machine did other things meanwhile, and may be why: run it again when it is quiet.")
+    assert "machine did" not in told(one)[0]
 
 
 def test_an_interval_of_few_seeds_says_how_sure_it_is() -> None:

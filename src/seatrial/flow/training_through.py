@@ -118,8 +118,8 @@ def _time(
     short += f", {lost} of them because they failed" if lost else ""
     interval = median_time(seconds, reached, level)
     if interval is None:
-        low = bounds_alone(seconds, reached, level)[0]
-        above = f"; half of them take longer than {low:.3g} s" if low else ""
+        low, _, held = bounds_alone(seconds, reached, level)
+        above = f"; half of them take longer than {low:.3g} s, with {50 * (1 + held):.4g} % confidence" if low else ""
         why = f"{short}{above}"
         yield missing(what, State.TOO_FEW, why, at=at, unit="s", n=n, unit_of_replication="seeds")
         if price:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatrial.contracts.finding import Finding
+from seatrial.contracts.finding import Finding, State
 from seatrial.parts.reports._cells import marks
 from seatrial.parts.reports._numbers import Form, form, interval, per_cent
 from seatrial.parts.reports._view import View
@@ -136,7 +136,7 @@ def _sentences(found: dict[str, list[Finding]], measure: str) -> Iterator[str]:
     yield from _unfed(found)
     for way, one in listed:
         if tell := _TELLERS.get(one.what):
-            yield from tell(way, one)
+            yield from (text + _busy(one) for text in tell(way, one))
 
 
 def _fastest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _fastest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
     ]
     if ratios:
         _, way, one = max(ratios, key=lambda each: each[0])
-        yield _say("fastest", way=way, against=clean(one.against), **_numbers(one))
+        yield _say("fastest", way=way, against=clean(one.against), **_numbers(one)) + _busy(one)
 
 
 def _soonest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
@@ -157,7 +157,9 @@ def _soonest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
     _, way, one = min(times, key=lambda each: each[0])
     money = next((cost for of, cost in listed if of == way and cost.what == "training.money_to_target"), None)
     costs = _say("costs", **_numbers(money)) if money else ""
-    yield _say("soonest", way=way, target=clean(one.at["target"]), seeds=one.n, costs=costs, **_numbers(one))
+    yield _say("soonest", way=way, target=clean(one.at["target"]), seeds=one.n, costs=costs, **_numbers(one)) + _busy(
+        one
+    )
 
 
 def _not_all(listed: list[tuple[str, Finding]]) -> Iterator[str]:
@@ -180,7 +182,9 @@ def _padding(way: str, one: Finding) -> Iterator[str]:
 
 def _scaling(way: str, one: Finding) -> Iterator[str]:
     workers = int(one.at["workers"])
-    yield _say("scaling", way=way, workers=workers, worth=f"{workers * one.number:.2g}", **_numbers(one))
+    ends = [f"{workers * end:.2g}" for end in (one.low, one.high) if end is not None]
+    worth = f"{workers * one.number:.2g}" + (f" ({'–'.join(ends)})" if ends else "")
+    yield _say("scaling", way=way, workers=workers, worth=worth, **_numbers(one))
 
 
 def _quality(way: str, one: Finding) -> Iterator[str]:
@@ -196,6 +200,11 @@ def _quality(way: str, one: Finding) -> Iterator[str]:
         yield _say("quality_same", **given)
     else:
         yield _say("quality_open", **given, worse=f"{high:.2g}", better=f"{-low:.2g}")
+
+
+def _busy(one: Finding) -> str:
+    """What a sentence adds where the machine did other things: it may be the machine that is told of."""
+    return f" {words()['training']['busy']}" if one.state is State.DISTURBED else ""
 
 
 def _than(worse: float) -> str:

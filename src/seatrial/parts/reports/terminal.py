@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import ModuleType
 from typing import Any
 
 from pydantic import Field
@@ -96,14 +97,14 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _dropped(dossier),
         _why(shown, options),
         _served(shown),
-        _told(_security, shown),
-        _told(_privacy, shown),
-        _told(_poisoning, shown),
+        _lines_of(_security, shown),
+        _lines_of(_privacy, shown),
+        _lines_of(_poisoning, shown),
         _audited(shown),
-        _told(_batching, shown),
-        _told(_money, shown),
+        _lines_of(_money, shown),
+        _lines_of(_batching, shown),
         _training(shown),
-        _told(_predicted, shown),
+        _lines_of(_predicted, shown),
         _sentence(dossier),
     ]
     present = [block for block in blocks if block is not None]
@@ -298,10 +299,10 @@ def _line(name: str, reason: str, style: str) -> RenderableType:
     return Padding(Text.assemble((name, style), ("  " if name else ""), (reason, "dim")), (0, 0, 0, 2))
 
 
-def _told(part: Any, shown: View) -> RenderableType | None:
-    """What a section of the page tells in a few lines; None where it has nothing to tell."""
-    told = part.section(shown)
-    return None if told is None else Group(*(Text(line, style=style) for line, style in part.brief(told)))
+def _lines_of(told_by: ModuleType, shown: View) -> RenderableType | None:
+    """What a module of this folder has to say in brief, line by line; nothing where it has no section."""
+    told = told_by.section(shown)
+    return None if told is None else Group(*(Text(line, style=style) for line, style in told_by.brief(told)))
 
 
 def _why(shown: View, options: Options) -> RenderableType | None:

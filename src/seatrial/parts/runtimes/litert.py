@@ -33,6 +33,7 @@ CANNOT = {
     ),
     "gpu, npu": ("not yet ours", "LiteRT's compiled models, which take them, aren't used"),
     "bf16, fp16": ("never", "LiteRT runs a file in the types it holds"),
+    "int8": ("never", "a quantised file runs in int8 by itself, which the report shows: leave `precision` out"),
     "which operators XNNPACK took": ("not yet theirs", "the interpreter tells that it took some, not which"),
 }
 

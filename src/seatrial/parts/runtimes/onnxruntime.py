@@ -32,6 +32,7 @@ ACCEPTS = {"format": ("onnx",), "device": ("cpu", "cuda", "tensorrt", "openvino"
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "bf16": ("not yet ours", "ONNX Runtime runs a file in the types it holds; a converting variant is to come"),
+    "int8": ("never", "a quantised file runs in int8 by itself, which the report shows: leave `precision` out"),
     "tensorrt": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "tf32": ("not run here", "on cuda and tensorrt alone; fp32 means fp32, TF32 is switched off for it"),
     "MaxUnpool with a given size, scores of Attention": (

@@ -29,6 +29,7 @@ ACCEPTS = {"format": ("onnx",), "device": ("cpu", "gpu", "npu"), "precision": ("
 CANNOT = {
     "gpu": ("not run here", "written by its documentation; no Intel GPU was at hand"),
     "npu": ("not run here", "written by its documentation; no NPU was at hand"),
+    "int8": ("never", "a quantised file runs in int8 by itself, which the report shows: leave `precision` out"),
     "some operators": (
         "not yet theirs",
         "OpenVINO 2026.4 answers ONNX's own tests of them wrongly, so that a model that holds one is refused: LSTM, GRU and RNN with rows first, "
