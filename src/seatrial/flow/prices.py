@@ -28,7 +28,7 @@ _OPTIONAL = ("currency", "accelerator", "kind", "region", "date", "source")
 def stated(money: Money, folder: Path) -> Price | None:
     """The price that a study states, or names in a table; None where it does neither. Raises `StudyError`."""
     if money.hour is not None:
-        return Price(name="this machine", hour=money.hour, currency=money.currency, kind="stated", source="stated")
+        return Price(name="this machine", hour=money.hour, currency=money.currency, kind="stated")
     if money.price is None:
         return None
     found = find(money.price, folder / money.prices if money.prices else None)

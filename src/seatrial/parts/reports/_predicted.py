@@ -14,7 +14,7 @@ from seatrial.parts.reports._words import clean, words
 LATENCY, THROUGHPUT, SPEEDUP = "predicted.latency", "predicted.throughput", "predicted.speedup"
 MEMORY, LIMIT = "predicted.memory", "predicted.limit"
 SETTINGS = ("model", "variant", "device", "precision", "batch")
-MOST = 12
+MOST = 6
 """Lines in a text."""
 
 
