@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from test_hardware_operators import FLOAT, by_name, node, saved, zeros
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -180,6 +180,27 @@ def test_weights_in_dynamic_int8_cost_as_many_operations(tmp_path):
     ranges = [one for one in work.operators if one.type == "DynamicQuantizeLinear"]
     assert ranges
     assert all(one.flops > 0 and one.moved > 0 for one in ranges)  # what makes it slow on small models
+
+
+class Examples(CalibrationDataReader):
+    def __init__(self, net):
+        self.rows = iter([net.feed(2)])
+
+    def get_next(self):
+        return next(self.rows, None)
+
+
+@pytest.mark.parametrize("written", [QuantFormat.QOperator, QuantFormat.QDQ])
+@pytest.mark.parametrize("make", [lambda: probes.pooled("pictures", 16, (8, 16)), lambda: probes.attention("attention", 16, 32, 2, 1)], ids=["pictures", "attention"])  # fmt: skip
+def test_both_ways_to_write_a_quantised_file_do_the_same_work_in_int8(make, written, tmp_path):
+    net, made = make(), tmp_path / "int8.onnx"
+    file = net.save(tmp_path)
+    quantize_static(str(file), str(made), Examples(net), quant_format=written, weight_type=QuantType.QInt8)
+    before, after = operators.read(file, 3), operators.read(made, 3)
+    assert not after.uncounted
+    assert heavy(after) == heavy(before)
+    assert all(one.quantised for one in after.operators if one.kind in HEAVY)
+    assert after.stored < before.stored / 3  # weights are a byte wide
 
 
 # --- memory ------------------------------------------------------------------------------------------------------------------

@@ -56,6 +56,26 @@ def test_a_row_says_where_it_is_from_and_how_far_it_can_be_relied_on(row):
     assert low_to_high == sorted(low_to_high)
 
 
+OTHER_UNITS = {
+    "Jetson AGX Orin 64GB": "DLA",
+    "Apple M2 (10-core GPU)": "Neural Engine",
+    "Apple M3 (10-core GPU)": "ANE",
+}
+"""Rows whose int8 figure is of other units than their half precision, and the word of their note that says so."""
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_peaks_are_without_sparsity(row):
+    """One byte a number is at most twice as fast as two; a figure with sparsity, as vendors like to print it, would be four times."""
+    half = row.peaks.get("bf16") or row.peaks.get("fp16")
+    bytes_ = [row.peaks[one] for one in ("int8", "fp8") if one in row.peaks]
+    if row.name in OTHER_UNITS:
+        assert OTHER_UNITS[row.name] in row.note
+    elif half:
+        assert all(one <= 2.05 * half for one in bytes_)
+        assert row.peaks.get("tf32", half) <= 1.01 * half
+
+
 def test_the_catalogue_is_whole_and_names_are_once():
     assert len(ROWS) >= 31
     assert len({row.name for row in ROWS}) == len(ROWS)

@@ -115,13 +115,28 @@ def test_processes_on_a_gpu_are_counted_or_it_is_said_why_not(tmp_path, monkeypa
     assert "doesn't answer" in environment.gpu_processes()
 
 
+def test_gpus_and_their_driver_are_part_of_the_environment(tmp_path, monkeypatch):
+    """A measurement on another GPU, or by another driver, doesn't stand; a machine without one is known as before."""
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    plain = environment.look([])
+    assert plain["gpus"] == "none that a driver names"
+    assert environment.fingerprint(plain) == environment.fingerprint({k: v for k, v in plain.items() if k != "gpus"})
+    tool.write_text("#!/bin/sh\necho 'NVIDIA X1, 40960 MiB, 550.1'\n")
+    tool.chmod(0o755)
+    found = environment.look([])
+    assert found["gpus"] == ["NVIDIA X1, 40960 MiB, driver 550.1"]
+    tool.write_text("#!/bin/sh\necho 'NVIDIA X1, 40960 MiB, 560.2'\n")
+    assert len({environment.fingerprint(one) for one in (plain, found, environment.look([]))}) == 3
+
+
 def test_a_study_says_what_no_counter_tells(tmp_path):
     """Energy, memory of a GPU: missing with the reason; processors kept busy and compiling: figures."""
     counters = tmp_path / "powercap" / "intel-rapl:0"
     counters.mkdir(parents=True)
     for name, text in (("name", "package-0"), ("energy_uj", "5"), ("max_energy_range_uj", "9")):
         (counters / name).write_text(text)
-    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, cold_start]"
+    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, device_energy, cold_start]"
     text = STUDY.replace("meters: [throughput, size]", f"meters: {meters % (tmp_path / 'powercap')}")
     text = text.replace("loads: [offline]", "loads: [{offline: {seconds: 0.05}}]")
     (tmp_path / "one").mkdir()

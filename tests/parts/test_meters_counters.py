@@ -134,8 +134,6 @@ def test_without_a_counter_nothing_is_stated_but_the_reason(tmp_path, plant, wor
     found = stated([ENERGY.read(probe(options, ENERGY.begin("cpu", options)))] * 3)
     assert set(found) == set(ENERGY.GIVES["finding"])
     assert all((one.value, one.origin, one.state) == (None, Origin.MISSING, State.NOT_HERE) for one in found.values())
-    gpu = found.pop(ENERGY.GPU)
-    assert "runs on no GPU" in gpu.note
     assert all(words in one.note for one in found.values())
 
 
@@ -208,25 +206,6 @@ def test_a_gpu_that_the_process_does_not_see_has_no_energy(monkeypatch, device, 
     assert "shows no GPU" in _counters.nvml(device, Nvml(1500))
 
 
-def test_a_machine_that_shows_its_gpu_alone_tells_of_that(tmp_path, monkeypatch):
-    """A virtual machine, mostly: nothing is said of the whole, because the processors would be left out."""
-    library = Nvml(1000)
-    monkeypatch.setattr(ENERGY, "nvml", lambda device: _counters.nvml(device, library))
-    options, readings = ENERGY.Options(powercap=str(tmp_path / "none")), []
-    for _ in range(3):
-        begun = ENERGY.begin("cuda", options)
-        library.millijoules += 50_000
-        readings.append(ENERGY.read(probe(options, begun, "cuda")))
-    found = stated(readings)
-    assert found["energy.query.gpu"].value == pytest.approx(0.5)
-    assert "of the GPU alone" in found["energy.query.gpu"].method
-    for what in ("energy.query", "energy.query.net", "energy.row", "energy.power"):
-        assert (found[what].value, found[what].state) == (None, State.NOT_HERE)
-        assert "no energy counters of the processor" in found[what].note
-    two = ENERGY.together([readings[0], readings[1] | {"seconds": 99.0}])
-    assert (two["gpu"], two["queries"], "why" in two) == (50.0, 200, True)
-
-
 def test_a_block_without_a_query_has_no_energy(powercap):
     reading = measured(powercap, {"package_0": 5.0}) | {"queries": 0, "rows": 0}
     assert {one.note for one in stated([reading, reading]).values()} == {"no query was answered in a block"}
@@ -242,6 +221,31 @@ def test_a_gpu_counts_with_the_processor(powercap, monkeypatch):
     assert ENERGY.read(probe(options, begun, "cuda"))["joules"] == pytest.approx(6.0)
     library._codes = (0, 0, 3)
     assert "no energy counter" in ENERGY.read(probe(options, begun, "cuda"))["why"]
+
+
+def test_a_gpu_is_counted_by_itself_where_nothing_counts_the_processor(tmp_path, monkeypatch):
+    """As on most virtual machines: `energy` is missing there, `device_energy` isn't."""
+    part, library = meter("device_energy"), Nvml(1000)
+    monkeypatch.setattr(part, "nvml", lambda device: _counters.nvml(device, library))
+    readings = []
+    for _ in range(3):
+        begun = part.begin("cuda", part.Options())
+        library.millijoules += 8000
+        begun = begun._replace(at=time.perf_counter() - 4.0)
+        readings.append(part.read(probe(part.Options(), begun, "cuda")))
+    found = stated(readings, part)
+    assert found["energy.device"].value == pytest.approx(8 / 400), "joules over rows"
+    assert found["energy.device.power"].value == pytest.approx(2.0, rel=0.01)
+    assert found["energy.device"].low <= found["energy.device"].value
+    together = part.together([readings[0], readings[1] | {"seconds": 9.0, "joules": 20.0}])
+    assert (together["joules"], together["rows"]) == (20.0, 800), "the board's counter counts once, rows add up"
+    library.millijoules = 0
+    assert "ran backwards" in part.read(probe(part.Options(), begun, "cuda"))["why"]
+    still = stated([one | {"joules": 0.0} for one in readings], part)
+    assert "stood still" in still["energy.device"].note
+    cpu = stated([part.read(probe(part.Options(), part.begin("cpu", part.Options())))] * 3, part)
+    assert {(one.value, one.state) for one in cpu.values()} == {(None, State.NOT_HERE)}
+    assert "runs on cpu" in cpu["energy.device"].note
 
 
 # --- utilisation, memory of a GPU, cold start ---------------------------------------------------------------------------------

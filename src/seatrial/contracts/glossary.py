@@ -6,6 +6,7 @@ from typing import Literal
 
 from seatrial.contracts.terms import Term
 from seatrial.contracts.terms_of_data import DATA
+from seatrial.contracts.terms_of_energy import ENERGY
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_parties import PARTIES
 from seatrial.contracts.terms_of_prediction import PREDICTION
@@ -198,25 +199,6 @@ _SPEED: dict[str, Term] = {
         "processes",
         short="on the GPUs",
     ),
-    "energy.query": Term(
-        "Energy for a query",
-        "What processors, their memory and the GPU drew during a block, over its queries: gross, the machine at rest included.",
-        "J",
-        "lower",
-        short="J/query",
-    ),
-    "energy.query.net": Term(
-        "Energy for a query, net",
-        "What a query took beyond what the machine draws at rest.",
-        "J",
-        "lower",
-        short="J/query net",
-    ),
-    "energy.query.gpu": Term("GPU energy for a query", "Gross energy of the GPU alone.", "J", "lower", short="GPU J"),
-    "energy.row": Term(
-        "Energy for a row", "Gross energy over the rows that were answered.", "J", "lower", short="J/row"
-    ),
-    "energy.power": Term("Power drawn", "Gross energy over the time of the block.", "W", "lower", short="power"),
     "cold_start.first_answer": Term(
         "Cold start, first answer", "Time of the first answer after loading.", "s", "lower", short="first"
     ),
@@ -298,7 +280,19 @@ _RAN: dict[str, Term] = {
 }
 
 FINDINGS: dict[str, Term] = (
-    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | PREDICTION | MONEY | _RAN
+    _SPEED
+    | ENERGY
+    | DATA
+    | QUALITY
+    | TRUST
+    | SECURITY
+    | PRIVACY
+    | PARTIES
+    | PROVENANCE
+    | TRAINING
+    | PREDICTION
+    | MONEY
+    | _RAN
 )
 
 WORDS: dict[str, str] = {

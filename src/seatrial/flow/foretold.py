@@ -81,7 +81,8 @@ def bought(plan: Plan, findings: Sequence[Finding]) -> list[Finding]:
             origin=weakest((one.origin, here_.origin)),
             inputs=(one.key, here_.key),
             method=f"predicted rows a second over those measured here of the reference, {reference.id}",
-            note=one.note,
+            state=here_.state,
+            note="; ".join(filter(None, (here_.note, one.note))),
         )
         for one in findings
         if one.what == told.THROUGHPUT and one.at.get("model") == reference.model

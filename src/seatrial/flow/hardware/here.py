@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -122,12 +121,10 @@ def precisions(info: PartInfo) -> list[str]:
 
 def accelerators() -> list[dict[str, str]]:
     """GPUs by nvidia-smi, and device files of TPUs, NPUs and other GPUs; empty where there are none. Loads no framework."""
-    found = []
-    if tool := shutil.which("nvidia-smi"):
-        asked = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-        for line in _lines(asked):
-            name, memory, driver = (one.strip() for one in line.split(",", 2))
-            found.append({"kind": "GPU", "name": name, "note": f"{memory}, driver {driver}"})
+    found = [
+        {"kind": "GPU", "name": name, "note": f"{memory}, driver {driver}"}
+        for name, memory, driver in environment.gpus()
+    ]
     for pattern, kind in (("accel*", "TPU or NPU"), ("accel/accel*", "NPU"), ("dri/renderD*", "GPU"), ("apex_*", "Edge TPU"), ("hailo*", "Hailo")):  # fmt: skip
         found += [
             {"kind": kind, "name": str(one), "note": ""} for one in Path("/dev").glob(pattern) if not one.is_dir()
@@ -138,16 +135,6 @@ def accelerators() -> list[dict[str, str]]:
 def cache() -> Path:
     """Where measurements are kept: `seatrial/hardware` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seatrial" / "hardware"
-
-
-def _lines(command: list[str]) -> list[str]:
-    """What a tool of a driver prints; nothing where it fails or gives no answer."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except subprocess.TimeoutExpired:
-        print(f"{command[0]} gave no answer", file=sys.stderr)
-        return []
-    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 def _runtime(asked: str | None, precision: str) -> PartInfo:

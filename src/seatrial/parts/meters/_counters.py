@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from seatrial.contracts.finding import Finding, State, missing
+from seatrial.contracts.protocols import Reading
+from seatrial.parts.meters._time import At, over_rounds
 
 POWERCAP = Path("/sys/class/powercap")
 _NVML = "libnvidia-ml.so.1"
@@ -110,3 +114,21 @@ def between(before: Counted, after: Counted) -> float:
             raise ValueError(f"the energy counter {name} ran backwards")
         total += spent
     return total
+
+
+def side_by_side(read: Sequence[Reading]) -> Reading:
+    """Instances side by side: the counters are the machine's, so those of the longest block count, once; queries add up."""
+    if lacking := next((one for one in read if "why" in one), None):
+        return lacking
+    longest = max(read, key=lambda one: float(one["seconds"]))
+    whole = [longest] if longest["shared"] else read  # where they shared the arrivals each has all queries
+    return longest | {name: sum(one[name] for one in whole) for name in ("queries", "rows")}
+
+
+def stated(what: str, values: Sequence[float], at: At, level: float, unit: str, method: str) -> Finding:
+    """The mean over rounds with its interval; missing where a counter stood still during a block."""
+    if min(values) <= 0:
+        why = "a counter stood still during a block: make blocks longer"
+        return missing(what, State.TOO_FEW, why, at=at, method=method)
+    one = over_rounds(what, values, at, level, unit, "lower")
+    return one.model_copy(update={"method": f"{method}; {one.method}"})

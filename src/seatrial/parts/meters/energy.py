@@ -1,10 +1,10 @@
 """Energy for an answer, from counters of the processor and of the GPU: gross, and net of the machine at rest.
 
 Counters are read before and after each block: RAPL of all processors and their memory, and that of the GPU where the candidate runs on
-one. They count the whole machine, so other work on it is in them; blocks that were disturbed are left out as always. What the GPU alone drew stands apart, because
-many a machine (a virtual one, mostly) shows the counter of its GPU and not that of its processors. Money is
+one. They count the whole machine, so other work on it is in them; blocks that were disturbed are left out as always. Money is
 reckoned from gross figures: a machine at rest is paid for, too. Net figures take away what the machine drew at rest, measured for a moment before
-the first block. Without a counter the figure is missing, with the reason: nothing is estimated from data sheets.
+the first block. Without a counter the figure is missing, with the reason: nothing is estimated from data sheets. Virtual machines rarely show the
+processor's: what a GPU's own says is told apart by `device_energy`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,11 @@ from seatrial.contracts.candidate import NVIDIA
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
-from seatrial.parts.meters._counters import POWERCAP, Counted, between, nvml, rapl
-from seatrial.parts.meters._time import At, over_rounds
+from seatrial.parts.meters._counters import POWERCAP, Counted, between, nvml, rapl, side_by_side, stated
+from seatrial.parts.meters._time import At
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace", "offline")}
-GPU = "energy.query.gpu"
-GIVES = {
-    "finding": ("energy.query", "energy.query.net", "energy.row", "energy.power", "energy.query.gpu"),
-    "instances": ("many",),
-}
+GIVES = {"finding": ("energy.query", "energy.query.net", "energy.row", "energy.power"), "instances": ("many",)}
 CANNOT = {
     "gpu": (
         "not run here",
@@ -40,15 +36,13 @@ CANNOT = {
         "counters of AMD and Intel GPUs aren't read yet; those of AMD processors are, where the kernel shows them as RAPL's",
     ),
 }
-
 VERSION = 2
 
 _REST: dict[str, tuple[float, float]] = {}
 """Watts at rest of processor and GPU by device, measured once a process."""
 _NOT_BEGUN = "no counter was read before the block"
-_METHOD = "energy counters before and after each block, of the whole machine"
-_METHOD_GPU = "the energy counter of the GPU alone before and after each block"
 _NONE = "no query was answered in a block"
+_METHOD = "energy counters before and after each block, of the whole machine"
 
 
 class Options(PartOptions):
@@ -70,7 +64,7 @@ class Begun(NamedTuple):
 
 
 def begin(device: str, options: Options) -> Begun:
-    """The counters now, and what the machine draws at rest, where all of them can be read."""
+    """The counters now, and what the machine draws at rest."""
     host, gpu = _counters(device, options)
     rest = (
         _at_rest(device, options) if isinstance(host, Counted) and not isinstance(gpu, str) and options.rest else None
@@ -91,60 +85,40 @@ def read(probe: Probe) -> Reading:
     if not isinstance(begun, Begun):
         return counts | {"why": _NOT_BEGUN}
     host, gpu = _counters(probe.device, probe.options)
-    counts |= {"seconds": time.perf_counter() - begun.at, "rest": begun.rest}
-    alone, processors = _spent(begun.gpu, gpu), _spent(begun.host, host)
-    if alone is not None:
-        counts |= {"gpu_why": alone} if isinstance(alone, str) else {"gpu": alone}
-    if why := next((one for one in (processors, alone) if isinstance(one, str)), None):
-        return counts | {"why": why}
-    return counts | {"joules": sum(one for one in (processors, alone) if isinstance(one, float))}
-
-
-def _spent(before: Counted | str | None, after: Counted | str | None) -> float | str | None:
-    """Joules between two readings; why that is not known; None where there is nothing to count."""
-    if isinstance(before, Counted) and isinstance(after, Counted):
-        try:
-            return between(before, after)
-        except ValueError as error:
-            return str(error)
-    return next((one for one in (before, after) if isinstance(one, str)), None)
+    took = time.perf_counter() - begun.at
+    missing = [one for one in (begun.host, host, begun.gpu, gpu) if isinstance(one, str)]
+    if missing:
+        return counts | {"why": missing[0]}
+    try:
+        joules = sum(
+            between(a, b)
+            for a, b in ((begun.host, host), (begun.gpu, gpu))
+            if isinstance(a, Counted) and isinstance(b, Counted)
+        )
+    except ValueError as error:
+        return counts | {"why": str(error)}
+    return counts | {"joules": joules, "seconds": took, "rest": begun.rest}
 
 
 def together(read: Sequence[Reading]) -> Reading:
-    """Instances side by side: the counters are the machine's, so those of the longest block count, once; queries add up."""
-    longest = max(read, key=lambda one: float(one.get("seconds", 0.0)))
-    whole = [longest] if longest["shared"] else read  # where they shared the arrivals each has all queries
-    why = [{"why": one["why"]} for one in read if "why" in one][:1]
-    return longest | {name: sum(one[name] for one in whole) for name in ("queries", "rows")} | (why[0] if why else {})
+    """Instances side by side: the counters are the machine's, and count once."""
+    return side_by_side(read)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:
     """Joules a query, gross and net, and a row; watts. Missing, with the reason, where a block had no counter."""
     at: At = {"load": load}
     read = [one.reading for one in rounds]
+    if why := next((one["why"] for one in read if "why" in one), ""):
+        yield from (missing(what, State.NOT_HERE, why, at=at, method=_METHOD) for what in GIVES["finding"])
+        return
     if any(one["queries"] == 0 for one in read):
         yield from (missing(what, State.TOO_FEW, _NONE, at=at, method=_METHOD) for what in GIVES["finding"])
-        return
-    yield _of_gpu(read, at, level)
-    reasons = [one["why"] for one in read if "why" in one]
-    if reasons:
-        yield from (
-            missing(what, State.NOT_HERE, reasons[0], at=at, method=_METHOD) for what in GIVES["finding"] if what != GPU
-        )
         return
     yield _stated("energy.query", [one["joules"] / one["queries"] for one in read], at, level, "J")
     yield _net(read, at, level)
     yield _stated("energy.row", [one["joules"] / one["rows"] for one in read], at, level, "J")
     yield _stated("energy.power", [one["joules"] / one["seconds"] for one in read], at, level, "W")
-
-
-def _of_gpu(read: list[dict[str, Any]], at: At, level: float) -> Finding:
-    lacking = [
-        one.get("gpu_why", "the candidate runs on no GPU of which energy is read") for one in read if "gpu" not in one
-    ]
-    if lacking:
-        return missing(GPU, State.NOT_HERE, lacking[0], at=at, method=_METHOD_GPU)
-    return _stated(GPU, [one["gpu"] / one["queries"] for one in read], at, level, "J", _METHOD_GPU)
 
 
 def _net(read: list[dict[str, Any]], at: At, level: float) -> Finding:
@@ -158,12 +132,8 @@ def _net(read: list[dict[str, Any]], at: At, level: float) -> Finding:
     return _stated(what, net, at, level, "J")
 
 
-def _stated(what: str, values: list[float], at: At, level: float, unit: str, method: str = _METHOD) -> Finding:
-    if min(values) <= 0:
-        why = "a counter stood still during a block: make blocks longer"
-        return missing(what, State.TOO_FEW, why, at=at, method=method)
-    one = over_rounds(what, values, at, level, unit, "lower")
-    return one.model_copy(update={"method": f"{method}; {one.method}"})
+def _stated(what: str, values: list[float], at: At, level: float, unit: str) -> Finding:
+    return stated(what, values, at, level, unit, _METHOD)
 
 
 def _counters(device: str, options: Options) -> tuple[Counted | str, Counted | str | None]:
