@@ -274,9 +274,7 @@ def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path):
     assert {*then.values()} == {4}, "two were kept, two were added"
 
 
-@pytest.mark.parametrize(
-    ("what", "meter"), [("latency.p50", "latency"), ("latency.p99", "latency"), ("energy.query", "energy")]
-)
+@pytest.mark.parametrize(("what", "meter"), [("latency.p99", "latency"), ("energy.query", "energy")])
 def test_less_may_be_preferred(tmp_path, what, meter):
     JOULES.append(20.0)
     measure = f"{{loads: [{{single_stream: {{seconds: 0.05, queries: 20}}}}], rounds: 2, meters: [{meter}], metrics: [accuracy], {SEARCH}}}"

@@ -13,7 +13,9 @@ from small_study import STUDY, make, seatrial
 
 from seatrial.contracts.finding import Finding, Origin, State
 from seatrial.contracts.progress import Event, silent
+from seatrial.contracts.verdict import Outcome
 from seatrial.errors import StudyError
+from seatrial.flow.decide import decide
 from seatrial.flow.keep import Keeper
 from seatrial.flow.plan import make_plan
 from seatrial.flow.prices import find
@@ -320,6 +322,28 @@ def test_a_target_out_of_reach_is_said(tmp_path: Path) -> None:
         assert one.state is State.TOO_FEW
         assert "2 of 2 seeds did not reach it within 1 pass; half of them take longer than" in one.note
     assert of(found, "reached", "fp32").value == 0.0
+
+
+@pytest.mark.parametrize("required", ["accuracy, bound: 0.5", "training.throughput, bound: 1"])
+def test_a_requirement_on_training_is_owed_a_bound_as_sure_as_it_needs(tmp_path: Path, required: str) -> None:
+    """With four candidates compared every bound has to be surer; one that isn't could never pass."""
+    file = study(tmp_path, "model: linear\nways: [{trainer: ./plain.py:fit}]\nrounds: 2\nsteps: 3\n")
+    text = file.read_text().replace("{what: accuracy, bound: 0.5}", f"{{what: {required}}}")
+    file.write_text(
+        text.replace("batch: [1, 8]}", "batch: [1, 2, 4, 8, 16]}").replace(
+            "  - {runtime: onnxruntime, variant: int8_dynamic, batch: 8}\n", ""
+        )
+    )
+    made = voyage(file)
+    measure_training(made)
+    one = of(made.findings, "throughput", "fp32")
+    assert made.plan.levels.compared == 4
+    levels = made.plan.levels
+    assert one.level == pytest.approx(levels.describe if required.startswith("accuracy") else levels.gate)
+    assert levels.gate > levels.describe
+    quiet = one.model_copy(update={"state": State.OK, "low": 10.0, "high": 30.0, "value": 20.0})
+    outcomes = {verdict.outcome for verdict in decide(made.plan, [quiet]).candidates}
+    assert (Outcome.PASS in outcomes) is required.startswith("training")
 
 
 # --- several workers ---------------------------------------------------------------------------------------------------------------

@@ -17,15 +17,18 @@ import psutil
 
 from seatrial import catalog
 from seatrial.contracts.finding import Finding, State, missing
+from seatrial.contracts.plan import Plan
 from seatrial.contracts.record import digest
 from seatrial.contracts.training import Learning, Way
 from seatrial.errors import SeatrialError, WorkerError
 from seatrial.flow import arrays, rows
+from seatrial.flow.decide import requirements_read
 from seatrial.flow.gang import Gang
 from seatrial.flow.keep import TRAINING
 from seatrial.flow.machines import LOCAL
 from seatrial.flow.plan import QUICK_ROUNDS
 from seatrial.flow.rounds import ATTEMPTS
+from seatrial.flow.statements import level_over_rounds
 from seatrial.flow.trained import Trained
 from seatrial.flow.trainee import ENDLESS
 from seatrial.flow.training_stated import stated
@@ -58,7 +61,13 @@ def measure_training(voyage: Voyage, fresh: bool = False) -> None:
         for one in ways:
             _dismiss(one)
         cores = len(os.sched_getaffinity(0)) if voyage.machine == LOCAL else None
-        voyage.findings.extend(stated(asked, ways, reference, voyage.plan.levels.describe, cores))
+        voyage.findings.extend(stated(asked, ways, reference, _level(voyage.plan), cores))
+
+
+def _level(plan: Plan) -> float:
+    """How sure bounds are: as all that is described, or as a requirement that reads them needs it."""
+    read = any(what.startswith("training.") for what, _ in requirements_read(plan))
+    return max(plan.levels.describe, level_over_rounds(plan, plan.levels.gate)) if read else plan.levels.describe
 
 
 # --- which ways ------------------------------------------------------------------------------------------------------------
