@@ -12,7 +12,7 @@ from seatrial.contracts.finding import State
 from seatrial.flow import study as flow
 from seatrial.flow.plan import make_plan
 from seatrial.flow.read import read
-from seatrial.testing import _models
+from seatrial.testing import _litert, _models
 
 STUDY = """\
 schema: 1
@@ -88,6 +88,39 @@ def test_a_way_that_lacks_a_package_names_it(tmp_path: Path, monkeypatch: pytest
     plan = make_plan(read(written(tmp_path, "litert")))
     (dropped,) = plan.dropped
     assert "jax_to_litert needs litert_converter" in dropped.reason
+
+
+EDGE = """\
+schema: 1
+name: edge
+models:
+  float: {forms: {litert: {path: mlp.tflite}}, task: classification, inputs: {features: {columns: features}}, outputs: {logits: {means: logits}}}
+  int8: {forms: {litert: {path: mlp_int8.tflite}}, task: classification, inputs: {features: {columns: features}}, outputs: {logits: {means: logits}}}
+data:
+  evaluation: {from: {npz: {path: rows.npz}}, label: label, roles: confirm}
+candidates:
+  - {model: [float, int8], runtime: litert, batch: 8}
+  - {model: int8, runtime: litert, precision: int8, batch: 8}
+reference: {model: float}
+measure: {loads: [{offline: {seconds: 0.05}}], rounds: 1, meters: [throughput], metrics: [accuracy, drop, flips]}
+reports: [json]
+"""
+
+
+def test_an_int8_file_of_the_user_s_is_compared_with_the_float_one(tmp_path: Path) -> None:
+    """Its inputs and outputs are stored as int8; the study states the numbers that they stand for."""
+    for made in (_litert.mlp, _litert.mlp_int8):
+        made(tmp_path)
+    rows = _models.rows(300, 32)
+    np.savez(tmp_path / "rows.npz", features=rows, label=_models.mlp_answers(rows).argmax(1))
+    (tmp_path / "study.yaml").write_text(EDGE)
+    dossier = flow.run(tmp_path / "study.yaml")
+    ran = {one.candidate.split("/")[0]: one.value for one in dossier.findings if one.what == "executed.precision"}
+    assert ran == {"float": "fp32", "int8": "int8"}
+    (flips,) = [one for one in dossier.findings if one.what == "flips"]
+    assert 0 <= flips.number < 0.15
+    (dropped,) = dossier.dropped
+    assert "a quantised file runs in int8 by itself" in dropped.reason
 
 
 @pytest.mark.slow

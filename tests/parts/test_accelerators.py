@@ -135,6 +135,23 @@ def test_precisions_on_a_gpu_set_what_they_mean(gpu: Any, sample: Any, precision
         assert "tf32 was asked for" in facts.fell_back
 
 
+@pytest.mark.parametrize(("precision", "graphs"), [("fp32", False), ("bf16", False), ("fp16", True)])
+def test_a_module_is_compiled_for_a_gpu(gpu: Any, sample: Any, precision: str, graphs: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    gpu()
+    asked: list[Any] = []
+    honest = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module, **how: (asked.append(how["mode"]), honest(module, backend=how["backend"], dynamic=how["dynamic"]))[1])  # fmt: skip
+    opened = session(sample, precision, compiled=True, backend="aot_eager", cuda_graphs=graphs)
+    assert asked == ["reduce-overhead" if graphs else None]
+    for rows in (1, 4, 3):
+        got = opened.predict({"features": sample.values["features"][:rows]})["logits"]
+        right = sample.answers["logits"][:rows]
+        assert np.abs(got - right).max() <= runtimes.TOLERANCE[precision] * np.abs(right).max()
+    facts = opened.facts()
+    assert (facts.precision, facts.details["graphs"], facts.details["graph_breaks"]) == (precision, 2, {})
+    opened.close()
+
+
 def test_tf32_is_told_by_the_names_of_kernels() -> None:
     names = ["sm90_xmma_gemm_f32f32_tf32f32_f32_tn_n_tilesize128", "cutlass_80_tensorop_s1688gemm_128x128"]
     assert all(_torch_profile._TF32.search(name) for name in names)
@@ -203,6 +220,48 @@ def test_the_processor_may_help_only_where_the_study_says_so() -> None:
     assert lenient[-1] == "CPUExecutionProvider"
     assert ort_part._providers(Setting("cuda", "tf32"), ort_part.Options())[0][1]["use_tf32"] == "1"
     assert strict[0][1]["use_tf32"] == "0"
+
+
+def ran_on(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> Any:
+    """Facts of a session of which a profile shows that one operator went to the processor."""
+    part = catalog.find("runtimes", "onnxruntime")
+    sample = _models.samples("onnx", folder)[0]
+    opened = ort_part.open(sample.artefact, Setting(), catalog.options(part, options))
+    opened.predict(sample.values)
+    profile = [("MatMul", ("float",), "CPUExecutionProvider"), ("Gather", ("int64",), "AnotherExecutionProvider")]
+    monkeypatch.setattr(ort_part, "_profile", lambda *given: profile)
+    return opened.facts()
+
+
+def test_operators_that_went_elsewhere_are_refused_unless_the_study_lets_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "1 of 2 operators ran on another provider: Gather"
+    facts = ran_on(monkeypatch, tmp_path)
+    assert (facts.fell_back, facts.details.get("note")) == (said, None)
+    facts = ran_on(monkeypatch, tmp_path, cpu_fallback=True)
+    assert (facts.fell_back, facts.details["note"]) == ("", said)
+
+
+def test_a_provider_that_lacks_operators_is_refused_with_the_option_that_lets_the_processor_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider of this very build that runs nothing: ONNX Runtime itself refuses, because the processor mustn't help."""
+    import onnxruntime
+
+    if "AzureExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this build has no other provider")
+    monkeypatch.setattr(ort_part, "absent", lambda device: None)
+    monkeypatch.setitem(ort_part.PROVIDERS, "openvino", "AzureExecutionProvider")
+    honest = ort_part._providers
+    monkeypatch.setattr(ort_part, "_providers", lambda *given: [one[0] if isinstance(one, tuple) else one for one in honest(*given)])  # fmt: skip
+    artefact = _models.mlp_file(tmp_path / "m.onnx")
+    with pytest.raises(ModelError) as refused:
+        ort_part.open(artefact, Setting("openvino"), ort_part.Options())
+    assert "cpu_fallback: true" in refused.value.next_step
+    opened = ort_part.open(artefact, Setting("openvino"), ort_part.Options(cpu_fallback=True))
+    opened.predict({"features": _models.rows(3, 32)})
+    assert "ran on another provider" in opened.facts().details["note"]
 
 
 # --- JAX ----------------------------------------------------------------------------------------------------------------------

@@ -194,6 +194,14 @@ def test_int8_files_take_floats_and_give_floats(tmp_path: Path) -> None:
     assert read.signature.fixed_batch is None
 
 
+def test_what_integers_cannot_hold_is_refused(tmp_path: Path) -> None:
+    sample = _litert.mlp_int8(tmp_path)
+    holes = sample.values["features"].copy()
+    holes[1, 3] = np.nan
+    with pytest.raises(ModelError, match="`features` holds NaN, which an input stored as int8 can't"):
+        litert(sample).predict({"features": holes})
+
+
 def test_kernels_and_rows_can_be_chosen(tmp_path: Path) -> None:
     sample = _litert.conv(tmp_path)
     for options in ({}, {"xnnpack": False}, {"resize": True}):

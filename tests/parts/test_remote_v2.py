@@ -291,6 +291,16 @@ def _bytes(size: int, sent: int, shape: Any = (3, 2), length: str | None = None)
     return _says(head + b"\0" * sent, **{wire.LENGTH: length or str(len(head))})
 
 
+def _raw(answer: bytes) -> Callable[[Any, bytes], bool]:
+    """These very bytes, and then the end of the connection."""
+
+    def fault(handler: Any, body: bytes) -> bool:
+        handler.wfile.write(answer)
+        return _ended(handler, body)
+
+    return fault
+
+
 def _slow(handler: Any, body: bytes) -> bool:
     time.sleep(0.8)
     return False
@@ -331,8 +341,16 @@ def _ended(handler: Any, body: bytes) -> bool:
         (_bytes(12, 12), r"sent 12 bytes of `y`, its shape and FP32 need 24"),
         (_bytes(24, 30), r"sent 30 bytes after the JSON and announced 24"),
         (_bytes(-1, 8), r"a size that is none: -1"),
+        (_gives([], shape=(0, 2**62)), r"`y` a shape that no array has: \(0, 4611686018427387904\)"),
+        (_gives([1] * 6, shape=(3, 2, *[1] * 70)), r"`y` a shape that no array has"),
+        (_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}"), r"the connection to .* was lost"),
+        (_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n{}"), r"the connection to .* was lost"),
+        (_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"), r"the connection to .* was lost"),
+        (_raw(b"HTTP/1.1 200 " + b"x" * 70_000), r"the connection to .* was lost"),
+        (_raw(b"\x15\x03\x01\x00\x02\x02\x46"), r"the connection to .* was lost"),
         (_bytes(24, 24, length="99999"), r"says that 99999 bytes are JSON"),
         (_bytes(24, 24, length="-1"), r"says that -1 bytes are JSON"),
+        (_bytes(24, 24, length="1" * 5000), r"says that 1{40} bytes are JSON"),
         (_bytes(4 * 10**18, 24, (10**9, 10**9)), r"sent 24 bytes of `y` and announced 4000000000000000000"),
     ],
 )  # fmt: skip
@@ -374,6 +392,29 @@ def test_answers_in_chunks_are_read_and_one_without_end_takes_bounded_memory(ser
         session.predict({"x": X})
     assert tracemalloc.get_traced_memory()[1] < 8_000_000
     tracemalloc.stop()
+
+
+def test_a_connection_that_was_dropped_meanwhile_is_made_anew(server: ServerV2) -> None:
+    def dropped(handler: Any, body: bytes) -> bool:
+        server.infer(handler, body)
+        handler.close_connection = True
+        return True
+
+    session = asked(server.url)
+    server.fault = dropped
+    for _ in range(3):
+        assert np.array_equal(session.predict({"x": X})["y"], X * 2)
+        time.sleep(0.05)
+    assert session.facts().details["connections"] == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_takes_no_more_says_what_to_do(server: ServerV2, status: int) -> None:
+    session = asked(server.url)
+    server.fault = _says({"error": "rate limit"}, status, Retry_After="3")
+    with pytest.raises(ModelError, match=f"answered {status} .*rate limit") as told:
+        session.predict({"x": X})
+    assert "smaller batches or fewer a second" in told.value.next_step
 
 
 def test_another_version_than_before_is_another_model(server: ServerV2) -> None:

@@ -108,7 +108,9 @@ class Model(Record):
         default={}, description="by the name of the input in the model; outputs made elsewhere need none"
     )
     outputs: dict[str, Output] = Field(description="by the name of the output in the model")
-    tolerance: float = Field(default=1e-3, gt=0, description="largest difference at which two forms are the same model")
+    tolerance: float = Field(
+        default=1e-3, gt=0, description="largest difference at which two forms are the same model, as a share of the largest number in an output"
+    )  # fmt: skip
     conversions: Annotated[tuple[Ref, ...], BeforeValidator(listed)] = Field(
         default=(), description="what may convert a form that a runtime doesn't take; all that are known if left out"
     )
@@ -207,6 +209,7 @@ class Reference(Record):
     precision: str | None = Field(default=None, description="its precision")
     threads: int | None = Field(default=None, description="its threads")
     batch: int | None = Field(default=None, description="its batch")
+    instances: int | None = Field(default=None, description="its copies side by side")
     eligible: bool = Field(default=False, description="whether the reference itself may be recommended")
 
 

@@ -42,6 +42,7 @@ def look(packages: list[str]) -> dict[str, Any]:
         "load_1min": os.getloadavg()[0],
         "clock_mhz": clock_mhz() or "not said",
         "temperature_celsius": temperature() or "not said",
+        "gpus": [f"{name}, {memory}, driver {driver}" for name, memory, driver in gpus()] or "none that a driver names",
         "gpu_processes": gpu_processes(),
         "clock_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "not said",
         "packages": {package: version(package) for package in sorted(packages)},
@@ -64,6 +65,17 @@ def temperature(home: Path = Path("/sys/class")) -> float | None:
     files = [*home.glob("thermal/thermal_zone*/temp"), *home.glob("hwmon/hwmon*/temp*_input")]
     read = [int(text) / 1e3 for file in files if (text := _first_line(file)).lstrip("-").isdigit()]
     return max(read, default=None)
+
+
+def gpus() -> list[tuple[str, str, str]]:
+    """NVIDIA GPUs by name, memory and driver, as `nvidia-smi` says; empty where it isn't there, fails, or gives no answer."""
+    command = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    lines = [line.split(",") for line in said.splitlines() if line.count(",") == 2]
+    return [(name.strip(), memory.strip(), driver.strip()) for name, memory, driver in lines]
 
 
 def gpu_processes() -> int | str:
@@ -97,8 +109,9 @@ def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
 
 
 def fingerprint(environment: dict[str, Any]) -> str:
-    """What must be the same for a measurement to stand: processor, cores, kernel, Python; of another machine its host, too."""
+    """What must be the same for a measurement to stand: processor, cores, kernel, Python, GPUs and their driver; of another machine its host, too."""
     known = [environment[key] for key in ("cpu", "cpu_features", "cores", "kernel", "python")]
+    known += [environment["gpus"]] if isinstance(environment.get("gpus"), list) else []
     return digest([*known, environment["host"]] if "host" in environment else known)
 
 

@@ -17,12 +17,15 @@ from seatrial.contracts.recorded import made_elsewhere
 from seatrial.errors import SeatrialError, WorkerError, WorkerFailed
 from seatrial.flow import arrays
 from seatrial.flow.keep import FORM
-from seatrial.flow.making import Maker, differ
+from seatrial.flow.making import LEAST, Maker, differ, most
 from seatrial.flow.trial import Voyage, asks_a_server, now
 
 DIFFERENCE = "forms.difference"
 ROWS = 256
+"""Rows that are compared, spread over all that judge: what is sorted has its branches far from each other."""
 BATCH = 64
+FEW = (7, 1)
+"""Rows of two further queries: what was written down for one number of rows answers others wrongly."""
 
 
 class _Way(NamedTuple):
@@ -94,18 +97,22 @@ def _compare(voyage: Voyage, maker: Maker, main: _Way, way: _Way, inputs: Mappin
     model, at = way.planned.candidate.model, _at(way)
     both = (maker.start(one.planned, inputs) for one in (main, way))
     artefacts = [made for made in both if isinstance(made, Artefact)]
-    content = [*(one.hash for one in artefacts), {name: ref.hash for name, ref in inputs.items()}, voyage.fingerprint]
+    pieces = _pieces(next(iter(inputs.values())).shape[0])
+    rows = {name: ref.hash for name, ref in inputs.items()}
+    content = [*(one.hash for one in artefacts), rows, pieces, voyage.fingerprint]
     key = digest([*content, *_anew(voyage, main, way)])
     kept = voyage.keeper.get(FORM, key)
     if kept is None:
         voyage.tell("forms", label=model, note=f"{way.name} against {main.name}")
+        tried = way
         try:
-            one, other = (
-                _answers(voyage, each, artefact, inputs) for each, artefact in zip((main, way), artefacts, strict=True)
-            )
-            difference, scale = differ(*_without_extras(one, other, voyage.plan.study.models[model].outputs))
+            sides = []
+            for tried, artefact in zip((main, way), artefacts, strict=True):
+                sides.append(_answers(voyage, tried, artefact, inputs))
+            stated = voyage.plan.study.models[model].outputs
+            difference, scale = most(differ(*_without_extras(a, b, stated)) for a, b in zip(*sides, strict=True))
         except WorkerError as error:
-            told = f"`{way.name}` could not be tried: {error.what}"
+            told = f"`{tried.name}` could not be tried: {error.what}"
             return missing(DIFFERENCE, State(error.state), told, at=at, method=error.next_step)
         except SeatrialError as error:
             return missing(DIFFERENCE, State.REFUSED, f"`{way.name}` is not the same model: {error.what}", at=at)
@@ -114,9 +121,16 @@ def _compare(voyage: Voyage, maker: Maker, main: _Way, way: _Way, inputs: Mappin
         voyage.keeper.put((FORM, key, kept))
     else:
         voyage.reused += 1
-    tolerance = voyage.plan.study.models[model].tolerance
-    rows = min(ROWS, next(iter(inputs.values())).shape[0])
-    return _finding(at, way.name, main.name, tolerance, rows, kept)
+    count = min(ROWS, next(iter(inputs.values())).shape[0])
+    return _finding(at, way.name, main.name, voyage.plan.study.models[model].tolerance, count, kept)
+
+
+def _pieces(count: int) -> list[tuple[int, int, int]]:
+    """From which row up to which, and how many of them a query: full batches, seven rows, and the last row alone."""
+    parts = ROWS // BATCH
+    starts = [part * (count - BATCH) // (parts - 1) for part in range(parts)]
+    full = [(0, count, BATCH)] if count <= ROWS else [(first, first + BATCH, BATCH) for first in starts]
+    return [*full, *((max(0, count - size), count, size) for size in FEW)]
 
 
 def _without_extras(one: Mapping[str, Any], other: Mapping[str, Any], stated: Iterable[str]) -> list[dict[str, Any]]:
@@ -131,8 +145,8 @@ def _anew(voyage: Voyage, *ways: _Way) -> list[str]:
     return [voyage.run] if any("reuse" in runtime.cannot for runtime in used) else []
 
 
-def _answers(voyage: Voyage, way: _Way, artefact: Artefact, inputs: Mapping[str, ArrayRef]) -> dict[str, Any]:
-    """The first rows' outputs of the model without a variant, in full precision, on one runtime that takes it."""
+def _answers(voyage: Voyage, way: _Way, artefact: Artefact, inputs: Mapping[str, ArrayRef]) -> list[dict[str, Any]]:
+    """Outputs of the model without a variant, in full precision, on one runtime that takes it, for each piece of rows."""
     runtime = _runtime(voyage, way, artefact.format)
     network = asks_a_server(voyage.find("runtimes", runtime.name))
     link = voyage.start(f"form {way.planned.candidate.model} {way.name}", network)
@@ -141,11 +155,13 @@ def _answers(voyage: Voyage, way: _Way, artefact: Artefact, inputs: Mapping[str,
         common: dict[str, Any] = {"base": base, "values": dict(inputs), "folder": folder}
         setting = _usual(voyage.find("runtimes", runtime.name)) | {"threads": 1, "batch": BATCH}
         link.ask(Order(order="open", part=runtime, artefact=artefact, setting=setting, **common), limits.open)
-        rows = (0, min(ROWS, next(iter(inputs.values())).shape[0]))
-        answer = link.ask(Order(order="predict", rows=rows, samples=BATCH, **common), limits.predict)
+        answers = []
+        for first, last, size in _pieces(next(iter(inputs.values())).shape[0]):
+            order = Order(order="predict", rows=(first, last), samples=size, settings={"unchecked": True}, **common)
+            answers.append(link.ask(order, limits.predict)["outputs"])
     finally:
         link.close()
-    return {name: arrays.load(ArrayRef(**ref)) for name, ref in answer["outputs"].items()}
+    return [{name: arrays.load(ArrayRef(**ref)) for name, ref in outputs.items()} for outputs in answers]
 
 
 def _runtime(voyage: Voyage, way: _Way, format: str) -> PartRef:
@@ -188,7 +204,8 @@ def _nothing_runs(voyage: Voyage, format: str) -> tuple[State, str] | None:
 
 
 def _finding(at: dict[str, Any], name: str, main: str, tolerance: float, rows: int, kept: Mapping[str, Any]) -> Finding:
-    equal = kept["difference"] <= tolerance * max(1.0, kept["scale"])
+    equal = kept["difference"] <= tolerance * max(LEAST, kept["scale"])
+    spread = f"{rows} rows spread over all, {BATCH} a query, and {' and '.join(map(str, FEW))} a query"
     return Finding(
         what=DIFFERENCE,
         at=at,
@@ -196,8 +213,10 @@ def _finding(at: dict[str, Any], name: str, main: str, tolerance: float, rows: i
         better="lower",
         n=rows,
         unit_of_replication="rows",
-        method=f"largest absolute difference of outputs from the form `{main}`; tolerance {tolerance:g} of the largest output",
+        method=f"largest absolute difference from the form `{main}` on {spread}; tolerance {tolerance:g} of the largest number in the same output",
         state=State.OK if equal else State.REFUSED,
-        note="" if equal else f"`{name}` is not the same model as `{main}`: outputs differ by {kept['difference']:.3g}",
+        note=""
+        if equal
+        else f"`{name}` is not the same model as `{main}`: outputs differ by {kept['difference']:.3g} where the largest is {kept['scale']:.3g}",
         measured_at=kept["at"],
     )

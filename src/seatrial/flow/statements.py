@@ -106,7 +106,21 @@ def _executed(one: Trial) -> list[Finding]:
     if one.facts is None:
         return []
     fields = {"candidate": one.id, "method": "read from the session", "measured_at": one.facts["at"]}
-    return [Finding(what=f"executed.{name}", value=one.facts[name], **fields) for name in ("device", "precision")]
+    told = "; ".join(filter(None, (one.facts["details"].get("note", ""), _untried(one))))
+    notes = {"device": told, "precision": ""}
+    return [
+        Finding(what=f"executed.{name}", value=one.facts[name], note=note, **fields) for name, note in notes.items()
+    ]
+
+
+def _untried(one: Trial) -> str:
+    """What of that which this candidate asks for, its runtime says that nobody had run when it was written."""
+    candidate = one.planned.candidate
+    options = (name for name, value in candidate.runtime.options.items() if value)
+    asked = (candidate.device.partition(":")[0], candidate.precision, *options)
+    gaps = ((name, one.runtime.cannot[name]) for name in dict.fromkeys(asked) if name in one.runtime.cannot)
+    said = [f"`{name}` ({why})" for name, (gap, why) in gaps if gap == "not run here"]
+    return f"nobody of Seatrial had run this before you did: {', '.join(said)}" if said else ""
 
 
 def _with_the_batch(one: Trial) -> list[Finding]:

@@ -16,6 +16,7 @@ from seatrial.contracts.progress import Event, Watch, silent
 from seatrial.flow.costs import costs
 from seatrial.flow.decide import decide
 from seatrial.flow.environment import version
+from seatrial.flow.foretold import bought
 from seatrial.flow.held_back import held_back
 from seatrial.flow.keep import Keeper, keep_dossier
 from seatrial.flow.machines import on as placed
@@ -57,7 +58,7 @@ def run(
     name = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     measured = measure(plan, keeper, name, watch, budget, fresh)
     findings = (*measured.findings, *held_back(plan, measured.findings))
-    findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home))
+    findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home), *bought(plan, findings))
     watch(Event(stage="decide"))
     verdict = decide(plan, findings)
     findings += (*reconsidered(plan, findings), *outlook(plan, findings, verdict, keeper.home))
@@ -93,6 +94,8 @@ def _run(name: str, plan: Plan, measured: Measured, begun: str, seconds: float) 
         measured=measured.measured,
         reused=measured.reused,
         interrupted=measured.interrupted,
+        out_of_time=measured.out_of_time,
+        informal=plan.quick,
         seatrial=version("seatrial"),
     )
 

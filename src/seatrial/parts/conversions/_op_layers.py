@@ -26,6 +26,10 @@ def Gemm(a, b, c=None, alpha=1.0, beta=1.0, transA=0, transB=0):  # noqa: N803
     return made if c is None else made + (c if beta == 1.0 else beta * c)
 
 
+def Det(x):
+    return torch.linalg.det(x)
+
+
 def Einsum(*values, equation):
     return torch.einsum(equation, *values)
 
@@ -147,6 +151,14 @@ def LpPool(x, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, p=2,
     ends = windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
     x = padded(x.abs() ** p, [(one[0], one[1] + one[2]) for one in ends])
     return summed(x, kernel_shape, strides, dilations) ** (1 / p)
+
+
+_GRID = {"linear": "bilinear", "cubic": "bicubic"}
+
+
+def GridSample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=0):
+    """Pictures, or volumes without cubic ones."""
+    return functional.grid_sample(x, grid, _GRID.get(mode, mode), padding_mode, bool(align_corners))
 
 
 # --- normalisation --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ _ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu
 
 
 def LSTM(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=None, activations=None, clip=None, direction="forward", hidden_size=0, input_forget=0, layout=0, outputs=1):  # fmt: skip
-    refuse(sequence_lens, clip, input_forget)
+    refuse(x.shape[layout], sequence_lens, clip, input_forget)
     functions = chosen_activations(activations, ["Sigmoid", "Tanh", "Tanh"], w.shape[0])
 
     def step(place, given, state):
@@ -25,7 +25,7 @@ def LSTM(x, w, r, b=None, sequence_lens=None, initial_h=None, initial_c=None, p=
 
 
 def GRU(x, w, r, b=None, sequence_lens=None, initial_h=None, activations=None, clip=None, direction="forward", hidden_size=0, layout=0, linear_before_reset=0, outputs=1):  # fmt: skip
-    refuse(sequence_lens, clip)
+    refuse(x.shape[layout], sequence_lens, clip)
     functions = chosen_activations(activations, ["Sigmoid", "Tanh"], w.shape[0])
     shift = None if b is None else torch.cat([b[:, : b.shape[1] // 2], torch.zeros_like(b[:, b.shape[1] // 2 :])], 1)
 
@@ -47,7 +47,7 @@ def GRU(x, w, r, b=None, sequence_lens=None, initial_h=None, activations=None, c
 
 
 def RNN(x, w, r, b=None, sequence_lens=None, initial_h=None, activations=None, clip=None, direction="forward", hidden_size=0, layout=0, outputs=1):  # fmt: skip
-    refuse(sequence_lens, clip)
+    refuse(x.shape[layout], sequence_lens, clip)
     functions = chosen_activations(activations, ["Tanh"], w.shape[0])
 
     def step(place, given, state):
@@ -56,11 +56,12 @@ def RNN(x, w, r, b=None, sequence_lens=None, initial_h=None, activations=None, c
     return unrolled(x, w, r, b, (initial_h,), direction, layout, outputs, step)
 
 
-def refuse(lengths, clip, input_forget=0):
+def refuse(steps, lengths, clip, input_forget=0):
+    """Each sequence has to go through all steps."""
     if clip is not None or input_forget:
         raise ValueError("a recurrent network that clips or joins its gates isn't known here")
-    if lengths is not None and lengths.numel() and len(set(lengths.tolist())) > 1:
-        raise ValueError("a recurrent network over sequences of several lengths isn't known here")
+    if lengths is not None and any(length != steps for length in lengths.tolist()):
+        raise ValueError("a recurrent network over sequences shorter than the steps isn't known here")
 
 
 def chosen_activations(given, usual, directions):

@@ -84,6 +84,16 @@ def chosen(function, x, axis, keepdims, last):
     return x.shape[axis] - 1 - function(x.flip([axis]), dim=axis, keepdim=bool(keepdims))
 
 
+def CumProd(x, axis, exclusive=0, reverse=0):
+    (axis,) = listed(axis)
+    x = x.flip([axis]) if reverse else x
+    if exclusive:
+        first = torch.ones_like(x.narrow(axis, 0, 1))
+        x = torch.cat([first, x.narrow(axis, 0, x.shape[axis] - 1)], axis)
+    total = torch.cumprod(x, axis, dtype=x.dtype)
+    return total.flip([axis]) if reverse else total
+
+
 def CumSum(x, axis, exclusive=0, reverse=0):
     (axis,) = listed(axis)
     x = x.flip([axis]) if reverse else x

@@ -23,11 +23,18 @@ def Dropout(x, ratio=None, training_mode=None, seed=0, outputs=1):
 
 
 def Shape(x, start=0, end=None):
-    return list(x.shape)[start:end]
+    return shape_of(x)[start:end]
 
 
 def Size(x):
-    return math.prod(x.shape)
+    return math.prod(shape_of(x))
+
+
+def shape_of(x):
+    """Of sizes, too: so many in a list, none for a lone one."""
+    if is_host(x):
+        return [len(x)] if isinstance(x, list) else []
+    return list(x.shape)
 
 
 def Reshape(x, shape, allowzero=0):

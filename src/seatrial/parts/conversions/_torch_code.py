@@ -17,7 +17,7 @@ import numpy as np
 from seatrial.errors import Unsupported
 
 _HOME = Path(__file__).parent
-_LIBRARIES = ("base", "math", "reduce", "shapes", "layers", "resize", "recurrent", "integers", "microsoft")
+_LIBRARIES = ("base", "math", "reduce", "shapes", "layers", "resize", "recurrent", "attention", "integers", "microsoft")
 _DOMAINS = {"": _LIBRARIES[:-1], "ai.onnx": _LIBRARIES[:-1], "com.microsoft": _LIBRARIES}
 _AT_SIZES = {
     "Reshape": (1,),
@@ -31,6 +31,7 @@ _AT_SIZES = {
     "TopK": (1,),
     "Trilu": (1,),
     "CumSum": (1,),
+    "CumProd": (1,),
     "OneHot": (1,),
     "ConstantOfShape": (0,),
     "Resize": (3,),
@@ -39,6 +40,8 @@ _AT_SIZES = {
 """Inputs that are sizes or axes, and stay Python numbers."""
 _OF_SIZES = {"Gather", "Slice", "Concat", "Squeeze", "Unsqueeze", "Cast", "Add", "Sub", "Mul", "Div", "Mod", "Equal", "Where", "Identity", "Reshape"}  # fmt: skip
 """Operators that make sizes of sizes."""
+_TAKES_SIZES = _OF_SIZES | {"Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Sum", "Mean", "Pow", "Expand"}  # fmt: skip
+"""Operators that take sizes where they stand for a tensor; others are given a tensor of them."""
 MOST_SIZES = 64
 """Whole numbers in a constant that may be sizes."""
 
@@ -109,7 +112,7 @@ class _Graph:
         self.sizes = self._found_sizes()
         self.weights: dict[str, Any] = {}
         self._names: dict[str, str] = {}
-        self._taken = set(operators()) | set(keyword.kwlist) | {"self", "torch", "functional", "functools", "math", "operator"}  # fmt: skip
+        self._taken = set(_pieces()) | set(keyword.kwlist) | {"self", "torch", "functional", "functools", "math", "operator"}  # fmt: skip
         initial = {tensor.name for tensor in model.graph.initializer}
         self.inputs = [self._name(value.name) for value in model.graph.input if value.name not in initial]
 
@@ -157,7 +160,8 @@ class _Graph:
         if not name:
             return "None"
         if name not in self.constants:
-            return self._name(name)
+            plain = name not in self.sizes or at in _AT_SIZES.get(node.op_type, ()) or node.op_type in _TAKES_SIZES
+            return self._name(name) if plain else f"tensor({self._name(name)})"
         value = self.constants[name]
         if _may_be_sizes(value) and (at in _AT_SIZES.get(node.op_type, ()) or self._makes_sizes(node)):
             return repr(value.tolist())

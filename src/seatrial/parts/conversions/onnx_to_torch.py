@@ -26,7 +26,6 @@ ACCEPTS = {"format": ("onnx",)}
 GIVES = {"format": ("torch",)}
 CANNOT = {
     "If, Loop, Scan": ("not yet ours", "a graph that decides while it runs has no straight line of operators"),
-    "Attention": ("not yet ours", "the operator of set 23; exporters write matrix products and Softmax before it"),
     "text, sequences": ("never", "a tensor of torch holds numbers"),
     "unsigned numbers of 16 to 64 bits": ("not yet theirs", "torch can hold them and has no arithmetic for them"),
     "8-bit floats": ("not yet ours", "QuantizeLinear to float8 is refused"),

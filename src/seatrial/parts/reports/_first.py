@@ -12,7 +12,7 @@ from seatrial.parts.reports._numbers import form, per_cent
 from seatrial.parts.reports._sections import subject
 from seatrial.parts.reports._served import groups_hurt
 from seatrial.parts.reports._view import Row, View
-from seatrial.parts.reports._words import about, meaning, words
+from seatrial.parts.reports._words import about, cautions, meaning, words
 
 TODAY = 100
 """Machines that one imagines busy with the reference."""
@@ -71,8 +71,7 @@ def _call(shown: View, best: Row | None, care: tuple[str, ...]) -> str:
 def _care(shown: View, best: Row) -> Iterator[str]:
     """Why what is recommended wants care, each in a sentence."""
     said = words()["first"]
-    if shown.dossier.run.interrupted:
-        yield said["care_interrupted"]
+    yield from cautions(shown.dossier.run)
     deciding = [f for one in best.verdict.judgements for f in one.findings] if best.verdict else []
     yield from dict.fromkeys(_doubtful(best, deciding))
     if deciding and all(subject(finding) in _NO_QUALITY for finding in deciding):
@@ -80,6 +79,9 @@ def _care(shown: View, best: Row) -> Iterator[str]:
     ran, asked = best.find("executed.precision"), best.entry.candidate
     if ran and ran.value and ran.value != asked.precision and asked.variant.name == "as_is":
         yield said["care_executed"].format(asked=asked.precision, ran=ran.value)
+    where = best.find("executed.device")
+    if where and where.value and where.note:
+        yield said["care_where"].format(note=where.note)
     for lost in (f for f in best.findings if f.state in _TROUBLE):
         state = words()["state"][lost.state]
         yield said["care_failed"].format(what=about(lost.what)["name"].capitalize(), state=state, note=lost.note)

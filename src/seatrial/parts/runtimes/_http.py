@@ -14,8 +14,13 @@ from seatrial.errors import ModelError
 
 MOST_ANSWER = 2**28
 """Bytes of one answer; what is longer is refused."""
+_BUSY = "it takes no more queries than it does: send smaller batches or fewer a second, or raise its limits"
 _GONE = (client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
-_FAULTS = (OSError, client.HTTPException, UnicodeError)  # the last for names of hosts that can't be written
+_FAULTS = (
+    OSError,
+    client.HTTPException,
+    ValueError,
+)  # the last for names of hosts that can't be written, and sizes that are none
 
 
 def secrets(headers: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +80,7 @@ class Endpoint:
         if reply.status != client.OK:
             words = " ".join(reply.body[:1000].decode("utf-8", "replace").split())[:300]
             told = f"{self.url} answered {reply.status} {reply.reason}{f': {words}' if words else ''}"
-            raise ModelError(told, next_step=next_step)
+            raise ModelError(told, next_step=_BUSY if reply.status in (429, 503) else next_step)
         return reply
 
     def ask(self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:  # fmt: skip

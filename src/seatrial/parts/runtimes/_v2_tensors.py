@@ -76,7 +76,7 @@ def parts(body: bytes, length: str | None, who: str) -> tuple[bytes, memoryview]
     """The JSON of an answer, and the bytes after it. Raises `ModelError` where the stated length can't be."""
     if length is None:
         return body, memoryview(b"")
-    if not (length.isascii() and length.isdigit()) or int(length) > len(body):
+    if not (length.isascii() and length.isdigit() and len(length) < 20) or int(length) > len(body):
         raise ModelError(f"{who} says that {length[:40]} bytes are JSON, of an answer of {len(body)} bytes")
     return body[: int(length)], memoryview(body)[int(length) :]
 
@@ -100,10 +100,17 @@ def tensors(content: Any, rest: memoryview, who: str) -> dict[str, tuple[str, Ar
         else:
             array = _from_bytes(_taken(rest, at, size, name, who), name, datatype, math.prod(shape), who)
             at += size
-        found[name] = (datatype, array.reshape(shape))
+        found[name] = (datatype, _shaped(array, shape, name, who))
     if at != len(rest):
         raise ModelError(f"{who} sent {len(rest)} bytes after the JSON and announced {at}")
     return found
+
+
+def _shaped(array: Array, shape: tuple[int, ...], name: str, who: str) -> Array:
+    try:
+        return array.reshape(shape)
+    except (ValueError, OverflowError) as error:  # nothing in too many axes, or in ones that are too long
+        raise ModelError(f"{who} gave `{name}` a shape that no array has: {str(shape)[:80]}") from error
 
 
 def _same(stated: Sequence[int], shape: Sequence[int]) -> bool:

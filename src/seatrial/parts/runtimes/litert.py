@@ -33,6 +33,7 @@ CANNOT = {
     ),
     "gpu, npu": ("not yet ours", "LiteRT's compiled models, which take them, aren't used"),
     "bf16, fp16": ("never", "LiteRT runs a file in the types it holds"),
+    "int8": ("never", "a quantised file runs in int8 by itself, which the report shows: leave `precision` out"),
     "which operators XNNPACK took": ("not yet theirs", "the interpreter tells that it took some, not which"),
 }
 
@@ -192,6 +193,8 @@ def _stored(name: str, value: Any, one: dict[str, Any]) -> Any:
     kind = np.dtype(one["dtype"])
     if not scale or kind.kind not in "iu" or value.dtype.kind != "f":
         return narrow(name, value, "the model") if kind.itemsize == 4 else value
+    if np.isnan(value).any():
+        raise ModelError(f"`{name}` holds NaN, which an input stored as {kind.name} can't", next_step="fill it in")
     most = np.iinfo(kind)
     return np.clip(np.rint(value / np.float32(scale)) + zero, most.min, most.max).astype(kind)
 

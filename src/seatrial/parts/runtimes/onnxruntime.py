@@ -23,6 +23,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Facts, Setting
 from seatrial.contracts.values import Values
 from seatrial.errors import ModelError, Unsupported
+from seatrial.parts.runtimes import _known_wrong
 from seatrial.parts.runtimes._batches import in_sizes
 from seatrial.parts.runtimes._facts import fell_back, lowest, no_cuda, quantised, version
 
@@ -31,11 +32,17 @@ ACCEPTS = {"format": ("onnx",), "device": ("cpu", "cuda", "tensorrt", "openvino"
 CANNOT = {
     "cuda": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "bf16": ("not yet ours", "ONNX Runtime runs a file in the types it holds; a converting variant is to come"),
+    "int8": ("never", "a quantised file runs in int8 by itself, which the report shows: leave `precision` out"),
     "tensorrt": ("not run here", "written by its documentation; no NVIDIA GPU was at hand"),
     "tf32": ("not run here", "on cuda and tensorrt alone; fp32 means fp32, TF32 is switched off for it"),
-    "DFT of set 19, STFT": (
+    "MaxUnpool with a given size, scores of Attention": (
         "not yet theirs",
-        "ONNX Runtime 1.32 answers ONNX's own tests of them otherwise; a comparison with another runtime shows it",
+        "ONNX Runtime 1.32 answers ONNX's own tests of MaxUnpool with `output_shape`, and of Attention's scores beside a mask and a past, wrongly; "
+        "a model that holds one is refused",
+    ),
+    "align_corners": (
+        "not yet theirs",
+        "Resize by scales that give no whole sizes differs from ONNX's newest tests, in OpenVINO alike",
     ),
     "what TensorRT and OpenVINO run inside": (
         "not yet theirs",
@@ -51,6 +58,8 @@ PROVIDERS = {
 }
 _HIDING = ("tensorrt", "openvino")
 """Those that take many operators as one."""
+_NO_FALLBACK = "fallback to CPU EP has been explicitly disabled"
+"""In ONNX Runtime's words where operators would go to the CPU unasked."""
 _GPU_BUILD = "the GPU build isn't installed: pip uninstall -y onnxruntime && pip install onnxruntime-gpu"
 _OPENVINO_BUILD = (
     "the build with OpenVINO isn't installed: pip uninstall -y onnxruntime && pip install onnxruntime-openvino"
@@ -141,12 +150,15 @@ class Session:
             "providers": dict(Counter(provider for *_, provider in ran)),
             "operators": dict(counts),
         }
+        if elsewhere and self._options.cpu_fallback:  # as it was allowed to
+            details["note"], elsewhere = elsewhere, ""
         if precision == "unknown" and _kind(self._setting) in _HIDING:
             asked = self._setting.precision
             details["precision"] = (
                 f"{PROVIDERS[_kind(self._setting)]} was told {asked} and doesn't show what it runs in"
             )
-        return Facts(self._setting.device, precision, said or elsewhere, details)
+        wrong = _known_wrong.onnxruntime(self._file)
+        return Facts(self._setting.device, precision, wrong or said or elsewhere, details)
 
     def close(self) -> None:
         """Give the session back; a second time does nothing."""
@@ -190,7 +202,10 @@ def _load(file: str, setting: Setting, options: Options, profile: Path | None = 
     except MemoryError:
         raise
     except Exception as error:
-        raise ModelError(f"ONNX Runtime can't load {Path(file).name}: {_words(error)}") from error
+        step = (
+            "`cpu_fallback: true` lets them run there, and the report names them" if _NO_FALLBACK in str(error) else ""
+        )
+        raise ModelError(f"ONNX Runtime can't load {Path(file).name}: {_words(error)}", next_step=step) from error
 
 
 def _kind(setting: Setting) -> str:

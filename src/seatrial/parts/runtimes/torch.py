@@ -44,6 +44,7 @@ CANNOT = {
         "a compiled module is compiled for one row and for full batches; others are filled up",
     ),
 }
+VERSION = 2
 
 
 class Options(PartOptions):
@@ -327,4 +328,4 @@ def _host(tensor: Any) -> Any:
     if not isinstance(tensor, torch.Tensor):
         raise ModelError(f"the module gives a {type(tensor).__name__} where a tensor is wanted")
     reduced = tensor.dtype in (torch.bfloat16, torch.float16)
-    return np.asarray((tensor.float() if reduced else tensor).cpu())
+    return np.asarray((tensor.float() if reduced else tensor).detach().cpu())  # an answer may be a weight itself
