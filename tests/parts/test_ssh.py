@@ -389,6 +389,13 @@ def test_no_client_here_is_said(server, tmp_path, monkeypatch):
         ssh.start(tmp_path / "log", None, server.options())
 
 
+def test_the_next_step_is_a_command_that_ssh_understands():
+    """A port is no part of the name there."""
+    assert ssh._called("me@gpu:2222") == {"login": "-p 2222 me@gpu", "known": "[gpu]:2222"}
+    assert ssh._called("gpu") == {"login": "gpu", "known": "gpu"}
+    assert ssh._called("[::1]:22") == {"login": "-p 22 ::1", "known": "[::1]:22"}
+
+
 def test_what_is_no_host_is_refused():
     for given in ("-oProxyCommand=x", "a b", "user@", "host:port", "a@-oProxyCommand=x"):
         with pytest.raises(ValueError, match="host"):

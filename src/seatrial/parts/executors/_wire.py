@@ -23,14 +23,14 @@ UNASKED = {"SSH_ASKPASS_REQUIRE": "never"}
 """No window asks for a password, not even a jump host's: nobody may be there to answer."""
 
 SIGNS = (
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "{host} shows another host key than it used to", "find out why; if the machine was set up anew: `ssh-keygen -R {name}`, then `ssh {host}` once"),
-    ("Host key verification failed", "the host key of {host} isn't known here", "check it and take it by `ssh {host}` once"),
-    ("Permission denied", "{host} refused the login", "`ssh {host} true` must work without a password: `ssh-copy-id {host}` puts a key there, `identity` names another"),
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "{host} shows another host key than it used to", "find out why; if the machine was set up anew: `ssh-keygen -R {known}`, then `ssh {login}` once"),
+    ("Host key verification failed", "the host key of {host} isn't known here", "check it and take it by `ssh {login}` once"),
+    ("Permission denied", "{host} refused the login", "`ssh {login} true` must work without a password: `ssh-copy-id {login}` puts a key there, `identity` names another"),
     ("Could not resolve hostname", "there is no machine {host}: its name can't be resolved", "correct the name, or give it in ~/.ssh/config"),
     ("Connection refused", "nothing listens for ssh at {host}", "check the port, and that the ssh server runs there"),
     ("timed out", "{host} doesn't answer", "check the network, and that the machine is on"),
     ("No route to host", "there is no way to {host}", "check the network, and that the machine is on"),
-    ("No module named", "seatrial or a package that it needs isn't installed for `{python}` on {host}", "ssh {host} {python} -m pip install seatrial=={version}; `python` names another interpreter"),
+    ("No module named", "seatrial or a package that it needs isn't installed for `{python}` on {host}", "ssh {login} {python} -m pip install seatrial=={version}; `python` names another interpreter"),
     ("not found", "there is no `{python}` on {host}", "say where Python with seatrial is: `python: /path/to/venv/bin/python`"),
     ("No such file or directory", "there is no `{python}` on {host}", "say where Python with seatrial is: `python: /path/to/venv/bin/python`"),
 )  # fmt: skip
@@ -38,7 +38,7 @@ SIGNS = (
 
 
 class Wire:
-    """Pipes of one `ssh` client. `words` fill the errors: host, name, python, version."""
+    """Pipes of one `ssh` client. `words` fill the errors: host, how one logs in there, what its key is known by, python, version."""
 
     def __init__(self, command: list[str], log: Path, words: dict[str, str], stall: float) -> None:
         self._words, self._stall, self.log = words, stall, log

@@ -86,8 +86,7 @@ class SshLink:
     def __init__(self, log: Path, memory: int | None, options: Options) -> None:
         self.log, self._options = log, options
         version = importlib.metadata.version("seatrial")
-        name = (_HOST.fullmatch(options.host) or {"name": options.host})["name"]
-        words = {"host": options.host, "name": name, "python": options.python, "version": version}
+        words = {"host": options.host, "python": options.python, "version": version} | _called(options.host)
         self._wire = Wire(_command(options, memory), log, words, options.stall)
         self.pid = self._wire.pid
         self._there: set[str] = set()
@@ -99,7 +98,7 @@ class SshLink:
             if said["seatrial"] != version:
                 raise WorkerFailed(
                     f"{options.host} has seatrial {said['seatrial']} and this is seatrial {version}",
-                    next_step=f"ssh {options.host} {options.python} -m pip install seatrial=={version}",
+                    next_step=f"ssh {words['login']} {options.python} -m pip install seatrial=={version}",
                 )
             self._folder = self._placed("", {})
         except BaseException:
@@ -255,6 +254,15 @@ class SshLink:
         """Where a folder lies there that holds these files; `own`: among those that only this worker has."""
         self._wire.say({"place": folder, "files": names, "own": own})
         return str(self._wire.hear()["place"])
+
+
+def _called(host: str) -> dict[str, str]:
+    """What `ssh` is given on a command line to log in there, and what `ssh-keygen` knows the host's key by."""
+    found = _HOST.fullmatch(host)
+    assert found
+    name, port = found["name"].strip("[]"), found["port"]
+    at = f"{found['user']}@{name}" if found["user"] else name
+    return {"login": f"-p {port} {at}" if port else at, "known": f"[{name}]:{port}" if port else name}
 
 
 def _command(options: Options, memory: int | None) -> list[str]:
