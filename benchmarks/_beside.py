@@ -127,9 +127,17 @@ def _disturbed(found: dict[str, list[Told]], *names: str) -> str:
 
 def _figure(ours: list[float], theirs: list[float], unit: str, note: str) -> Figure:
     ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
-    below = next(
-        k for k in range(len(ratios)) if binomial_cdf(k, len(ratios), 0.5) > 0.025
-    )  # order statistics k, n-1-k
     middle, typical = statistics.median(ratios), statistics.median(theirs)
-    bounds = f"95 % interval {ratios[below]:.4f} to {ratios[-1 - below]:.4f}"
-    return Figure(middle * typical, typical, unit, len(ratios), f"{bounds}; {note}")
+    return Figure(middle * typical, typical, unit, len(ratios), f"{_bounds(ratios)}; {note}")
+
+
+def _bounds(ratios: list[float]) -> str:
+    """Two order statistics between which the median lies in 95 of 100 samples or more; six ratios are the fewest that have them.
+
+    The k-th smallest (from 0) lies above the median where at most k of n fall below it.
+    """
+    n = len(ratios)
+    beyond = [k for k in range(n // 2) if binomial_cdf(k, n, 0.5) <= 0.025]
+    if not beyond:
+        return "no interval from so few rounds"
+    return f"95 % interval {ratios[beyond[-1]]:.4f} to {ratios[n - 1 - beyond[-1]]:.4f}"

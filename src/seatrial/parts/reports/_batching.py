@@ -71,12 +71,13 @@ def section(shown: View) -> Sweeps | None:
     return Sweeps([_sweep(shown, *one) for one in found[:MOST]], max(0, len(found) - MOST)) if found else None
 
 
-def brief(told: Sweeps) -> Iterator[str]:
-    """Each sweep in a sentence."""
+def brief(told: Sweeps) -> Iterator[tuple[str, str]]:
+    """Each sweep in a sentence, each line with its style."""
     said = words()["batching"]
+    yield said["title"], "bold"
     for one in told.drawn:
         at = next(point for point in one.points if point.knee)
-        rows = words()["batching"]["row" if at.batch == 1 else "rows"].format(count=at.batch)
+        rows = said["row" if at.batch == 1 else "rows"].format(count=at.batch)
         text = said["knee"].format(
             name=one.name,
             rows=rows,
@@ -85,9 +86,9 @@ def brief(told: Sweeps) -> Iterator[str]:
         )
         if one.knee.low is not None and one.knee.high is not None and one.knee.low != one.knee.high:
             text += said["range"].format(low=int(one.knee.low), high=int(one.knee.high))
-        yield text + (said["beyond"].format(note=one.beyond) if one.beyond else "")
+        yield f"  {text}" + (said["beyond"].format(note=one.beyond) if one.beyond else ""), ""
     if told.more:
-        yield said["more"].format(count=told.more)
+        yield f"  {said['more'].format(count=told.more).strip()}", ""
 
 
 def _sweep(shown: View, row: Row, knee: Finding) -> Sweep:

@@ -113,7 +113,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _lines_of(_poisoning, shown),
         _audited(shown),
         _lines_of(_money, shown),
-        _batches(shown),
+        _lines_of(_batching, shown),
         _training(shown),
         _lines_of(_predicted, shown),
         _sentence(dossier),
@@ -287,7 +287,8 @@ def _spared(shown: View) -> RenderableType | None:
         *pairs[:_SPARED],
         *([("…", said["why_more"].format(count=len(pairs) - _SPARED))] if len(pairs) > _SPARED else []),
     ]
-    return _listed(title, grouped(first)) if pairs else None
+    listed = [_listed(title, grouped(first))] if pairs else []
+    return Group(*listed, *([Text(shown.searched)] if shown.searched else [])) if pairs or shown.searched else None
 
 
 def _dropped(dossier: Dossier) -> RenderableType | None:
@@ -356,14 +357,6 @@ def _audited(shown: View) -> RenderableType | None:
     if told is None:
         return None
     return Group(Text(words()["audit"]["title"], style="bold"), audit_text(told, _effect.section(shown)))
-
-
-def _batches(shown: View) -> RenderableType | None:
-    told = _batching.section(shown)
-    if told is None:
-        return None
-    lines = (Padding(Text(line), (0, 0, 0, 2)) for line in _batching.brief(told))
-    return Group(Text(words()["batching"]["title"], style="bold"), *lines)
 
 
 def _training(shown: View) -> RenderableType | None:
