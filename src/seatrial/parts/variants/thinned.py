@@ -51,7 +51,8 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     if not held:
         raise Unsupported("thinned: the module has no weight with two axes or more")
     masks = {name: torch.from_numpy(smallest(one.detach().numpy(), options.share) != 0) for name, one in held.items()}
-    if all(bool((masks[name] | (one == 0)).all()) for name, one in held.items()):
+    thin = all(bool((masks[name] | (one == 0)).all()) for name, one in held.items())
+    if thin and (making.train is None or all(bool(one.all()) for one in masks.values())):
         raise Unsupported(
             f"thinned: a share of {options.share:g} leaves every weight as it is: it is less than one of any layer's, or those are zero already",
             next_step="take a larger `share`",
