@@ -23,7 +23,7 @@ reference: {{runtime: onnxruntime, device: cpu, variant: as_is}}
 measure:
   loads: [single_stream, offline]
   rounds: 5
-  meters: [latency, throughput, device_memory, energy, device_time]
+  meters: [latency, throughput, device_memory, energy, device_energy, device_time]
   metrics: [accuracy, drop, flips, output_difference]
 
 require:

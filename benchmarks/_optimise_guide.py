@@ -1,8 +1,13 @@
-"""The tables of `docs/do/which-optimisation-for-which-model.md`, from the recorded figures: `python _optimise_guide.py` writes them anew."""
+"""The tables of `docs/do/which-optimisation-for-which-model.md`, from the recorded figures: `python _optimise_guide.py` writes them anew.
+
+So it does with the speed-ups in its sentences, each right after the way that it is of, by the table that the heading above speaks of. What else a sentence says
+is held to the tables by a test, and is to be written again where they no longer bear it.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +17,23 @@ PAGE = HERE.parent / "docs" / "do" / "which-optimisation-for-which-model.md"
 REFERENCE = "onnxruntime fp32"
 
 
+RUNS = ("fashion", "cnn", "transformer")
+"""Networks whose candidates were measured by one run each."""
+
+
+HEADINGS = {
+    "The small CNN": "fashion",
+    "The larger CNN": "cnn",
+    "The transformer": "transformer",
+    "With matrix units": "amx",
+}
+"""Of which table the sentences under each heading speak."""
+SPEED = re.compile(r"`([^`]+)`(,? (?:has )?)[\d.]+×")
+
+
 def tables(known: dict[str, Any]) -> dict[str, str]:
     """Each table by its name, as Markdown."""
-    return {"fashion": _by_run(known["fashion"]), "amx": _by_hand(known["amx"])}
+    return {name: _by_run(known[name]) for name in RUNS} | {"amx": _by_hand(known["amx"])}
 
 
 def _by_run(recorded: dict[str, Any]) -> str:
@@ -23,7 +42,7 @@ def _by_run(recorded: dict[str, Any]) -> str:
     for way in sorted(found, key=lambda one: -found[one].get("speedup", [0])[0]):
         one = found[way]
         if "failed" in one:
-            lines.append(f"| `{way}` | could not be made | | | | |")
+            lines.append(f"| `{short(way)}` | {one['failed'].partition(':')[0]} | | | | |")
             continue
         cells = [_times(one.get("speedup")), _points(one.get("accuracy.drop")), _share(one.get("flips")), _size(one.get("size")), one.get("executed") or ""]  # fmt: skip
         lines.append(f"| `{short(way)}` | {' | '.join(cells)} |")
@@ -75,8 +94,29 @@ def filled(page: str, known: dict[str, Any]) -> str:
     """The page with its tables as they are recorded."""
     for name, table in tables(known).items():
         head, mark, rest = page.partition(f"<!-- {name} -->\n")
+        if not mark:
+            raise SystemExit(
+                f"{PAGE.name} has no place for the table `{name}`: a line <!-- {name} --> and one <!-- end -->"
+            )
         page = head + mark + table + "\n" + rest[rest.index("<!-- end -->") :]
-    return page
+    head, told, rest = page.partition("## What follows")
+    return head + told + _refreshed(rest, tables(known))
+
+
+def _refreshed(text: str, found: dict[str, str]) -> str:
+    """Sentences with the speed-ups of their tables."""
+    lines, table = [], ""
+    for line in text.splitlines(keepends=True):
+        table = next((name for start, name in HEADINGS.items() if line.startswith(f"### {start}")), table)
+        speeds = dict(re.findall(r"^\| `([^`]+)` \|[^\n]*?([\d.]+)×", found.get(table, ""), re.MULTILINE))
+        whole = line if table != "amx" else ""
+        lines.append(
+            SPEED.sub(
+                lambda one, speeds=speeds: f"`{one[1]}`{one[2]}{speeds[one[1]]}×" if one[1] in speeds else one[0], whole
+            )
+            or line
+        )  # type: ignore[misc]
+    return "".join(lines)
 
 
 if __name__ == "__main__":

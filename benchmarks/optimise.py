@@ -9,7 +9,8 @@ plan_90_candidates_s    reading and planning a study of 90 candidates; at most 1
 Three studies: a ResNet-like CNN (3x64x64), a transformer encoder of 3.2 M parameters, and the demo's Fashion-MNIST. A candidate is recommended
 only where it loses at most two answers of a hundred against the reference, by a one-sided bound on the same rows. `--record` keeps every candidate's
 figures in `optimise_table.json`, on which the guide rests; `--only cnn` runs one study, `--only student` the students of Fashion-MNIST alone,
-which are then recorded anew among the others, with a date and a machine of their own. `--keep FOLDER` keeps models and runs there.
+which are then recorded anew among the others, with a date and a machine of their own. `--keep FOLDER` keeps models and runs there; `--fresh` measures
+what is kept there anew, with the models as they were made.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ reference: {runtime: onnxruntime, variant: as_is, precision: fp32}
 reference: {runtime: onnxruntime, variant: as_is, precision: fp32}
 """,
 }
-SCALES = {"cnn": ", scale: {divide: 1, mean: 128, std: 64}", "transformer": ""}
+SCALES = {"cnn": ", scale: {divide: 1, mean: 128, std: 64}", "transformer": ", dtype: int64"}
 CLASSES = {"cnn": 10, "transformer": 8}
 BARS = {"cnn": 9, "transformer": 4.5}
 NINETY = """candidates:
@@ -253,7 +254,7 @@ def main() -> None:
             else:
                 prepare(folder, which)
                 file = study(folder / which, which)
-            dossier = seatrial.run(file)
+            dossier = seatrial.run(file, fresh="--fresh" in arguments)
             table = {entry.label: told(dossier, entry) for entry in dossier.candidates}
             here = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
             if which == "student":

@@ -6,6 +6,10 @@
     ranking         share of pairs of candidates of one model whose order by rows a second was predicted, among those whose order is
                     known: no visit of the one was as slow as any of the other
     ranking_all     the same among all pairs, whose order may be noise
+    settled         share of pairs of ways (runtime, precision) at one model and batch whose predicted ratio's range leaves 1 out: whose order
+                    is claimed to be known
+    settled_right   among those, the share that was right
+    ratio_coverage  share of such pairs whose measured ratio lay inside the predicted range of it
 
 The models are made with torch and exported to ONNX: a residual CNN, a transformer encoder, an MLP, embedding tables of 200,000 rows,
 and a CNN of depthwise convolutions. fp32 runs on ONNX Runtime and OpenVINO, bf16 on OpenVINO; one thread. Measured is the lower decile
@@ -30,7 +34,7 @@ from _table import Figure, tell
 from seatrial.contracts.protocols import Setting
 from seatrial.errors import SeatrialError
 from seatrial.flow.hardware import forecast, here, measured
-from seatrial.flow.hardware.device import this_machine
+from seatrial.flow.hardware.device import Device, against, this_machine
 
 WAYS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 BATCHES, VISITS = (1, 16), 6
@@ -149,19 +153,33 @@ def measure(files: dict[str, tuple[Path, tuple[int, ...], int]]) -> dict[tuple[s
     return seconds
 
 
-def predict(files: dict[str, tuple[Path, tuple[int, ...], int]], fresh: bool) -> dict[tuple[str, str, str], tuple[float, float, float]]:  # fmt: skip
-    """(value, low, high) seconds by (runtime, precision, `model/batch`)."""
-    made = {}
+def predict(files: dict[str, tuple[Path, tuple[int, ...], int]], fresh: bool) -> tuple[dict[tuple[str, str, str], tuple[float, float, float]], dict[tuple[str, str], Device]]:  # fmt: skip
+    """(value, low, high) seconds by (runtime, precision, `model/batch`), and this machine as each runtime and precision sees it."""
+    made, devices = {}, {}
     machine = here.measured(fresh)
     for runtime, precision in WAYS:
         reached = here.reach(runtime, precision, fresh=fresh)
-        device = this_machine(reached, machine.levels[1], {}, "here")
+        device = devices[runtime, precision] = this_machine(reached, machine.levels[1], {}, "here")
         for name, (file, *_) in files.items():
             count = forecast.file_counter(file, {})
             for batch in BATCHES:
                 took = forecast.seconds(device, count, batch)
                 made[runtime, precision, f"{name}/{batch}"] = (took.value, took.low, took.high)
-    return made
+    return made, devices
+
+
+def ratios(predicted: dict, devices: dict, seconds: dict) -> tuple[list[bool], list[bool], list[bool]]:
+    """Of pairs of ways at one model and batch: whether the order is claimed; of those whether it is right; whether the range holds the ratio."""
+    claimed, right, inside = [], [], []
+    for one, other in itertools.combinations(seconds, 2):
+        if one[2] == other[2]:
+            ratio = against(devices[one[:2]], devices[other[:2]], predicted[one][0], predicted[other][0])
+            measured_ratio = seconds[other] / seconds[one]
+            claimed.append(not ratio.low <= 1 <= ratio.high)
+            inside.append(ratio.low <= measured_ratio <= ratio.high)
+            if claimed[-1]:
+                right.append((ratio.value > 1) == (measured_ratio > 1))
+    return claimed, right, inside
 
 
 def ranked(predicted: dict, visits: dict) -> tuple[list[bool], list[bool]]:
@@ -184,12 +202,13 @@ def main() -> None:
     """Predict, then measure, then compare."""
     with tempfile.TemporaryDirectory(prefix="seatrial-") as name:
         files = export(Path(name))
-        predicted = predict(files, "--fresh" in sys.argv)
+        predicted, devices = predict(files, "--fresh" in sys.argv)
         visits = measure(files)
     seconds = {key: min(took) for key, took in visits.items()}
     factors = {key: math.exp(abs(math.log(predicted[key][0] / took))) for key, took in seconds.items()}
     inside = [predicted[key][1] <= took <= predicted[key][2] for key, took in seconds.items()]
     apart, every = ranked(predicted, visits)
+    claimed, right, held = ratios(predicted, devices, seconds)
     worst = max(factors, key=factors.__getitem__)
     if "--all" in sys.argv:
         for key, took in seconds.items():
@@ -208,6 +227,9 @@ def main() -> None:
                 statistics.mean(apart), 0.8, "", len(apart), "bar: at least; pairs whose visits lie apart"
             ),
             "ranking_all": Figure(statistics.mean(every), None, "", len(every), "all pairs, near ones too"),
+            "settled": Figure(statistics.mean(claimed), None, "", len(claimed), "pairs of ways whose order is claimed"),
+            "settled_right": Figure(statistics.mean(right or [True]), 0.9, "", len(right), "bar: at least"),
+            "ratio_coverage": Figure(statistics.mean(held), 0.8, "", len(held), "bar: at least"),
         },
         [one for one in sys.argv[1:] if one == "--json"],
     )

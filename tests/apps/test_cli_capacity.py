@@ -61,6 +61,10 @@ def test_for_machines_findings_with_their_origins_and_a_picture(folder):
     assert told["recommended"] in ("cloud", "own")
     assert len(told["if"]) == 5
     assert any("aws/g6.4xlarge" in line and "skypilot-catalog" in line for line in told["rests_on"])
+    assert any("This price may be old" in line for line in told["rests_on"])
+    assert found["money.price"]["at"] == {"price": "aws/g6.4xlarge"}
+    assert {"money.break_even", "money.if"} <= set(found)
+    assert {one["at"]["place"] for one in told["findings"] if one["what"] == "money.if"} == {told["recommended"]}
     picture = ET.fromstring((folder / "tornado.svg").read_text())
     assert any("price of an hour" in (one.text or "") or "own" in (one.text or "") for one in picture.iter())
 
@@ -87,6 +91,14 @@ def test_a_bound_that_nothing_keeps_ends_with_1(folder):
         (("--rate", "5", "--p99", "1ms", "--price", "aws/g6.4xlarg"), "no price", "did you mean `aws/g6.4xlarge`"),
         (("--rate", "5", "--p99", "1ms", "--candidate", "onnxruntime fp32 b9"), "no candidate", "did you mean"),
         (("--rate", "5", "--p99", "1ms", "--batch", "64"), "batches of 64 were not measured", "batch: 64"),
+        (("--rate", "0", "--p99", "1ms"), "traffic.rate: `rate` is 0", "--help"),
+        (("--rate=-5", "--p99", "1ms"), "`rate` is -5", "--help"),
+        (("--rate", "1e12", "--p99", "1ms"), "it must be at most", "--help"),
+        (("--rate", "many", "--p99", "1ms"), "`many` is not a number", "--help"),
+        (("--rate", "5", "--p99", "0"), "more than 0", "--help"),
+        (("--rate", "5", "--p99", "1ms", "--price=-1"), "`-1` is not a price", "--help"),
+        (("--rate", "5", "--p99", "1ms", "--price", "free"), "`free` is not a price", "--help"),
+        (("nothing", "--rate", "5", "--p99", "1ms"), "no run", ""),
     ],
 )
 def test_what_is_missing_is_said_with_the_next_step(folder, words, says, next_step):

@@ -87,10 +87,56 @@ def test_a_prediction_for_this_machine(capsys, model):
     assert "1.40" in out
 
 
+def test_one_device_with_its_sources(capsys):
+    code, out, _ = called(capsys, "--on", "mi300x")
+    assert code == 0
+    for words in (
+        "AMD Instinct MI300X",
+        "bf16 1.3 PFLOP/s",
+        "stas00/ml-engineering",
+        "26 to 51 %",
+        "a lead",
+        "measured",
+    ):
+        assert words in out
+    told = json.loads(called(capsys, "--on", "mi300x", "--json")[1])
+    assert (told["name"], told["confidence"]) == ("AMD Instinct MI300X", "medium")
+
+
+def test_runtimes_side_by_side_with_a_range_of_the_ratio(capsys, model, monkeypatch):
+    """Each is off by up to 1.4, both in the same way: their ratio is known far better than either."""
+    kinds = dict.fromkeys(roofline.KINDS, 0.5)
+    off = {str(at): 0.3 * (-1) ** at for at in range(30)}
+
+    def reach(runtime, precision, *_):
+        slow = {"quick": 1.0, "alike": 1.05, "slow": 3.0}[runtime]
+        starts = dict.fromkeys(roofline.KINDS, 1e-6 * slow)
+        wrong = {name: value + (0.1 if name in "0123" else 0) * (slow > 1) for name, value in off.items()}
+        return Reach(runtime=runtime, precision=precision, threads=1, peak=1e11 / slow, shares=kinds, flow={name: share / slow for name, share in kinds.items()}, start_s=starts, call_s=1e-5 * slow, factor=1.4, models=29, points=68, off=wrong, load_1m=4.0)  # fmt: skip
+
+    monkeypatch.setattr(here, "able", lambda *_: None)
+    monkeypatch.setattr(here, "reach", reach)
+    code, out, _ = called(capsys, model, "--runtime", "slow", "--runtime", "alike", "--runtime", "quick")
+    assert code == 0
+    lines = out.splitlines()
+    (alike,) = [line for line in lines if "as many rows a second as alike" in line]
+    (slow,) = [line for line in lines if "as many rows a second as slow" in line]
+    assert "quick would answer 1.1 times" in alike or "quick would answer 1 times" in alike
+    assert "the order is open" in alike
+    assert "quick would answer 3 times" in slow
+    assert "open" not in slow
+    assert sum("busy when it was calibrated" in line for line in lines) == 1
+    told = json.loads(called(capsys, model, "--runtime", "slow", "--runtime", "quick", "--json")[1])
+    assert [one["runtime"] for one in told["runtimes"]] == ["quick", "slow"]
+    (ratio,) = told["fastest_over"]
+    assert ratio["low"] == pytest.approx(3 / 2.718281828**0.1, rel=0.02)
+
+
 def test_a_model_on_every_device_fastest_first(capsys, model):
     code, out, err = called(capsys, model, "--catalogue", "--batch", "16")
     assert code == 0
-    assert "Where ranges overlap" in out
+    assert "the order is open" in out
+    assert "fits its memory" in out
     assert "Hailo-8" in err
     rows = json.loads(called(capsys, model, "--catalogue", "--json")[1])
     times = [row["latency"]["value"] for row in rows]
@@ -98,10 +144,25 @@ def test_a_model_on_every_device_fastest_first(capsys, model):
     assert len(times) >= 28
 
 
+@pytest.mark.parametrize("words", [["--runtime", "opnvino"], ["--precision", "fp7"], ["--threads", "999"]])
+def test_what_cant_be_had_here_is_told_before_anything_is_measured(capsys, model, words, monkeypatch):
+    monkeypatch.setattr(here, "measured", lambda *_: pytest.fail("it measured"))
+    code, _, err = called(capsys, model, *words)
+    assert code == 2
+    assert words[1] in err
+    assert "next:" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--on", "NVIDIA L4"], "model.onnx --on"),
+        (["--on", "NVIDIA L5"], "NVIDIA L4"),
+        (["--picture", "roof.svg"], "model.onnx --on"),
+        (["MODEL", "--catalogue", "--picture", "roof.svg"], "name one"),
+        (["MODEL", "--catalogue", "--on", "NVIDIA L4"], "leave one of them out"),
+        (["MODEL", "--on", "NVIDIA L4", "--runtime", "openvino"], "about this machine"),
+        (["MODEL", "--on", "NVIDIA L4", "--axis", "words=3"], "no free axis"),
+        (["MODEL", "--on", "NVIDIA L4", "--batch", "0"], "--batch"),
         (["MODEL", "--on", "NVIDIA L5"], "NVIDIA L4"),
         (["MODEL", "--on", "NVIDIA T4", "--precision", "bf16"], "fp16"),
         (["MODEL", "--on", "NVIDIA L4", "--axis", "words"], "--axis sequence=128"),

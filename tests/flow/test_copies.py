@@ -89,6 +89,17 @@ def test_when_one_of_them_dies_it_is_a_finding_and_none_is_left(tmp_path):
     assert {one.pid for one in psutil.Process().children(recursive=True)} <= before
 
 
+@TWO
+def test_when_one_that_shares_arrivals_dies_the_others_are_not_waited_for(tmp_path):
+    """The living one would look for the dead one's times until the limit, and a crash would look like a hang."""
+    first = f"os.open({str(tmp_path / 'dead')!r}, os.O_CREAT | os.O_EXCL)"
+    fault = f"if self.calls > 30 and not os.path.exists({str(tmp_path / 'dead')!r}): {first}; os._exit(9)"
+    measure = SERVED.replace("rate: 40, seconds: 0.3, queries: 12", "rate: 200, seconds: 0.5, queries: 100")
+    measure = measure.replace("rounds: 2", "rounds: 2, limits: {block: 45 s}")
+    dossier = flow.run(study(tmp_path, {"dies": fault}, "{runtime: ./dies.py, instances: 2}", measure))
+    assert outcome(dossier, "./dies.py").state is State.CRASHED, outcome(dossier, "./dies.py").note
+
+
 @pytest.mark.parametrize(
     ("grid", "measure", "words"),
     [
@@ -215,7 +226,7 @@ def test_readings_together():
     whole = of("energy").together(blocks)
     assert (whole["joules"], whole["queries"], whole["rows"]) == (6.0, 22, 44), "the counters are the machine's"
     assert of("energy").together([one | {"shared": True} for one in blocks])["queries"] == 12
-    assert of("energy").together([blocks[0], {"why": "no counter"}]) == {"why": "no counter"}
+    assert of("energy").together([blocks[0], blocks[1] | {"why": "no counter"}])["why"] == "no counter"
     wire = [{"query": 2.0, "network": 1.0, "way": "header"}, {"query": 4.0, "network": 1.0, "way": "round trip"}]
     assert of("network").together(wire) == {"query": 3.0, "network": 1.0, "way": "round trip"}
     assert of("network").together([wire[0], {}]) == {}

@@ -1,5 +1,6 @@
 """From what a run kept to replicas and money: service times, prices, places, and what a study makes of them."""
 
+import datetime
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from seatrial.flow import study as flow
 from seatrial.flow.arrivals import read_arrivals
 from seatrial.flow.asked import money as asked
 from seatrial.flow.capacity import CLOUD, EDGE, OWN, Desk
-from seatrial.flow.costs import findings
+from seatrial.flow.costs import findings, priced
+from seatrial.flow.outlook import changing
 from seatrial.flow.read import read
 from seatrial.flow.service import Service, _drawn, service
 from seatrial.flow.whatif import break_evens, scaled, swings
@@ -89,6 +91,20 @@ class TestWhatIsStated:
         file.write_text("provider,instance\na,b\n")
         with pytest.raises(StudyError, match="no column hour"):
             prices.table(file)
+
+    def test_a_price_that_may_no_longer_hold_says_so(self):
+        today = datetime.date(2026, 11, 30)
+        dated = prices.find("lambda/gpu_8x_v100").model_copy(update={"date": "2026-11-01"})
+        assert prices.doubt(dated, today) == ""
+        assert "old: 7 months" in prices.doubt(dated.model_copy(update={"date": "list of 2026-05"}), today)
+        assert "gives no date" in prices.doubt(dated.model_copy(update={"date": "2026-13-01"}), today)
+        assert "gives no date" in prices.doubt(prices.find("lambda/gpu_8x_v100"), today), "a version is no date"
+        assert "old: 23 months" in prices.doubt(prices.find("aws-capacity-block/p5.48xlarge"), today)
+        assert prices.doubt(desk().price, today) == "", "what somebody states is theirs"
+        told = priced(prices.find("aws/g6.4xlarge"), today)
+        assert (told.value, told.unit, told.origin) == (1.3232, "USD", Origin.DECLARED)
+        for words in ("us-east-1", "00148f2", "skypilot-catalog", "may be old", "`1.20/h`"):
+            assert words in told.note
 
     def test_arrivals_rise(self, tmp_path):
         file = tmp_path / "a.txt"
@@ -177,8 +193,10 @@ class TestPlaces:
         assert (drawn.rest, drawn.query) == (pytest.approx(40.0), pytest.approx(0.2))
         assert len(by) == 3
         own = {"purchase": 3600, "years": 3, "kwh": 0.2}
-        counted = replace(STEADY, drawn=drawn, findings=(TIMED, *by))
-        (month,) = [one for one in findings(desk(counted, own=own)) if one.key == "money.month{place=own}"]
+        counted = replace(STEADY, drawn=drawn, drawn_by=by)
+        found = by_key(findings(desk(counted, own=own)))
+        month = found["money.month{place=own}"]
+        assert not any("energy" in one for one in found["money.month{place=cloud}"].inputs), "it pays for no energy"
         watts = 2 * 40.0 + 150 * 0.2
         assert month.value == pytest.approx(2 * 100 + HOURS_A_MONTH * watts / 1000 * 0.2)
         assert "40 W at rest and 0.2 J a query" in month.method
@@ -186,10 +204,51 @@ class TestPlaces:
         without, _ = _drawn([one for one in metered if one.what != "energy.query.net"], TIMED)
         assert (without.rest, without.query) == (60.0, 0.0), "as if it always worked"
 
+    def test_the_interval_of_what_was_read_off_is_carried_into_the_cost(self):
+        at = {"load": "single_stream"}
+        read_off = (("energy.query", 0.6, 0.5, 0.7), ("energy.query.net", 0.2, 0.1, 0.4), ("energy.power", 60, 50, 70))
+        metered = [Finding(what=what, at=at, candidate="c", value=value, low=low, high=high, level=0.95) for what, value, low, high in read_off]  # fmt: skip
+        drawn, by = _drawn(metered, TIMED)
+        counted = replace(STEADY, drawn=drawn, drawn_by=by)
+        found = by_key(findings(desk(counted, own={"purchase": 0, "kwh": 1.0}, today=500)))
+        month = found["money.month{place=own}"]
+        kwh = HOURS_A_MONTH / 1000
+        machines = found["capacity.replicas{place=own}"]
+        assert month.high - month.value == pytest.approx(150 * 0.2 * kwh)
+        assert month.value - month.low == pytest.approx(((machines.value - machines.low) * 40 + 150 * 0.1) * kwh)
+        for what in (
+            "money.per_million{place=own}",
+            "money.payback{place=own}",
+            "money.ratio{against=cloud,place=own}",
+        ):
+            assert found[what].low <= found[what].value <= found[what].high, what
+        assert found["money.ratio{against=cloud,place=own}"].high > found["money.ratio{against=cloud,place=own}"].value
+
+    def test_a_disturbed_meter_disturbs_what_pays_for_energy_alone(self):
+        noisy = Finding(
+            what="energy.power", at=TIMED.at, candidate="c", value=60.0, state=State.DISTURBED, note="others"
+        )
+        counted = replace(STEADY, drawn=Drawn(rest=60), drawn_by=(noisy,))
+        found = by_key(findings(desk(counted, own={"purchase": 10, "kwh": 1.0})))
+        assert found["money.month{place=own}"].state is State.DISTURBED
+        assert found["capacity.replicas{place=own}"].state is State.OK
+        assert found["money.month{place=cloud}"].state is State.OK
+
+    def test_what_rests_on_an_estimated_draw_is_estimated_and_passes_no_requirement(self):
+        for are, origin in (("estimated", Origin.ESTIMATED), ("declared", Origin.DECLARED)):
+            own = {"purchase": 10, "kwh": 0.3, "watts": 100, "watts_are": are}
+            found = by_key(findings(desk(own=own, today=5000)))
+            for what in ("money.month{place=own}", "money.per_million{place=own}", "money.payback{place=own}", "money.ratio{against=cloud,place=own}"):  # fmt: skip
+                assert found[what].origin is origin, what
+            assert found["money.month{place=cloud}"].origin is Origin.DECLARED
+            assert found["capacity.replicas{place=own}"].origin is Origin.DECLARED
+        free = by_key(findings(desk(own={"purchase": 10, "watts": 100})))
+        assert free["money.month{place=own}"].origin is Origin.DECLARED, "nobody pays for energy there"
+
     def test_energy_is_not_measured_where_none_was_or_for_another_machine_and_it_is_said(self):
         assert _drawn([missing("energy.query", State.NOT_HERE, "no counter", at=TIMED.at, candidate="c")], TIMED) == (
             None,
-            [],
+            (),
         )
         own = {"purchase": 3600, "years": 3, "kwh": 0.2}
         counted = replace(STEADY, drawn=Drawn(rest=40, query=0.2))
@@ -224,6 +283,10 @@ class TestPlaces:
             assert one.origin in (Origin.DECLARED, Origin.MISSING)
             assert TIMED.key in one.inputs
             assert "money.traffic" in one.inputs
+        both = by_key(findings(desk(own={"purchase": 1})))
+        assert "money.price{price=this machine}" in both["money.month{place=cloud}"].inputs
+        assert "money.own" in both["money.month{place=own}"].inputs
+        assert "money.price{price=this machine}" not in both["money.month{place=own}"].inputs
 
     def test_a_disturbed_measurement_makes_disturbed_money(self):
         noisy = TIMED.model_copy(update={"state": State.DISTURBED, "note": "other work"})
@@ -255,8 +318,8 @@ class TestPlaces:
 
     def test_replicas_hired_by_the_hour_cost_less_than_all_day(self):
         uneven = desk(traffic={"rate": 300, "hours": [1] * 12 + [5] * 12})
-        hourly = by_key(findings(uneven))["money.month{place=cloud,replicas=by the hour}"].value
-        assert 0 < hourly < uneven.month(CLOUD)
+        hourly = by_key(findings(uneven))["money.month{place=cloud,replicas=by the hour}"]
+        assert 0 < hourly.low <= hourly.value < uneven.month(CLOUD)
         assert desk().by_the_hour() is None
 
     def test_what_would_be_if(self):
@@ -271,9 +334,45 @@ class TestPlaces:
 
     def test_break_even_with_a_price_by_the_query(self):
         flat = desk(today_a_million=10)
-        ((pair, volume),) = break_evens(flat).items()
+        ((pair, found),) = break_evens(flat).items()
         assert pair == (CLOUD, "today")
-        assert volume == pytest.approx(1.2 * HOURS_A_MONTH / 10 * 1e6, rel=0.02), "one replica, at 10 for a million"
+        assert found.volume == pytest.approx(1.2 * HOURS_A_MONTH / 10 * 1e6, rel=0.02), (
+            "one replica, at 10 for a million"
+        )
+        assert found.low <= found.volume * 1.01
+        assert found.high >= found.volume * 0.99
+
+    def test_where_the_cheapest_now_is_not_the_cheapest_for_more_the_volume_is_said_all_the_same(self):
+        """An hour costs 1.2, and ten devices 1000 a month together, which bear about a thousand a second."""
+        edge = {"purchase": 100, "devices": 10, "years": 1 / 12}
+        small = desk(traffic={"rate": 10}, edge=edge)
+        assert small.cheapest().place == CLOUD
+        ((pair, found),) = break_evens(small).items()
+        told = by_key(changing(small))
+        if pair == (EDGE, CLOUD):
+            assert found.volume > small.a_month
+        crossing = told[f"money.break_even{{against={pair[1]},place={pair[0]}}}"]
+        assert crossing.value == pytest.approx(found.volume, rel=0.01)
+        assert crossing.unit == "queries"
+
+    def test_what_would_change_it_is_told_as_findings(self):
+        both = desk(own={"purchase": 30000, "years": 3, "upkeep": 50})
+        told = [one for one in changing(both) if one.what == "money.if"]
+        bars = {(one.at["input"], one.at["to"]): one for one in told}
+        assert both.cheapest().place == OWN
+        moved = {one.name: one for one in swings(both, OWN)}
+        hour, bought = moved["price of an hour"], moved["own: purchase"]
+        assert bars["own: purchase", bought.high].value == pytest.approx(bought.month_high)
+        turned = {
+            (one.at["input"], one.at["to"]): one.value for one in changing(both) if one.what == "money.if.cheapest"
+        }
+        assert turned["price of an hour", hour.low] == CLOUD
+        assert ("price of an hour", hour.high) not in turned
+        assert all(one.origin in (Origin.DECLARED, Origin.MISSING) for one in told)
+        late = by_key(changing(desk(within="12 ms")))
+        gone = next(one for one in late.values() if one.at.get("input") == "latency bound" and one.value is None)
+        assert "can't keep the bound" in gone.note
+        assert not list(changing(desk(hour=None))), "without a price there is nothing to change"
 
     def test_a_replica_that_fails(self):
         spare, tight = desk(within="11 ms"), desk()
@@ -324,6 +423,13 @@ def test_a_study_with_money_finds_and_decides(ran):
     assert (judged["edge_or_cloud"].outcome is Outcome.PASS) == clean
     if dossier.verdict.recommended:
         assert "money.month" in dossier.verdict.sentence
+    (price,) = [one for one in dossier.findings if one.what == "money.price"]
+    assert (price.value, price.candidate) == (1.2, None)
+    spoken_of = {one.candidate for one in dossier.findings if one.what.startswith(("money.if", "money.break_even"))}
+    assert spoken_of == {dossier.verdict.recommended or dossier.reference().id}
+    page = next((ran[0] / ".seatrial" / "runs").glob("*/report.html")).read_text()
+    for words in ('<section id="money"', "machines of your own", "What would change it", "price of an hour"):
+        assert words in page, words
     files = dossier.find("latency.mean", id_, load="single_stream").artefacts
     assert files
     assert all((ran[0] / ".seatrial" / file).is_file() for file in files.values())

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from seatrial.contracts.dossier import Dossier
 from seatrial.flow import study as flow
 from seatrial.flow.draft import draft
 
@@ -41,8 +42,22 @@ def model(folder: Path, name: str, outputs: dict[str, tuple[int, ...]]) -> Path:
 
 def drafted(file: Path, data: Path, folder: Path) -> str:
     text, _ = draft(file, data, folder)
+    for start in ("require:", "  - drop_at_most"):  # the gate that it offers, uncommented
+        assert f"# {start}" in text
+        text = text.replace(f"# {start}", start)
     (folder / "study.yaml").write_text(text)
     return text
+
+
+def gated(dossier: Dossier, what: str) -> None:
+    """The gate found the figure that it is about, of every candidate but the reference, which isn't held against itself."""
+    others = [one for one in dossier.verdict.candidates if one.candidate != dossier.reference().id]
+    judged = [one for candidate in others for one in candidate.judgements]
+    assert judged
+    for one in judged:
+        assert one.requirement.startswith(what)
+        assert "several settings" not in one.reason
+        assert "was not measured" not in one.reason
 
 
 @pytest.fixture
@@ -62,6 +77,7 @@ def test_fractions_are_a_regression_that_runs(tmp_path: Path, x: np.ndarray) -> 
     found = {one.what: one for one in dossier.findings if one.value is not None}
     assert found["mae"].value is not None
     assert found["rmse"].value >= found["mae"].value
+    gated(dossier, "mae rise")
 
 
 def test_several_labels_a_row_run_with_their_names(tmp_path: Path, x: np.ndarray) -> None:
@@ -75,6 +91,7 @@ def test_several_labels_a_row_run_with_their_names(tmp_path: Path, x: np.ndarray
     dossier = flow.run(tmp_path / "study.yaml", quick=True, only=("onnxruntime",))
     found = {one.what for one in dossier.findings if one.value is not None}
     assert {"hamming_loss", "jaccard"} <= found
+    gated(dossier, "jaccard drop")
 
 
 def test_zeros_and_ones_ask_for_the_names_of_the_labels(tmp_path: Path, x: np.ndarray) -> None:
@@ -120,6 +137,7 @@ def test_vectors_are_an_embedding_that_runs(tmp_path: Path, role: bool) -> None:
     found = {one.what: one for one in dossier.findings if one.value is not None}
     assert found["retrieval_recall"].number > 0.5
     assert "cosine_drift" in found
+    gated(dossier, "retrieval_recall drop {k: 1}")
 
 
 def test_queries_and_a_gallery_make_an_output_of_any_name_vectors(tmp_path: Path) -> None:
@@ -235,6 +253,7 @@ def test_a_detector_and_cocos_files_are_a_study_that_runs(
     ]
     assert found
     assert found[0].number == pytest.approx(1)
+    gated(dossier, "map drop {overlap: .50:.95}")
 
 
 def test_boxes_that_lie_elsewhere_are_not_believed(tmp_path: Path) -> None:

@@ -143,10 +143,34 @@ def test_another_version_measures_anew(answers, monkeypatch):
     assert len(answers) == 2 * count
 
 
+@pytest.mark.parametrize("aspect", ["cpu", "cpu_features", "cores", "kernel", "python"])
+def test_another_machine_measures_anew(answers, monkeypatch, aspect):
+    """Also where fewer processors may be used: what was kept for two threads says nothing of one."""
+    found = here.environment.look([])
+    here.measured()
+    here.reach(None, "fp32")
+    count = len(answers)
+    monkeypatch.setattr(here.environment, "look", lambda packages: found | {aspect: "another"})
+    here.measured()
+    here.reach(None, "fp32")
+    assert len(answers) == 2 * count
+
+
+@pytest.mark.parametrize("aspect", ["load_1min", "clock_mhz", "gpu_processes"])
+def test_what_passes_doesnt_measure_anew(answers, monkeypatch, aspect):
+    found = here.environment.look([])
+    here.measured()
+    count = len(answers)
+    monkeypatch.setattr(here.environment, "look", lambda packages: found | {aspect: "another"})
+    here.measured()
+    assert len(answers) == count
+
+
 def test_a_calibration_is_kept(answers):
     found = here.reach(None, "fp32")
     count = len(answers)
     assert here.reach(None, "fp32") == found
+    assert found.measured_at > "2026"
     assert len(answers) == count
     with pytest.raises(StudyError, match="threads, not with 1000"):
         here.reach(None, "fp32", 1000)

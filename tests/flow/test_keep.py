@@ -9,7 +9,7 @@ import pytest
 from small_study import STUDY, make
 
 from seatrial.errors import StoreError
-from seatrial.flow import keep
+from seatrial.flow import _unfinished, keep
 from seatrial.flow import study as flow
 
 
@@ -55,11 +55,23 @@ def test_cleaning_keeps_what_later_runs_reuse(sailed):
 def test_what_a_killed_run_left_half_written_is_swept(tmp_path):
     (tmp_path / "arrays").mkdir()
     old, new = tmp_path / "arrays" / ".partial-old", tmp_path / "arrays" / ".partial-new"
-    for file in (old, new):
+    left, busy = (tmp_path / "artefacts" / f".partial-{name}" for name in ("left", "busy"))
+    for file in (old, new, left / "try" / "half.onnx", busy / "try" / "half.onnx"):
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"half")
-    os.utime(old, (time.time() - 2 * keep.ABANDONED_S,) * 2)
+    for path in (
+        old,
+        left / "try" / "half.onnx",
+        left / "try",
+        left,
+        busy / "try",
+        busy,
+    ):  # of a long search the folder is old, its file new
+        os.utime(path, (time.time() - 2 * _unfinished.ABANDONED_S,) * 2)
     keep.sweep(tmp_path)
-    assert (old.exists(), new.exists()) == (False, True)
+    assert [path.exists() for path in (old, new, left, busy)] == [False, True, False, True]
+    make(tmp_path)
+    assert keep.clean(keep.home(tmp_path)).files == 0, "nothing was kept yet"
 
 
 def test_a_lost_file_is_measured_again(tmp_path):

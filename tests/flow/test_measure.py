@@ -109,6 +109,7 @@ def test_every_fault_is_a_finding_and_the_others_go_on(tmp_path):
     assert "planted words" in outcome(dossier, "./raises.py").note
     assert "no memory was left" in outcome(dossier, "./hungry.py").note
     assert "SIGSEGV" in outcome(dossier, "./segfault.py").note
+    assert "under `limits`" in outcome(dossier, "./hang.py").note
     accuracy = {f.candidate.split("/")[3]: f for f in dossier.findings if f.what == "accuracy" and "./" in f.candidate}
     assert "NaN" in accuracy["nan.py"].note
     assert accuracy["nan.py"].origin is Origin.MISSING
@@ -303,16 +304,19 @@ def test_cohorts_that_do_not_fit_into_memory_are_measured_one_after_another(tmp_
 
 def test_on_a_busy_machine_findings_are_marked_and_requirements_on_them_stay_open(tmp_path):
     limit = "require:\n  - at_least: {what: throughput, bound: 1, at: {load: offline}}\n"
+    text = STUDY.replace("{runtime: onnxruntime, batch: [1, 8]}", "{runtime: onnxruntime, threads: [1, 2]}")
+    text = text.replace("variant: as_is, batch: 1}", "variant: as_is, threads: 1}").replace("require:\n", limit)
     burn = "import os, sys, time; os.sched_setaffinity(0, {int(sys.argv[1])}); e = time.time() + 90\nwhile time.time() < e: pass"
     rivals = [subprocess.Popen([sys.executable, "-c", burn, str(core)]) for core in os.sched_getaffinity(0)]
     try:
-        dossier = flow.run(make(tmp_path, STUDY.replace("require:\n", limit)))
+        dossier = flow.run(make(tmp_path, text))
     finally:
         for rival in rivals:
             rival.kill()
             rival.wait()
     throughput = [f for f in dossier.findings if f.what == "throughput"]
-    assert throughput
+    assert {one.candidate.threads for one in dossier.candidates} == {1, 2}
+    assert {f.candidate for f in throughput} == {one.id for one in dossier.candidates}
     assert {f.state for f in throughput} == {State.DISTURBED}
     assert dossier.verdict.outcome is Outcome.OPEN
     assert any("other things" in one.reason for verdict in dossier.verdict.candidates for one in verdict.judgements)

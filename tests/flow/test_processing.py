@@ -8,6 +8,7 @@ from seatrial.contracts.messages import Order
 from seatrial.contracts.study import Input, Model
 from seatrial.flow import _inputs, processing
 from seatrial.flow import study as flow
+from seatrial.flow.publish import render
 
 MODEL = Model(
     forms={"onnx": {"path": "m.onnx"}},
@@ -59,6 +60,8 @@ def test_a_study_says_it_measures_it_apart_and_answers_the_same(tmp_path):
     assert dossier.run.measured, "other figures than those without it"
     assert {processing.SAID in one.method for one in of(dossier, "throughput")} == {True}
     assert {processing.SAID in one.method for one in of(outside, "throughput")} == {False}
+    assert "is within the clock" in " ".join(render(dossier, "html").split())
+    assert "is outside the clock" in " ".join(render(outside, "html").split())
     assert not [one for one in dossier.findings if one.what == "run" and "otherwise" in one.note]
     assert [one.value for one in of(dossier, "accuracy")] == [one.value for one in of(outside, "accuracy")]
     assert flow.run(make(tmp_path, inside)).run.measured == 0

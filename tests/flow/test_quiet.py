@@ -76,6 +76,11 @@ def test_a_processor_that_throttles_disturbs_the_block(tmp_path, monkeypatch):
     with quiet.Watcher(2, "cuda") as watcher:
         count.write_text("7\n")
     assert "throttled 3 times" in watcher.seen()["reason"]
+    for cpu in ("cpu0", "cpu1"):
+        package = tmp_path / cpu / "thermal_throttle" / "package_throttle_count"
+        package.parent.mkdir(parents=True, exist_ok=True)
+        package.write_text("5\n")
+    assert look(tmp_path) == 7 + 5, "each processor shows the count of its package"
     assert look(tmp_path / "nowhere") == 0
 
 
@@ -110,13 +115,28 @@ def test_processes_on_a_gpu_are_counted_or_it_is_said_why_not(tmp_path, monkeypa
     assert "doesn't answer" in environment.gpu_processes()
 
 
+def test_gpus_and_their_driver_are_part_of_the_environment(tmp_path, monkeypatch):
+    """A measurement on another GPU, or by another driver, doesn't stand; a machine without one is known as before."""
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    plain = environment.look([])
+    assert plain["gpus"] == "none that a driver names"
+    assert environment.fingerprint(plain) == environment.fingerprint({k: v for k, v in plain.items() if k != "gpus"})
+    tool.write_text("#!/bin/sh\necho 'NVIDIA X1, 40960 MiB, 550.1'\n")
+    tool.chmod(0o755)
+    found = environment.look([])
+    assert found["gpus"] == ["NVIDIA X1, 40960 MiB, driver 550.1"]
+    tool.write_text("#!/bin/sh\necho 'NVIDIA X1, 40960 MiB, 560.2'\n")
+    assert len({environment.fingerprint(one) for one in (plain, found, environment.look([]))}) == 3
+
+
 def test_a_study_says_what_no_counter_tells(tmp_path):
     """Energy, memory of a GPU: missing with the reason; processors kept busy and compiling: figures."""
     counters = tmp_path / "powercap" / "intel-rapl:0"
     counters.mkdir(parents=True)
     for name, text in (("name", "package-0"), ("energy_uj", "5"), ("max_energy_range_uj", "9")):
         (counters / name).write_text(text)
-    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, cold_start]"
+    meters = "[throughput, {energy: {powercap: %s, rest: 0.01}}, utilisation, device_memory, device_energy, cold_start]"
     text = STUDY.replace("meters: [throughput, size]", f"meters: {meters % (tmp_path / 'powercap')}")
     text = text.replace("loads: [offline]", "loads: [{offline: {seconds: 0.05}}]")
     (tmp_path / "one").mkdir()
@@ -131,3 +151,10 @@ def test_a_study_says_what_no_counter_tells(tmp_path):
     assert found["cold_start.compile"].value >= 0
     said = {one.what: one.value for one in dossier.findings if one.what.startswith("environment.")}
     assert {"environment.clock_mhz", "environment.temperature_celsius", "environment.gpu_processes"} <= set(said)
+
+
+def test_processors_lent_to_guests_count_once(monkeypatch):
+    """The kernel has the time of guests in that of users already."""
+    stat = "cpu  0 0 0 0\ncpu0 70 0 5 20 1 1 2 1 60 0\nintr 1\n"
+    monkeypatch.setattr(quiet.Path, "read_text", lambda *_, **__: stat)
+    assert quiet._busy() == {0: 70 + 5 + 1 + 2 + 1}

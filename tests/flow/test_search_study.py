@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 
 import pytest
 from small_study import STUDY, make, seatrial
@@ -9,6 +10,7 @@ from small_study import STUDY, make, seatrial
 from seatrial import catalog
 from seatrial.contracts.finding import State
 from seatrial.contracts.verdict import Outcome
+from seatrial.errors import WorkerCrashed
 from seatrial.flow import rounds
 from seatrial.flow import study as flow
 from seatrial.flow.keep import SHORT_ROUND, Keeper
@@ -37,7 +39,10 @@ SEARCH = "search: {halving: {least: 4, most: 8, share: 0.2}}"
 MEASURE = f"{{loads: [{{offline: {{seconds: 0.05}}}}], rounds: 2, meters: [throughput, size], metrics: [accuracy, drop], {SEARCH}}}"
 
 
-def raced(folder, waits, measure=MEASURE, require="- at_least: {what: accuracy, bound: 0.5}", batch="8"):
+SPEED = "{what: speedup, at: {load: offline}}"
+
+
+def raced(folder, waits, measure=MEASURE, require="- at_least: {what: accuracy, bound: 0.5}", batch="8", prefer=SPEED):
     """A study of runtimes that wait so many milliseconds a call; one whose name begins with `wrong` answers wrong."""
     WAITS.clear()
     WAITS.update(waits)
@@ -47,7 +52,7 @@ def raced(folder, waits, measure=MEASURE, require="- at_least: {what: accuracy, 
     grid = "\n".join(f"  - {{runtime: ./{name}.py, batch: {batch}}}" for name in waits)
     text = STUDY[: STUDY.index("candidates:")] + f"candidates:\n  - {{runtime: onnxruntime, batch: 1}}\n{grid}\n"
     text += f"reference: {{runtime: onnxruntime}}\nmeasure: {measure}\nrequire:\n  {require}\n"
-    return make(folder, text + "prefer: {what: speedup, at: {load: offline}}\nreports: [json, html, junit, markdown]\n")
+    return make(folder, text + f"prefer: {prefer}\nreports: [json, html, junit, markdown]\n")
 
 
 def gone(dossier):
@@ -64,20 +69,33 @@ def full(dossier):
 
 
 WAITS: dict[str, float] = {}
+CRASHING: dict[str, int] = {}
+"""Runtimes that are gone after so many blocks; a negative count: only full ones count."""
+JOULES: list[float] = []
+"""Where there is one: what the machine draws, in watts, by an energy counter that isn't there."""
 
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     """Other work on the machine must not decide what is tested here: times are those planted, 1 % apart between rounds."""
-    ask = rounds._ask
+    ask, blocks = rounds._ask, Counter()
+    CRASHING.clear()
+    JOULES.clear()
 
     def planted(voyage, trial, load, cores, number=0, short=False):
         answer = ask(voyage, trial, load, cores, number, short)
         name = trial.planned.candidate.runtime.name.removeprefix("./").removesuffix(".py")
+        most = CRASHING.get(name, 0)
+        blocks[name] += load is not None and (most > 0 or not short)
+        if most and blocks[name] > abs(most):
+            raise WorkerCrashed("signal SIGSEGV, planted")
         wait = WAITS.get(name, 10.0) / 1000 * random.Random(f"{trial.id}{number}").gauss(1.0, 0.01)
         told = {"throughput": 8 / wait, "latencies": [wait] * 30, "median_latency": wait, "mean_latency": wait}
         for reading in answer["readings"].values():
             reading.update({key: value for key, value in told.items() if key in reading})
+            if JOULES and "why" in reading:
+                reading.update(joules=JOULES[0] * wait, seconds=wait, queries=1, rows=8, rest=None)
+                del reading["why"]
         answer["disturbance"]["reason"] = ""
         return answer
 
@@ -128,6 +146,7 @@ def test_reports_and_the_plan_say_it(searched):
     terminal = catalog.load(catalog.find("reports", "terminal"))
     text = terminal.render(dossier, terminal.Options(width=160))
     assert "Left out by the search" in text
+    assert "The search left out 3 of 4 candidates." in text
     assert "Could not be measured" not in text
     planned = seatrial("plan", file, folder=folder)
     assert "search: halving" in planned.stdout
@@ -150,17 +169,151 @@ LATENCY = (
 QUICK = "- at_most: {what: latency.p99, bound: 2 ms, at: {load: single_stream}}"
 
 
+def outcomes(dossier):
+    return {
+        one.candidate.split("/")[3].removesuffix(".py") + one.candidate.split("/")[-1]: one.outcome
+        for one in dossier.verdict.candidates
+    }
+
+
 def test_a_latency_that_short_rounds_show_to_fail_is_a_failure_with_its_bound(tmp_path):
     """The quickest in bulk is too slow for one: it is left out by the requirement, and doesn't displace the other."""
     file = raced(tmp_path, {"bulky": 6.0}, LATENCY, QUICK, batch="[8, 64]")
     dossier = flow.run(file)
-    left = gone(dossier)
-    assert set(left) == {"bulkyb8", "bulkyb64"}
-    verdicts = {one.candidate.split("/")[-1]: one.outcome for one in dossier.verdict.candidates}
-    assert verdicts["b8"] is Outcome.FAIL
+    assert set(gone(dossier)) == {"bulkyb8", "bulkyb64"}
+    verdicts = outcomes(dossier)
+    assert verdicts["bulkyb8"] is verdicts["bulkyb64"] is Outcome.FAIL, "that is shown of each"
+    assert dossier.verdict.outcome is Outcome.FAIL
     shown = [one for one in dossier.findings if one.what == "latency.p99" and "bulky" in one.candidate]
     assert shown
     assert all(one.low > 0.002 and "short rounds" in one.note for one in shown)
+
+
+MEAN = QUICK.replace("p99", "mean")
+
+
+def one_at_a_time(folder, monkeypatch, waits):
+    """A study in which the slow one is opened with two threads first, and then only with one: fewer are assumed to be no better."""
+    monkeypatch.setattr("seatrial.flow.measure.MEMORY_SHARE", 1e-9)
+    file = raced(folder, waits, LATENCY.replace("share: 0.2", "share: 0.2, assume: [threads]"), MEAN)
+    text = file.read_text()
+    file.write_text(text.replace("{runtime: ./bulky.py, batch: 8}", "{runtime: ./bulky.py, batch: 8, threads: [1, 2]}"))
+    return file
+
+
+def threads_of(dossier):
+    """What became of the slow one by its threads."""
+    return {one.candidate.split("/")[6]: one for one in dossier.verdict.candidates if "bulky" in one.candidate}
+
+
+def test_who_is_assumed_to_fail_is_not_said_to_have_failed(tmp_path, monkeypatch):
+    dossier = flow.run(one_at_a_time(tmp_path, monkeypatch, {"bulky": 6.0, "prompt": 0.5}))
+    assert dossier.verdict.outcome is Outcome.PASS
+    verdicts = threads_of(dossier)
+    assert verdicts["t2"].outcome is Outcome.FAIL
+    assert verdicts["t1"].outcome is Outcome.OPEN
+    (open_,) = [one for one in verdicts["t1"].judgements if one.rule == "run"]
+    assert "assumed to fail as" in open_.reason
+    assert open_.settle == "`search: exhaustive` measures all", "another run would leave it out again"
+
+
+def test_where_nobody_passes_nothing_rests_on_an_assumption(tmp_path, monkeypatch):
+    """The verdict would stay open for the one that was assumed to fail. It is looked at after all, and then the study fails."""
+    file, notes = one_at_a_time(tmp_path, monkeypatch, {"bulky": 6.0}), []
+    dossier = flow.run(file, watch=lambda event: notes.append(event.note) if event.stage == "note" else None)
+    assert {one.outcome for one in threads_of(dossier).values()} == {Outcome.FAIL}
+    assert dossier.verdict.outcome is Outcome.FAIL
+    assert any("nobody passes: 1 that the search assumed to fail" in note for note in notes)
+    again = flow.run(file)
+    assert again.run.measured == 0
+    assert again.verdict.outcome is Outcome.FAIL
+
+
+def test_who_crashes_in_a_short_round_has_crashed_and_is_not_left_out(tmp_path):
+    file = raced(tmp_path, {"brittle": 0.2, "fast": 0.5, "slow": 1.5})
+    CRASHING["brittle"] = 2
+    dossier = flow.run(file)
+    assert set(gone(dossier)) == {"slowb8"}
+    (run,) = [one for one in dossier.findings if one.what == "run" and "brittle" in one.candidate]
+    assert run.state is State.CRASHED
+    count = next(one for one in dossier.findings if one.what == "search.left_out")
+    assert (count.value, count.n) == (1, 3)
+    assert "fast" in dossier.verdict.recommended
+    terminal = catalog.load(catalog.find("reports", "terminal"))
+    text = terminal.render(dossier, terminal.Options(width=160))
+    broken, spared = text.index("Could not be measured"), text.index("Left out by the search")
+    assert min(broken, spared) < text.rindex("brittle", 0, max(broken, spared)) < max(broken, spared)
+
+
+def test_who_was_displaced_comes_back_when_the_winner_crashes_in_full(tmp_path):
+    file = raced(tmp_path, {"fast": 0.5, "slow": 1.5, "slower": 5.0})
+    CRASHING["fast"] = -1
+    dossier = flow.run(file)
+    states = {one.candidate.split("/")[3]: one.state for one in dossier.findings if one.what == "run"}
+    assert states == {"fast.py": State.CRASHED, "slower.py": State.LEFT_OUT}
+    assert "slow.py" in dossier.verdict.recommended
+
+
+def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path):
+    file = raced(tmp_path, {"fast": 0.5, "slow": 1.5, "slower": 3.0})
+
+    def stop(event):
+        if event.stage == "round" and event.done == 9:  # in the third of four short rounds of four
+            raise KeyboardInterrupt
+
+    first = flow.run(file, watch=stop)
+    assert first.run.interrupted
+    assert not gone(first), "nothing is known yet"
+    assert {one.state for one in first.findings if one.what == "run"} == {State.TOO_FEW}
+    kept = Counter(key.split("/")[0] for key, _ in Keeper(tmp_path).all(SHORT_ROUND, ""))
+    assert {*kept.values()} == {2}
+    dossier = flow.run(file)
+    assert set(gone(dossier)) == {"slowb8", "slowerb8"}
+    assert full(dossier) == {"fast"}
+    then = Counter(key.split("/")[0] for key, _ in Keeper(tmp_path).all(SHORT_ROUND, ""))
+    assert {*then.values()} == {4}, "two were kept, two were added"
+
+
+@pytest.mark.parametrize(
+    ("what", "meter"), [("latency.p50", "latency"), ("latency.p99", "latency"), ("energy.query", "energy")]
+)
+def test_less_may_be_preferred(tmp_path, what, meter):
+    JOULES.append(20.0)
+    measure = f"{{loads: [{{single_stream: {{seconds: 0.05, queries: 20}}}}], rounds: 2, meters: [{meter}], metrics: [accuracy], {SEARCH}}}"
+    dossier = flow.run(raced(tmp_path, {"fast": 0.5, "slow": 1.5, "slower": 3.0}, measure, prefer=f"{{what: {what}}}"))
+    left = gone(dossier)
+    assert set(left) == {"slowb8", "slowerb8"}
+    assert f"in {what}" in left["slowb8"]
+    assert "fast" in dossier.verdict.recommended
+
+
+def test_what_short_rounds_can_not_show_is_said_and_takes_no_more_of_them(tmp_path):
+    """Energy without a counter: nothing can be told apart by it, so all are measured, after the first look."""
+    measure = f"{{loads: [{{single_stream: {{seconds: 0.05, queries: 20}}}}], rounds: 2, meters: [latency, energy], metrics: [accuracy], {SEARCH}}}"
+    measure = measure.replace("energy]", "{energy: {powercap: nowhere}}]")
+    dossier = flow.run(raced(tmp_path, {"fast": 0.5, "slow": 1.5}, measure, prefer="{what: energy.query}"))
+    assert not gone(dossier)
+    count = next(one for one in dossier.findings if one.what == "search.left_out")
+    assert "`energy.query`, could not be read in short rounds (" in count.note
+    assert "counter" in count.note
+    home = tmp_path / ".seatrial" / "runs" / dossier.run.id
+    terminal = catalog.load(catalog.find("reports", "terminal"))
+    for text in (
+        terminal.render(dossier, terminal.Options(width=400)), *(next(home.glob(f"*.{end}")).read_text() for end in ("html", "md"))
+    ):  # fmt: skip
+        assert "The search left out 0 of 2 candidates: what is preferred" in text
+    kept = Counter(key.split("/")[0] for key, _ in Keeper(tmp_path).all(SHORT_ROUND, ""))
+    assert {*kept.values()} == {4}
+
+
+def test_one_candidate_and_none_at_all_are_no_search(tmp_path):
+    file = raced(tmp_path, {"alone": 0.5})
+    dossier = flow.run(file)
+    assert full(dossier) == {"alone"}
+    assert not Keeper(tmp_path).all(SHORT_ROUND, "")
+    only = flow.run(file, only=["onnxruntime"])
+    count = next(one for one in only.findings if one.what == "search.left_out")
+    assert (count.value, count.n) == (0, 0)
 
 
 def test_who_was_displaced_comes_back_when_the_winner_fails_in_full(tmp_path):

@@ -1,5 +1,7 @@
 """Throttling, a slow start, other work: what happens around a measurement is told, and marks what rests on it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from small_study import STUDY, make
@@ -143,3 +145,14 @@ def test_several_threads_on_a_loaded_machine_are_disturbed(monkeypatch):
         while quiet.time.perf_counter() < end:
             pass
     assert not watcher.seen()["reason"]
+
+
+def test_a_figure_without_a_bound_says_too_that_the_machine_was_busy():
+    """It would be open anyway; but who measures more of it is to know on what it was measured."""
+    trial = SimpleNamespace(id="c", rounds={"0": {"at": "now", "steady": {}}})
+    found = Finding(what="latency.p99", value=1.0, state=State.TOO_FEW, note="no upper bound")
+    busy = rounds._signed(found, "latency", 1, trial, None, [], True, "server", ["LoadGen-style, unverified"])
+    assert busy.state is State.TOO_FEW
+    assert "the machine did other things" in busy.note
+    assert "no upper bound" in busy.note
+    assert busy.method == "LoadGen-style, unverified"

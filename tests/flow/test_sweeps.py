@@ -57,6 +57,13 @@ def test_the_page_draws_it(swept: tuple[Dossier, Path]) -> None:
     assert f"{knee.value}, the knee" in page
     assert 'id="batching"' in page
     assert "of the largest throughput" in page
+    from seatrial.parts.reports import terminal
+
+    told = terminal.render(dossier, terminal.Options())
+    assert "What batches do" in told
+    assert f"the knee is at {knee.value} row" in told
+    assert ("may lie above 8" in " ".join(told.split())) is (knee.high == 8)
+    assert ("may lie above 8" in page) is (knee.high == 8)
 
 
 def test_rows_that_changed_most_are_named_and_nothing_of_them(swept: tuple[Dossier, Path]) -> None:
@@ -72,6 +79,40 @@ def test_rows_that_changed_most_are_named_and_nothing_of_them(swept: tuple[Dossi
     assert (x @ weights).std() > 0
     page = next(folder.glob(".seatrial/runs/*/report.html")).read_text()
     assert f"{named[0].at['row']} ({named[0].number:.3g})" in page
+
+
+def rate(batch: int, value: float, spread: float = 0.0, **more: object) -> Finding:
+    ends = {"low": value * (1 - spread), "high": value * (1 + spread)} if spread else {}
+    id_ = f"linear/as_is/onnxruntime/cpu/fp32/t1/b{batch}"
+    return Finding(what="throughput", at={"load": "offline"}, value=value, level=0.95, candidate=id_, unit="samples/s", method="planted", **ends, **more)  # fmt: skip
+
+
+def knee_of(rates: list[Finding], tmp_path: Path) -> Finding:
+    sweep = dict(sorted((int(str(one.candidate).rpartition("b")[2]), one) for one in rates))
+    return next(sweeps._of_sweep(sweep, "offline", rates, [], tmp_path, 0.95, 1))
+
+
+def test_a_knee_at_the_end_of_a_sweep_is_said_to_lie_beyond_it_perhaps(tmp_path: Path) -> None:
+    """A call that costs as much as 16 rows: sizes up to 8 never reach the knee, sizes from 32 on begin above it."""
+    of = {size: rate(size, size / (16 + size)) for size in (1, 2, 4, 8, 16, 32, 64, 128, 256)}
+    assert (knee_of(list(of.values()), tmp_path).value, knee_of(list(of.values()), tmp_path).note) == (16, "")
+    short = knee_of([of[size] for size in (1, 2, 4, 8)], tmp_path)
+    assert short.value == 8
+    assert "above 8" in short.note
+    assert "`batch: 16`" in short.note
+    late = knee_of([of[size] for size in (32, 64, 128)], tmp_path)
+    assert "below 32" in late.note
+    wide = knee_of([rate(size, one.number, 0.4) for size, one in of.items() if size <= 64], tmp_path)
+    assert wide.high == 64
+    assert "above 64" in wide.note, "the noise doesn't rule it out"
+
+
+def test_a_knee_that_rests_on_a_disturbed_size_is_disturbed(tmp_path: Path) -> None:
+    from seatrial.contracts.finding import State
+
+    rates = [rate(size, size / (4 + size), **({"state": State.DISTURBED} if size == 8 else {})) for size in (1, 2, 4, 8, 16)]  # fmt: skip
+    assert knee_of(rates, tmp_path).state is State.DISTURBED
+    assert knee_of([one.model_copy(update={"state": State.OK}) for one in rates], tmp_path).state is State.OK
 
 
 def test_simulated_by_the_queue_that_capacity_uses() -> None:

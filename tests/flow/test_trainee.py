@@ -79,6 +79,18 @@ def test_a_whole_training_tells_its_curve_by_the_time_since_it_began() -> None:
     assert len(body["steps"]) == 15
 
 
+def test_it_is_said_whether_batches_are_taken_so_that_waiting_is_seen() -> None:
+    def fed(job: Job, clock: Clock) -> Iterator[dict[str, Any]]:
+        for _ in job.waiting(range(job.epochs)):
+            clock.passes(1)
+            yield {"rows": 1}
+
+    for train, seen in ((fed, True), (steady, False)):
+        trainee, _ = ready(train, epochs=9)
+        trainee.begin()
+        assert trainee.block(3)["fed"] is seen
+
+
 def test_waiting_counts_what_the_batches_take() -> None:
     job = Job(Path())
     assert list(job.waiting([1, 2, 3])) == [1, 2, 3]

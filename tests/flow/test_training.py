@@ -16,6 +16,7 @@ from seatrial.contracts.progress import Event, silent
 from seatrial.errors import StudyError
 from seatrial.flow.keep import Keeper
 from seatrial.flow.plan import make_plan
+from seatrial.flow.prices import find
 from seatrial.flow.read import read
 from seatrial.flow.training import measure_training
 from seatrial.flow.trial import Voyage
@@ -75,6 +76,12 @@ def diverges(job):
 def later(job):
     return descend(job, lambda: os.abort(), at=40 if job.seed == 1 else 10**9)
 
+def aside(job):
+    # it sleeps as `starves` does, past `job.waiting`: nobody can see what it waits for
+    while True:
+        time.sleep(0.03)
+        yield {"loss": 1.0, "rows": job.batch}
+
 def padded(job):
     for one in descend(job):
         yield one | ({"tokens": 10 * job.batch, "padded": 40 * job.batch} if "rows" in one else {})
@@ -129,7 +136,7 @@ FAULTS = """\
     model: linear
     ways:
       - {trainer: [./plain.py:fit, ./plain.py:starves, ./plain.py:crashes, ./plain.py:hangs, ./plain.py:raises, ./plain.py:diverges]}
-      - {trainer: [./plain.py:padded, ./plain.py:gone]}
+      - {trainer: [./plain.py:padded, ./plain.py:aside, ./plain.py:gone]}
     rounds: 3
     steps: 8
 """
@@ -173,6 +180,12 @@ def test_starving_is_found_and_a_clean_trainer_stays_quiet(planted: list[Finding
     assert starving.low is not None
     assert starving.low > of(planted, "starved", "./plain.py:fit fp32").number
     assert not [one for one in planted if one.what == "training.padding" and "fit" in str(one.at["way"])]
+
+
+def test_waiting_that_nobody_can_see_is_missing_and_not_none_at_all(planted: list[Finding]) -> None:
+    one = of(planted, "starved", "./plain.py:aside fp32")
+    assert (one.value, one.state) == (None, State.UNSUPPORTED)
+    assert "job.waiting" in one.note
 
 
 def test_padding_is_counted(planted: list[Finding]) -> None:
@@ -264,6 +277,35 @@ def test_what_was_measured_is_not_measured_again(seeded: tuple[list[Finding], Pa
     assert {one.state for one in changed.findings} == {State.TOO_FEW}
 
 
+PRICED = """\
+    model: linear
+    ways: [{trainer: ./plain.py:fit}]
+    rounds: 1
+    steps: 2
+    seeds: 1
+    target: {measure: accuracy, at_least: 0.1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("price", "hour", "words"),
+    [
+        ("price: aws/g6.4xlarge", None, "aws/g6.4xlarge"),
+        ("price_per_hour: 24/day\ncurrency: EUR", 1.0, "1 EUR an hour"),
+    ],
+)
+def test_money_is_at_a_price_of_the_table_or_a_stated_one(tmp_path: Path, price: str, hour: float, words: str) -> None:
+    found = trained(tmp_path, textwrap.dedent(PRICED) + price)
+    time, money = of(found, "time_to_target", "fp32"), of(found, "money_to_target", "fp32")
+    assert words in money.method
+    assert money.origin is Origin.DECLARED
+    paid = hour or find("aws/g6.4xlarge").hour
+    assert money.number == pytest.approx(time.number * paid / 3600)
+    if hour is None:
+        assert find("aws/g6.4xlarge").date in money.method
+        assert find("aws/g6.4xlarge").date
+
+
 def test_a_target_that_is_never_told_is_said(tmp_path: Path) -> None:
     block = "model: linear\nways: [{trainer: ./plain.py:fit}]\nrounds: 1\nsteps: 2\nseeds: 1\nepochs: 1\ntarget: {measure: f1, at_least: 0.6}\n"
     one = of(trained(tmp_path, block), "time_to_target", "fp32")
@@ -276,7 +318,7 @@ def test_a_target_out_of_reach_is_said(tmp_path: Path) -> None:
     for what in ("time_to_target", "money_to_target"):
         one = of(found, what, "fp32")
         assert one.state is State.TOO_FEW
-        assert "2 of 2 seeds did not reach it within 1 passes; half of them take longer than" in one.note
+        assert "2 of 2 seeds did not reach it within 1 pass; half of them take longer than" in one.note
     assert of(found, "reached", "fp32").value == 0.0
 
 
@@ -352,6 +394,13 @@ def test_a_worker_that_crashes_ends_the_way_in_time(tmp_path: Path) -> None:
         ),
         ("ways: [{trainer: ./plain.py:fit}]\nseeds: 1\ntarget: {measure: loss}\n", StudyError, "one of `at_least`"),
         ("ways: [{trainer: ./plain.py:fit}]\nreference: {batch: 7}\n", StudyError, "fits 0 ways"),
+        ("ways: [{trainer: ./plain.py:fit}]\nprice: aws/g6.4xlarg\n", StudyError, "did you mean `aws/g6.4xlarge`"),
+        (
+            "ways: [{trainer: ./plain.py:fit}]\nprice: aws/g6.4xlarge\nprice_per_hour: 1\n",
+            StudyError,
+            "a row of the price table",
+        ),
+        ("ways: [{trainer: ./plain.py:fit}]\nprice_per_hour: dear\n", StudyError, "is not a price"),
         ("model: lineer\nways: [{trainer: ./plain.py:fit}]\n", StudyError, "did you mean `linear`"),
     ],
 )

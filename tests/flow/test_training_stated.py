@@ -101,6 +101,13 @@ def test_waiting_is_a_share_of_the_steps() -> None:
     assert 0.0 <= one.low < one.number < one.high <= 1.0
 
 
+def test_waiting_is_missing_where_batches_come_past_the_job() -> None:
+    rounds = [body(0.01, fed=False) for _ in range(3)]
+    one = of(stated(ASKED, [way_ := trained("a", rounds)], way_, 0.95), "starved", "a")
+    assert (one.value, one.state) == (None, State.UNSUPPORTED)
+    assert of(stated(ASKED, [w := trained("a", [body(fed=True)] * 3)], w, 0.95), "starved", "a").value == 0.0
+
+
 def test_disturbed_rounds_are_left_out_where_there_are_enough_others_and_else_marked() -> None:
     quiet, loud = body(0.01), body(0.05, reason="kept waiting")
     asked = ASKED.model_copy(update={"rounds": 4})
@@ -153,6 +160,7 @@ def test_time_to_the_target_allows_for_trainings_that_never_reach_it() -> None:
     assert "2 of 7 seeds" in time.note
     assert of(found, "reached", "a").number == pytest.approx(5 / 7)
     assert of(found, "money_to_target", "a").number == pytest.approx(16.0)
+    assert "1 of them because they failed" in time.note
 
 
 def test_how_much_sooner_is_paired_by_seed_and_not_said_of_some_alone() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seatrial.numerics.money import break_even, payback_months, per_million
-from seatrial.numerics.queueing import Batching
+from seatrial.numerics.queueing import Batching, least_replications
 from seatrial.numerics.replicas import BRIEF, BUSIEST, FULL, Question, at_replicas, replicas
 
 RANDOM = np.random.default_rng(0)
@@ -91,6 +91,43 @@ def test_a_trace_is_met_as_it_was():
     assert sizes[0] == 1
     assert sizes[1] > 3, "50 queries in a tenth of a second"
     assert FULL.replications >= 100
+
+
+def test_of_a_long_trace_the_busiest_stretch_is_met(monkeypatch):
+    monkeypatch.setattr("seatrial.numerics.replicas.LONGEST", 50)
+    calm = np.linspace(0, 100, 200)
+    late = np.concatenate([calm, 100 + np.linspace(0.01, 0.1, 50), 101 + calm])
+    steady = [np.full(100, 0.01)]
+    assert replicas(steady, Question(4.0, 0.03, arrivals=calm)).servers == 1
+    assert replicas(steady, Question(4.0, 0.03, arrivals=late)).servers > 3, "the burst comes after the first fifty"
+
+
+def test_places_that_share_a_trace_meet_it_by_chance():
+    """Each tenth query of a Poisson stream would come far too evenly: the wait in M/D/1 at .8 would nearly be gone."""
+    random = np.random.default_rng(1)
+    stream = np.cumsum(random.exponential(1 / 800, 50_000))
+    steady = [np.full(100, 0.01)]
+    shared = Question(80.0, 1.0, 0.5, arrivals=stream, share=10)
+    found = at_replicas(steady, shared, 1)
+    alone = at_replicas(steady, Question(80.0, 1.0, 0.5), 1)
+    assert found.value == pytest.approx(alone.value, rel=0.15)
+    assert found.value > 1.5 * at_replicas(steady, Question(80.0, 1.0, 0.5, arrivals=stream[::10]), 1).value
+    assert replicas(steady, Question(0.01, 1.0, arrivals=stream[:5], share=1000)).servers == 1, (
+        "fewer queries than places"
+    )
+
+
+def test_a_range_rests_on_as_many_simulations_as_its_level_takes_and_says_how_many():
+    assert [least_replications(level) for level in (0.9, 0.95, 0.99)] == [19, 39, 199]
+    trace = np.cumsum(np.full(90_000, 0.01))
+    for level, least in ((0.95, 39), (0.99, 199)):
+        found = replicas([np.full(100, 0.005)], Question(100.0, 0.05, level=level, arrivals=trace))
+        assert found.replications == least
+        assert f"{least} replications" in found.value.method
+    many = replicas(ROUNDS, Question(20_000.0, 0.035, level=0.99), BRIEF)
+    assert many.replications == 199
+    usual = replicas(ROUNDS, Question(150.0, 0.035))
+    assert usual.replications == FULL.replications
 
 
 def test_money_by_hand():

@@ -115,6 +115,19 @@ def test_models_left_out_were_not_seen():
     assert ratios[3] < 0.2
 
 
+def test_what_two_ways_are_wrong_about_alike_cancels_in_their_ratio():
+    random = np.random.default_rng(4)
+    shared, own = random.normal(0, 0.4, 3000), random.normal(0, 0.05, (2, 3000))
+    one, other = ({str(at): value for at, value in enumerate(shared + mine)} for mine in own)
+    factor = roofline.apart(one, other)
+    assert factor < 1.2 < roofline.within(np.exp(shared + own[0]))
+    covered = [abs(one[key] - other[key]) <= math.log(factor) for key in one]
+    assert 0.89 <= np.mean(covered) <= 0.92
+    assert roofline.apart({"a": 0.5, "b": 9.0}, {"a": 0.1}) == pytest.approx(math.exp(0.4))
+    with pytest.raises(ValueError, match="both ways"):
+        roofline.apart({"a": 1.0}, {"b": 1.0})
+
+
 def test_the_factor_covers_the_next_model():
     """One more ratio of the same sort lies inside with the stated probability."""
     random = np.random.default_rng(3)

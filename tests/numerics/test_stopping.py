@@ -31,6 +31,19 @@ def test_spending_the_error_does_not(first: int, last: int):
     assert _claims(at, level_at_look(0.95, len(at))) <= 0.05
 
 
+def test_a_budget_that_ends_between_looks_is_the_last_look_and_does_not_fool_either():
+    """When it ends depends on the clock, not on what was seen: so it stands in for the looks that are left, of which there is one at least."""
+    noise, ends = np.random.default_rng(5).standard_normal((4000, 50)), np.random.default_rng(6).integers(5, 51, 4000)
+    at = looks(5, 50)
+    level, claimed = level_at_look(0.95, len(at)), np.zeros(4000, bool)
+    for rounds in range(5, 51):
+        looking = (ends == rounds) | ((rounds in at) & (ends > rounds))
+        so_far = noise[:, :rounds]
+        half = student_quantile((1 + level) / 2, rounds - 1) * so_far.std(axis=1, ddof=1) / np.sqrt(rounds)
+        claimed |= looking & (np.abs(so_far.mean(axis=1)) > half)
+    assert claimed.mean() <= 0.05
+
+
 @settings(deadline=None)  # no test depends on the clock
 @given(st.integers(1, 100), st.integers(0, 10_000))
 def test_looks_go_from_end_to_end_by_at_most_doubling(first: int, more: int):

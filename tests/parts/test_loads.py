@@ -255,6 +255,56 @@ def test_deadlines_and_jitter():
     assert late["latency.misses"].value == pytest.approx(0.4)
 
 
+def test_jitter_that_can_not_be_told_is_missing_with_the_reason():
+    def jitter(events, load):
+        return next(one for one in found(REAL_TIME, events, load) if one.what == "latency.jitter")
+
+    overrun = jitter(block(noise(300), 5, rate=100, unsent=200), "server")
+    assert (overrun.value, overrun.state) == (None, State.UNSTABLE)
+    assert "outgrew" in overrun.note
+    assert "send more" in jitter(block([0.01], 1), "single_stream").note
+    assert "alike" in jitter(block([0.01] * 5, 1), "single_stream").note
+
+
+def test_where_fewer_queries_come_than_were_asked_for_it_is_told_and_where_none_does_too():
+    """One query in 100 s on average, and a block of at most half a second; and 40 a second, 200 of them."""
+    session, queries = Echo(), [{"x": np.zeros((1, 1))}]
+    none = SERVER.drive(session, queries, 1, SERVER.Options(rate=0.01, queries=1, seconds=0.1, most=0.5))
+    assert (len(none.issued), none.legs[0].cut) == (0, 1)
+    for meter in (LATENCY, REAL_TIME):
+        stated = found(meter, none, "server")
+        assert {one.what for one in stated} >= set(meter.GIVES["finding"]) - {"speedup"}
+        assert all("no query came" in one.note and "`most`" in one.note for one in stated)
+    few = SERVER.drive(session, queries, 1, SERVER.Options(rate=40, queries=200, seconds=0.1, most=0.5))
+    assert 0 < few.legs[0].cut == 200 - len(few.issued)
+    assert all(f"of {5 * 200} queries came" in one.note for one in found(LATENCY, few, "server"))
+    whole = SERVER.drive(session, queries, 1, SERVER.Options(rate=400, queries=20, seconds=0.05))
+    assert not [one for one in found(LATENCY, whole, "server") if "queries came" in one.note]
+
+
+def test_a_trace_that_lasts_longer_than_a_block_may_is_refused(tmp_path):
+    (tmp_path / "day.txt").write_text("0\n43200\n86399\n")
+    with pytest.raises(DataError, match="last 86399 s, and a block may last 20 s") as caught:
+        TRACE.prepare(TRACE.Options(path="day.txt"), tmp_path)
+    assert "most: 86400" in str(caught.value)
+    assert TRACE.prepare(TRACE.Options(path="day.txt", speed=10_000), tmp_path).arrivals[-1] == 86399
+    (tmp_path / "day.csv").write_text("0.5\n0.7\n0.9\n")
+    with pytest.raises(DataError, match="no header"):
+        TRACE.prepare(TRACE.Options(path="day.csv"), tmp_path)
+
+
+def test_a_slow_candidate_gets_fewer_queries_than_asked_for_in_every_load():
+    """Of 50 ms an answer, in blocks of at most 0.2 s: they end. So does each window of the warm-up."""
+    from seatrial.parts.loads._driving import warm
+
+    for name in ("single_stream", "multi_stream", "offline"):
+        load = part("loads", name)
+        options = load.Options(seconds=0.01, queries=100, most=0.2)
+        events = load.drive(Echo(wait=0.05), [{"x": np.zeros((8, 1))}], 8, options)
+        assert 1 <= len(events.done) <= 5
+    assert len(warm(Echo(wait=0.05), [{"x": np.zeros((1, 1))}], 1, SERVER.Options(rate=1, most=0.02)).done) <= 2
+
+
 # --- the highest rate within a bound, on a clock of the test's own ----------------------------------------------------------
 
 RATE = part("meters", "rate_at_bound")

@@ -207,6 +207,16 @@ def test_what_is_left_when_the_time_is_up_is_counted_once(monkeypatch, tmp_path)
         assert second.sent == 0, "no higher rate is begun"
 
 
+def test_time_in_which_one_waits_for_the_others_counts_as_slept(tmp_path) -> None:
+    """Else a block of instances that share arrivals would always look disturbed: on the processor only half of the time."""
+    side = _meeting.Together(Beside(folder=str(tmp_path), place=1, count=2))
+    late = threading.Timer(0.15, lambda: (np.save(tmp_path / "zero.npy", np.array([5])), (tmp_path / "zero.npy").rename(tmp_path / "zero-0-0")))  # fmt: skip
+    late.start()
+    assert side.begin(3)[0] == 5
+    assert side.waited >= 0.1e9
+    assert _meeting.Alone().waited == 0
+
+
 def test_an_instance_that_does_not_come_is_told(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(_meeting, "WAIT_S", 0.05)
     side = _meeting.Together(Beside(folder=str(tmp_path), place=0, count=2))

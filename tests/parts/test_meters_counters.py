@@ -165,6 +165,11 @@ class Nvml:
         return self._codes[0]
 
     def nvmlDeviceGetHandleByIndex_v2(self, number, handle):
+        self.named = number
+        return self._codes[1]
+
+    def nvmlDeviceGetHandleByUUID(self, name, handle):
+        self.named = name
         return self._codes[1]
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle, energy):
@@ -180,6 +185,32 @@ def test_the_counter_of_a_gpu_is_in_millijoules_and_its_errors_are_words():
     assert "no energy counter" in _counters.nvml("cuda", Nvml(counts=3))
 
 
+@pytest.mark.parametrize(
+    ("device", "visible", "asked"),
+    [("cuda:1", "3,5", 5), ("cuda", "GPU-ab12,0", b"GPU-ab12"), ("tensorrt:1", None, 1), ("cuda", "2,-1,4", 2)],
+)
+def test_the_gpu_that_is_read_is_the_one_that_the_process_sees(monkeypatch, device, visible, asked):
+    """A process counts the GPUs that it is shown from 0, NVML all of the machine's."""
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    library = Nvml(1500)
+    assert list(_counters.nvml(device, library).joules.values()) == [1.5]
+    assert library.named == asked
+
+
+@pytest.mark.parametrize(("device", "visible"), [("cuda:2", "3,5"), ("cuda", ""), ("cuda:1", "2,-1,4")])
+def test_a_gpu_that_the_process_does_not_see_has_no_energy(monkeypatch, device, visible):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert "shows no GPU" in _counters.nvml(device, Nvml(1500))
+
+
+def test_a_block_without_a_query_has_no_energy(powercap):
+    reading = measured(powercap, {"package_0": 5.0}) | {"queries": 0, "rows": 0}
+    assert {one.note for one in stated([reading, reading]).values()} == {"no query was answered in a block"}
+
+
 def test_a_gpu_counts_with_the_processor(powercap, monkeypatch):
     library = Nvml(1000)
     monkeypatch.setattr(ENERGY, "nvml", lambda device: _counters.nvml(device, library))
@@ -190,6 +221,31 @@ def test_a_gpu_counts_with_the_processor(powercap, monkeypatch):
     assert ENERGY.read(probe(options, begun, "cuda"))["joules"] == pytest.approx(6.0)
     library._codes = (0, 0, 3)
     assert "no energy counter" in ENERGY.read(probe(options, begun, "cuda"))["why"]
+
+
+def test_a_gpu_is_counted_by_itself_where_nothing_counts_the_processor(tmp_path, monkeypatch):
+    """As on most virtual machines: `energy` is missing there, `device_energy` isn't."""
+    part, library = meter("device_energy"), Nvml(1000)
+    monkeypatch.setattr(part, "nvml", lambda device: _counters.nvml(device, library))
+    readings = []
+    for _ in range(3):
+        begun = part.begin("cuda", part.Options())
+        library.millijoules += 8000
+        begun = begun._replace(at=time.perf_counter() - 4.0)
+        readings.append(part.read(probe(part.Options(), begun, "cuda")))
+    found = stated(readings, part)
+    assert found["energy.device"].value == pytest.approx(8 / 400), "joules over rows"
+    assert found["energy.device.power"].value == pytest.approx(2.0, rel=0.01)
+    assert found["energy.device"].low <= found["energy.device"].value
+    together = part.together([readings[0], readings[1] | {"seconds": 9.0, "joules": 20.0}])
+    assert (together["joules"], together["rows"]) == (20.0, 800), "the board's counter counts once, rows add up"
+    library.millijoules = 0
+    assert "ran backwards" in part.read(probe(part.Options(), begun, "cuda"))["why"]
+    still = stated([one | {"joules": 0.0} for one in readings], part)
+    assert "stood still" in still["energy.device"].note
+    cpu = stated([part.read(probe(part.Options(), part.begin("cpu", part.Options())))] * 3, part)
+    assert {(one.value, one.state) for one in cpu.values()} == {(None, State.NOT_HERE)}
+    assert "runs on cpu" in cpu["energy.device"].note
 
 
 # --- utilisation, memory of a GPU, cold start ---------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def test_columns_that_have_no_room_are_named() -> None:
 def test_what_is_not_plainly_measured_carries_a_letter_and_its_meaning() -> None:
     text = terminal.render(FULL, terminal.Options())
     assert "0.863ᵃ" in text
-    assert "ᵃ not steady: It was measured before it had become steady." in text
+    assert "ᵃ not steady: It was measured before it had become steady, or its note says" in text
     guess = Finding(what="size", candidate=BEST, value=430_112, unit="B", better="lower", origin=Origin.ESTIMATED)
     assert "430ᵇ" in (guessed := terminal.render(plus(FULL, guess), terminal.Options()))
     assert "ᵇ estimated" in guessed

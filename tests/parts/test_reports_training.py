@@ -55,17 +55,33 @@ def test_the_fastest_is_named_where_it_is_more_than_chance() -> None:
     [
         (found("starved", 0.6, half=0.1), "bf16 waits for its next batch 60.0 %"),
         (found("padding", 0.4), "bf16: 40.00 % of the tokens only fill rows up"),
-        (found("scaling_efficiency", 0.8, half=0.05, at={"workers": 2}), "2 workers do the work of 1.6"),
+        (found("scaling_efficiency", 0.8, half=0.05, at={"workers": 2}), "2 workers do the work of 1.6 (1.5–1.7)"),
         (found("batch_effect", 0.02, half=0.01, at={"measure": "accuracy"}, against="b16"), "accuracy ends 0.02 worse than with b16"),
         (found("batch_effect", -0.02, half=0.01, at={"measure": "accuracy"}, against="b16"), "accuracy ends 0.02 better than with b16"),
+        (found("batch_effect", 0.02, half=0.03, at={"measure": "accuracy"}, against="b16"), "ends at most 0.05 worse and at most 0.01 better than with b16, the same 5 seeds"),
+        (found("quality.drop", 0.01, half=0.02, at={"measure": "accuracy"}, against="fp32"), "With bf16, accuracy ends at most 0.03 worse"),
+        (found("quality.drop", 0.0, at={"measure": "accuracy"}, against="fp32"), "accuracy ends the same as with fp32"),
+        (found("quality.drop", 0.01, at={"measure": "accuracy"}, against="fp32", low=None, high=None, n=1), "ended 0.01 worse than with fp32 from one seed"),
+        (found("quality.drop", 0.0, at={"measure": "accuracy"}, against="fp32", low=None, high=None, n=1), "ended the same as with fp32 from one seed"),
+        (missing("training.starved", State.UNSUPPORTED, "they come past", at={"way": "bf16"}), "bf16: how long it waits for data isn't known: they come past."),
         (found("time_to_target", 90.0, half=9.0, unit="s", at={"target": "accuracy ≥ 0.9"}), "Soonest to accuracy ≥ 0.9: bf16, in 90.0 s"),
         (found("target_speedup", 1.5, half=0.2, unit="x", at={"target": "loss ≤ 1"}, against="fp32"), "bf16 reaches loss ≤ 1 1.50× (1.30–1.70) as fast as fp32"),
-        (found("reached", 0.6, at={"target": "accuracy ≥ 0.9"}), "bf16 reaches accuracy ≥ 0.9 in 3 of 5 trainings"),
         (missing("training.time_to_target", State.TOO_FEW, "5 of 5 seeds did not", at={"way": "bf16", "target": "accuracy ≥ 0.9"}), "does not reach accuracy ≥ 0.9: 5 of 5"),
     ],
 )  # fmt: skip
 def test_what_follows_is_said(one: Finding, words: str) -> None:
     assert any(words in sentence for sentence in told(one))
+
+
+def test_who_reaches_the_target_in_some_trainings_alone() -> None:
+    """One sentence, not two that contradict each other."""
+    target = {"at": {"target": "accuracy ≥ 0.9"}}
+    time, most, few = (
+        found("time_to_target", 90.0, unit="s", **target), found("reached", 0.6, **target), found("reached", 0.2, **target)
+    )  # fmt: skip
+    untimed = missing("training.time_to_target", State.TOO_FEW, "4 of 5 did not", at={"way": "bf16", **target["at"]})
+    assert any("in 3 of 5 trainings; the others ended before" in one for one in told(time, most))
+    assert told(untimed, few) == ("bf16 reaches accuracy ≥ 0.9 in too few trainings for a time: 4 of 5 did not.",)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +90,27 @@ def test_what_follows_is_said(one: Finding, words: str) -> None:
         found("starved", 0.05, half=0.01),
         found("starved", 0.3, half=0.3),
         found("padding", 0.05),
-        found("batch_effect", 0.02, half=0.03, at={"measure": "accuracy"}, against="b16"),
         found("target_speedup", 1.1, half=0.2, unit="x", at={"target": "loss ≤ 1"}, against="fp32"),
         found("reached", 1.0, at={"target": "accuracy ≥ 0.9"}),
     ],
 )
 def test_what_chance_or_little_does_is_not_said(one: Finding) -> None:
     assert told(one) == ()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        found("speedup", 11.0, half=2.0, unit="x", against="fp32"),
+        found("time_to_target", 90.0, half=9.0, unit="s", at={"target": "accuracy ≥ 0.9"}),
+        found("scaling_efficiency", 1.0, half=0.5, at={"workers": 2}),
+        found("starved", 0.6, half=0.1),
+    ],
+)
+def test_what_a_busy_machine_may_have_done_is_said_with_it(one: Finding) -> None:
+    (text,) = told(one.model_copy(update={"state": State.DISTURBED}))
+    assert text.endswith("The machine did other things meanwhile, and may be why: run it again when it is quiet.")
+    assert "machine did" not in told(one)[0]
 
 
 def test_an_interval_of_few_seeds_says_how_sure_it_is() -> None:

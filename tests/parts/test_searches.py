@@ -236,6 +236,17 @@ def test_threads_are_assumed_only_where_asked(failing, failed, other, assumed):
     assert not left(one, gone=[gone], processors=2)
 
 
+def test_nothing_is_assumed_where_the_answer_hung_on_it():
+    small, large = entrant(failing=(SLOW,), batch=1), entrant(batch=8)
+    assert left(large, gone=[small])
+    assert not left(large, gone=[small], sure=True)
+    slow, unseen = entrant([1.0, 1.01, 0.99, 1.0]), entrant(threads=4)
+    leader = entrant([10.0, 9.9, 10.1, 10.0], device="cuda")
+    race = {"what": "speedup", "better": "higher"}
+    assert unseen.id in left(leader, slow, unseen, **race)
+    assert set(left(leader, slow, unseen, sure=True, **race)) == {slow.id}, "what is shown still counts"
+
+
 STEADY = np.array([1.0, 1.002, 0.998, 1.001, 0.999, 1.0, 1.001, 0.999])
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ import pytest
 import small_study
 
 from seatrial import catalog
+from seatrial.contracts.artefact import Artefact, Lineage, Signature
 from seatrial.contracts.messages import Order
 from seatrial.errors import StudyError, WorkerCrashed, WorkerFailed, WorkerHung, WorkerOutOfMemory
 from seatrial.flow import arrays, machines
 from seatrial.flow.read import read
 from seatrial.flow.study import run
-from seatrial.parts.executors import ssh
+from seatrial.parts.executors import _own_folder, _relay, ssh
 from seatrial.testing.executors import exam
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -36,6 +38,12 @@ PATIENCE = 60.0
 TREE = os.environ.get("PYTHONPATH")
 PYTHON = f"env PYTHONPATH={TREE} {sys.executable}" if TREE else sys.executable
 """The interpreter there, which finds the same seatrial as this one."""
+
+
+def python(shadow: Path | str = "", before: str = "") -> str:
+    """The interpreter there, with a folder whose modules go first, and words before it."""
+    paths = ":".join(filter(None, (str(shadow), TREE)))
+    return " ".join(filter(None, (before, f"env PYTHONPATH={paths}" if paths else "", sys.executable)))
 
 
 class Server:
@@ -167,6 +175,71 @@ def test_a_lost_connection_says_so_and_leaves_no_worker(link, whose):
     assert gone(relay.pid)
 
 
+def test_a_worker_s_folder_is_held_as_long_as_it_runs_and_goes_even_after_a_kill(link):
+    said = hello(link)
+    around = Path(said["folder"]).parent
+    assert around.name.startswith(_own_folder.PREFIX)
+    os.utime(around, (0, 0))
+    _own_folder._sweep(around.parent)
+    assert Path(said["folder"]).is_dir(), "another run beside this one leaves it alone"
+    os.kill(psutil.Process(said["pid"]).ppid(), signal.SIGKILL)
+    assert gone(said["pid"])
+    assert around.is_dir(), "nobody was left to remove it"
+    os.utime(around, (0, 0))
+    _own_folder._sweep(around.parent)
+    assert not around.exists(), "the next one removes it"
+
+
+def test_what_is_made_there_lies_apart_and_is_not_sent_back(link, server, tmp_path):
+    """Two runs may make the same thing at once; and what came from there is there."""
+    small_study.make(tmp_path)
+    model = tmp_path / "linear.onnx"
+    artefact = Artefact(format="onnx", files={"model": str(model)}, hashes={"model": "h"}, signature=Signature(inputs=(), outputs=()), lineage=Lineage(recipe="given"))  # fmt: skip
+    other = ssh.start(tmp_path / "other.log", None, server.options())
+    try:
+        order = Order(order="make", base=str(tmp_path), artefact=artefact, folder=str(tmp_path / "made"))
+        places = [one._outward(order)[0].folder for one in (link, other)]
+    finally:
+        other.close()
+    assert places[0] != places[1]
+    made = Path(places[0]) / "model.bin"
+    made.write_bytes(b"made there")
+    assert link._fetched(str(made), tmp_path / "made", "model.bin").read_bytes() == b"made there"
+    back = artefact.model_copy(update={"files": {"model": str(tmp_path / "made" / "model.bin")}})
+    said = link._wire.say
+    asked = []
+    link._wire.say = lambda content, file=None: (asked.append(content), said(content, file))
+    sent, _ = link._outward(Order(order="open", base=str(tmp_path), artefact=back))
+    assert Path(sent.artefact.files["model"]).read_bytes() == b"made there"
+    assert not [one for one in asked if "put" in one]
+
+
+def test_files_of_an_artefact_that_settings_name_lie_there_too(link, tmp_path):
+    """Who lends gradients beside the session: another form of the model, and its code."""
+    study, made = tmp_path / "study", tmp_path / "made"
+    for folder in (study, made):
+        folder.mkdir()
+    (study / "net.py").write_text("X = 1\n")
+    (made / "weights.pt2").write_bytes(b"weights")
+    for files in ({"model": made / "weights.pt2"}, {"code": study / "net.py"}):
+        lent = Artefact(
+            format="f",
+            files={role: str(file) for role, file in files.items()},
+            hashes=dict.fromkeys(files, "h"),
+            signature=Signature(inputs=(), outputs=()),
+            lineage=Lineage(recipe="lent", options={"folder": str(study)}),
+        )
+        settings = {"lender": {"artefact": lent.model_dump(mode="json"), "runtime": {"name": "r", "options": {}}}}
+        sent, _ = link._outward(Order(order="attack", base=str(study), settings=settings))
+        there = Artefact.model_validate(sent.settings["lender"]["artefact"])
+        assert sent.settings["lender"]["runtime"] == settings["lender"]["runtime"]
+        for role, file in files.items():
+            assert there.files[role] != str(file)
+            assert Path(there.files[role]).read_bytes() == file.read_bytes()
+        assert there.hash == lent.hash, "the same artefact, elsewhere"
+        assert not there.lineage.options["folder"].startswith(str(study))
+
+
 def test_arrays_that_settings_name_lie_there_too(link, tmp_path):
     ref = arrays.save(tmp_path, np.arange(3.0))
     sent, _ = link._outward(Order(order="hello", settings={"space": {"low": {"x": {"$array": ref.model_dump()}}}}))
@@ -182,7 +255,7 @@ def test_it_passes_the_exam_of_executors(server):
 def test_a_full_disk_there_says_what_to_do(server, tmp_path):
     """A bound on a file's size stands for the disk: writing fails in the midst of a file, as on a full one."""
     folder = tmp_path / "small"
-    bounded = server.options(folder=str(folder), python=f"prlimit --fsize=1000 {sys.executable}")
+    bounded = server.options(folder=str(folder), python=python(before="prlimit --fsize=1000"))
     small = arrays.save(tmp_path / "arrays", np.zeros(10))
     large = arrays.save(tmp_path / "arrays", np.zeros(1_000_000))
     one = ssh.start(tmp_path / "log", None, bounded)
@@ -203,6 +276,80 @@ def test_what_arrives_changed_is_refused(link, server, tmp_path):
         file.write(b"x")
     with pytest.raises(WorkerFailed, match="did not arrive as it was sent"):
         link.ask(Order(order="predict", values={"x": given}), PATIENCE)
+
+
+class Link:
+    """A proxy in front of the server that lets through so many bytes a second to it, or none."""
+
+    def __init__(self, server: Server, rate: float) -> None:
+        self.rate, self.server = rate, server
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        key = (server.folder / "host.pub").read_text().split()
+        self.known = server.folder / f"known-{self.port}"
+        self.known.write_text(f"[127.0.0.1]:{self.port} {key[0]} {key[1]}\n")
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        here, _ = self._listening.accept()
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        there = socket.create_connection(("127.0.0.1", self.server.port))
+        threading.Thread(target=self._pass, args=(there, here, False), daemon=True).start()
+        self._pass(here, there, True)
+
+    def _pass(self, one: socket.socket, other: socket.socket, slowly: bool) -> None:
+        try:
+            while got := one.recv(1 << 13):
+                while slowly and not self.rate:
+                    time.sleep(0.05)
+                other.sendall(got)
+                if slowly:
+                    time.sleep(len(got) / self.rate)
+        except OSError:
+            pass
+        finally:
+            other.close()
+
+    def options(self, **further: Any) -> ssh.Options:
+        host = f"{getpass.getuser()}@127.0.0.1:{self.port}"
+        return self.server.options(host=host, known_hosts=str(self.known), **further)
+
+
+def test_a_slow_link_is_no_dead_one(server, tmp_path):
+    """What takes longer than the bound on silence goes through as long as something arrives."""
+    given = arrays.save(tmp_path / "arrays", np.random.default_rng(0).integers(0, 256, 600_000, np.uint8))
+    slow = Link(server, 1e6)
+    one = ssh.start(tmp_path / "log", None, slow.options(stall=4.0, folder=str(tmp_path / "there")))
+    try:
+        hello(one)
+        slow.rate = 8e4
+        began = time.monotonic()
+        with pytest.raises(WorkerFailed, match="no session is open"):
+            one.ask(Order(order="predict", values={"x": given}), PATIENCE)
+        assert time.monotonic() - began > 4.0, "the link was slow"
+        assert (tmp_path / "there" / "arrays" / f"{given.hash}.npy").is_file()
+    finally:
+        one.close()
+
+
+def test_a_link_on_which_nothing_moves_is_given_up(server, tmp_path):
+    given = arrays.save(tmp_path / "arrays", np.zeros(100_000))
+    dead = Link(server, 1e6)
+    one = ssh.start(tmp_path / "log", None, dead.options(stall=2.0, folder=str(tmp_path / "there")))
+    dead.rate = 0.0
+    with pytest.raises(WorkerHung, match=r"127\.0\.0\.1"):
+        one.ask(Order(order="predict", values={"x": given}), PATIENCE)
+    one.close()
+
+
+def test_the_far_end_ends_itself_where_nothing_more_is_heard(monkeypatch, tmp_path):
+    """In the midst of a file, too: a network that falls silent closes no connection."""
+    monkeypatch.setattr(_relay, "SILENCE_S", 0.2)
+    theirs, ours = os.pipe()
+    with pytest.raises(_relay.Lost):
+        _relay._await(theirs, 1)
+    os.close(theirs)
+    os.close(ours)
 
 
 # --- what keeps a worker from starting -----------------------------------------------------------------------------------
@@ -279,7 +426,8 @@ def test_a_study_runs_there_and_the_second_time_measures_and_sends_nothing(serve
     assert all(Path(one).exists() for made in first.artefacts.values() for one in made.files.values())
 
 
-def test_a_connection_lost_in_a_block_is_a_finding_and_the_next_run_goes_on(server, tmp_path, monkeypatch):
+@pytest.mark.parametrize("whose", ["client", "server"])
+def test_a_connection_lost_in_a_block_is_a_finding_and_the_next_run_goes_on(server, tmp_path, monkeypatch, whose):
     file = small_study.make(tmp_path)
     asked = ssh.SshLink.ask
     blocks = []
@@ -288,7 +436,9 @@ def test_a_connection_lost_in_a_block_is_a_finding_and_the_next_run_goes_on(serv
         if order.order == "block" and order.part:
             blocks.append(order)
             if len(blocks) == 4:
-                os.kill(self.pid, signal.SIGKILL)
+                relay = psutil.Process(asked(self, Order(order="hello"), PATIENCE)["pid"]).parent()
+                kill = {"client": self.pid, "server": relay.ppid()}[whose]
+                threading.Timer(0.05, os.kill, (kill, signal.SIGKILL)).start()
         return asked(self, order, seconds)
 
     monkeypatch.setattr(ssh.SshLink, "ask", lossy)
@@ -302,6 +452,21 @@ def test_a_connection_lost_in_a_block_is_a_finding_and_the_next_run_goes_on(serv
     assert second.run.measured > 0
     assert not [one for one in second.findings if one.what == "run" and one.state == "crashed"]
     assert run(file, on=server.address()).run.measured == 0
+
+
+def test_attacks_there_have_the_gradient_of_another_form_of_the_model(server, tmp_path):
+    """int8 has no gradient: a form that was converted lends its own beside it, and must lie there as well."""
+    attacks = "metrics: [accuracy], security: {linf: [0.1], rows: 40, attacks: [fgsm, transferred]}"
+    study = small_study.STUDY.replace("metrics: [accuracy, drop, flips]", attacks)
+    study = study.replace("  - {runtime: onnxruntime, precision: bf16, batch: 8}\n", "").replace("[1, 8]", "1")
+    done = run(small_study.make(tmp_path, study), on=server.address())
+    assert len(done.candidates) == 2
+    for entry in done.candidates:
+        found = {str(one.at["attack"]): one for one in done.findings if one.what == "attack.accuracy" and one.candidate == entry.id}  # fmt: skip
+        assert {"fgsm", "transferred"} <= set(found)
+        assert all(one.value is not None for one in found.values()), [one.note for one in found.values()]
+        (flag,) = [one for one in done.findings if one.what == "attack.flag" and one.candidate == entry.id and one.at["flag"] == "no_gradient"]  # fmt: skip
+        assert flag.value is False
 
 
 def test_the_study_s_own_code_runs_there(server, tmp_path):
@@ -350,13 +515,19 @@ def test_a_package_that_is_not_there_is_a_finding_with_the_command(server, tmp_p
     (shadow / "sitecustomize.py").write_text(
         "import importlib.util as util\nfound = util.find_spec\n"
         "util.find_spec = lambda name, *rest: None if name == 'onnxruntime' else found(name, *rest)\n"
+        "import importlib.metadata as data\nsaid = data.version\n"
+        "data.version = lambda name: '0.0.1' if name == 'numpy' else said(name)\n"
     )
     file = small_study.make(tmp_path)
-    done = run(file, on=server.address(python=f"env PYTHONPATH={shadow} {sys.executable}"))
+    done = run(file, on=server.address(python=python(shadow)))
     told = [one for one in done.findings if one.what == "run"]
     assert len(told) == len(done.candidates)
     assert all("onnxruntime" in one.note and "isn't installed" in one.note for one in told)
     assert any("pip install" in one.method for one in told)
+    (others,) = [one for one in done.findings if one.what == "environment.other_versions"]
+    assert "numpy 0.0.1 (here " in others.value, "another version there is said"
+    assert "python" not in others.value
+    assert "own code" not in others.value
 
 
 def test_training_is_measured_there_and_resumed(server, tmp_path):

@@ -186,6 +186,22 @@ def test_shares_of_several_workers_make_up_the_batch(tmp_path: Path) -> None:
         TORCH._share(job(tmp_path, workers=3))
 
 
+@pytest.mark.parametrize(
+    ("device", "rank", "workers", "own"),
+    [("cuda", 0, 2, "cuda:0"), ("cuda", 1, 2, "cuda:1"), ("cuda:2", 1, 2, "cuda:3"), ("cuda:2", 0, 1, "cuda:2"), ("cpu", 1, 2, "cpu")],
+)  # fmt: skip
+def test_each_worker_has_a_gpu_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, rank: int, workers: int, own: str) -> None:  # fmt: skip
+    """Two ranks of nccl on one GPU don't work; no GPU is needed to see which one each would take."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert TORCH._device(job(tmp_path, device=device, rank=rank, workers=workers)) == own
+
+
+def test_more_workers_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(Unsupported, match="3 workers want a GPU each, from number 0 on, and this machine has 2"):
+        TORCH._device(job(tmp_path, device="cuda", workers=3))
+
+
 # --- what can't be trained ---------------------------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,8 @@ class Run(Record):
     measured: int = Field(default=0, description="blocks and predictions that were measured")
     reused: int = Field(default=0, description="blocks and predictions that were kept from before")
     interrupted: bool = Field(default=False, description="whether it was stopped before its end")
+    out_of_time: bool = Field(default=False, description="whether its budget was spent before all was measured")
+    informal: bool = Field(default=False, description="whether it was a first look in few rounds (`--quick`)")
     seatrial: str = Field(default="", description="version of seatrial")
 
 

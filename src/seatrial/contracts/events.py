@@ -24,6 +24,7 @@ class Leg(NamedTuple):
 
     `sent` and `unsent` count queries; those unsent came due and were still waiting at `end`, when the time was up.
     A leg with a `bound` was a probe in a search for a rate: it is read as that and not as one of the stated rates.
+    `cut` counts queries that would have come after the longest duration of a leg, and so were left out.
     """
 
     rate: float | None
@@ -31,6 +32,7 @@ class Leg(NamedTuple):
     unsent: int
     end: int
     bound: Bound | None = None
+    cut: int = 0
 
 
 class Kept(NamedTuple):

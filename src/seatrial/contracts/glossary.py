@@ -6,8 +6,10 @@ from typing import Literal
 
 from seatrial.contracts.terms import Term
 from seatrial.contracts.terms_of_data import DATA
+from seatrial.contracts.terms_of_energy import ENERGY
 from seatrial.contracts.terms_of_money import MONEY
 from seatrial.contracts.terms_of_parties import PARTIES
+from seatrial.contracts.terms_of_prediction import PREDICTION
 from seatrial.contracts.terms_of_privacy import PRIVACY
 from seatrial.contracts.terms_of_provenance import PROVENANCE
 from seatrial.contracts.terms_of_quality import QUALITY
@@ -197,24 +199,6 @@ _SPEED: dict[str, Term] = {
         "processes",
         short="on the GPUs",
     ),
-    "energy.query": Term(
-        "Energy for a query",
-        "What processors, their memory and the GPU drew during a block, over its queries: gross, the machine at rest included.",
-        "J",
-        "lower",
-        short="J/query",
-    ),
-    "energy.query.net": Term(
-        "Energy for a query, net",
-        "What a query took beyond what the machine draws at rest.",
-        "J",
-        "lower",
-        short="J/query net",
-    ),
-    "energy.row": Term(
-        "Energy for a row", "Gross energy over the rows that were answered.", "J", "lower", short="J/row"
-    ),
-    "energy.power": Term("Power drawn", "Gross energy over the time of the block.", "W", "lower", short="power"),
     "cold_start.first_answer": Term(
         "Cold start, first answer", "Time of the first answer after loading.", "s", "lower", short="first"
     ),
@@ -230,7 +214,7 @@ _RAN: dict[str, Term] = {
     "executed.device": Term("Device as executed", "The device that really did the work.", short="ran on"),
     "sensitivity": Term(
         "Sensitivity of a layer",
-        "How much the scores change when this layer alone computes in int8: root mean square, as a share of their standard "
+        "How much the answers change when this layer alone computes in int8: root mean square, as a share of their standard "
         "deviation. The most sensitive layers are the first to leave in float.",
         "",
         "lower",
@@ -296,7 +280,19 @@ _RAN: dict[str, Term] = {
 }
 
 FINDINGS: dict[str, Term] = (
-    _SPEED | DATA | QUALITY | TRUST | SECURITY | PRIVACY | PARTIES | PROVENANCE | TRAINING | MONEY | _RAN
+    _SPEED
+    | ENERGY
+    | DATA
+    | QUALITY
+    | TRUST
+    | SECURITY
+    | PRIVACY
+    | PARTIES
+    | PROVENANCE
+    | TRAINING
+    | PREDICTION
+    | MONEY
+    | _RAN
 )
 
 WORDS: dict[str, str] = {
@@ -342,8 +338,8 @@ WORDS: dict[str, str] = {
     "declared": "Stated by a person (a price). Passes only where the requirement accepts it.",
     "missing": "There is no value; the state and the note say why.",
     # states
-    "disturbed": "It was measured while the machine did other things.",
-    "unstable": "It was measured before it had become steady.",
+    "disturbed": "It was measured while the machine did other things: measure it again with --fresh when it is quiet.",
+    "unstable": "It was measured before it had become steady, or its note says what speaks against it.",
     "too_few": "There were not enough rows, queries or rounds for this statement.",
     "failed": "It raised an error.",
     "crashed": "The process ended without an answer.",

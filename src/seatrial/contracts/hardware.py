@@ -14,6 +14,10 @@ Limit = Literal["arithmetic", "data", "waiting", "link"]
 """What a model's time goes to: computing, moving data, starting operators, or carrying inputs and outputs between host and device."""
 
 
+BATCHES = 8
+"""How many times as many rows a call are tried on paper, as a change that might help."""
+
+
 class Share(Record):
     """Which share of a promised figure programs reach: a range, and where it comes from."""
 
@@ -76,6 +80,12 @@ class Work(Record):
     width: int = Field(description="bytes of one floating-point number")
     operators: tuple[Operator, ...] = Field(description="in the order in which they run")
     uncounted: tuple[str, ...] = Field(default=(), description="operators that couldn't be counted, and why")
+    stored: float = Field(default=0.0, description="bytes of all constants that are read, each once, tables as a whole")
+
+    @property
+    def needed(self) -> float:
+        """Bytes that must lie in memory at once, at the least: constants, and what the largest operator reads and writes."""
+        return self.stored + max((one.moved for one in self.operators if one.kind != "transfer"), default=0.0)
 
     @property
     def flops(self) -> float:
@@ -117,6 +127,11 @@ class Reach(Record):
     models: int = Field(description="how many models it was calibrated on")
     points: int = Field(description="how many measurements")
     load_1m: float = Field(default=0.0, description="load of the machine when calibration began")
+    measured_at: str = Field(default="", description="when, UTC")
+    off: dict[str, float] = Field(
+        default={},
+        description="by model and batch: logarithm of predicted over measured seconds, predicted by a fit that never saw that model",
+    )
 
 
 class Peak(Record):
@@ -196,7 +211,9 @@ class Forecast(Record):
     intensity: float = Field(description="operations a byte of this model")
     computing: float = Field(description="share of the time in which arithmetic units work")
     moving: float = Field(description="share of the time in which memory works")
-    fits: bool | None = Field(default=None, description="whether its weights fit the device's memory; empty if unknown")
+    needs: float = Field(default=0.0, description="bytes of memory that it needs at the least")
+    memory: float | None = Field(default=None, description="the device's memory in bytes; empty if unknown")
+    fits: bool | None = Field(default=None, description="whether it fits the device's memory; empty if unknown")
     roof: float = Field(description="operations a second at most")
     bandwidth: float = Field(description="bytes a second at most")
     cached: float | None = Field(default=None, description="bytes a second from a cache, where that was measured")

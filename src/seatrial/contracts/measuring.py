@@ -127,6 +127,21 @@ class Shift(Record):
         return self
 
 
+def _devices(given: Any) -> Any:
+    return {"devices": given} if isinstance(given, str | list) else given
+
+
+class Predicting(Record):
+    """Devices that aren't here: what the study's models would do on them, by a roofline. No requirement passes on it."""
+
+    devices: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        min_length=1, description="devices of the catalogue, as `seatrial hardware --catalogue` lists them"
+    )
+    precision: str | None = Field(
+        default=None, description="numbers they would compute in; of each device its own of two bytes if left out"
+    )
+
+
 class Measure(Record):
     """What is measured, and how often."""
 
@@ -182,6 +197,10 @@ class Measure(Record):
     skew: Skew | None = Field(
         default=None,
         description="whether two data sets say the same of the same rows: `{between: [offline, online], key: id}`",
+    )
+    predict: Annotated[Predicting | None, BeforeValidator(_devices)] = Field(
+        default=None,
+        description="what devices that aren't here would do: `[NVIDIA L4]`; predicted, so no requirement passes on it",
     )
     rounds: Annotated[Rounds, BeforeValidator(_rounds)] = Field(
         default=Rounds(), description="how many interleaved rounds; `rounds: 5` is short for five and no more"

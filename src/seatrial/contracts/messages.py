@@ -88,7 +88,7 @@ FOLDER = "SEATRIAL_FOLDER"
 """The variable that names a folder of the worker's own, which it goes to; whoever started it removes that."""
 WORKER = "seatrial.flow.worker"
 """The module that an executor starts (`python -m`) to get a worker."""
-RELAY = "seatrial.flow.relay"
+RELAY = "seatrial.parts.executors._relay"
 """The module that an executor starts on another machine: it takes files in and starts the worker there."""
 
 

@@ -62,9 +62,13 @@ class Price(Record):
     date: str = Field(default="", description="of which date, or version of a price list, it is")
     source: str = Field(default="", description="who says so")
 
+    @property
+    def about(self) -> str:
+        """What it is a price of, where, of which date, and who says so."""
+        return ", ".join(filter(None, (self.accelerator, self.kind, self.region, self.date, self.source)))
+
     def __str__(self) -> str:
-        of = ", ".join(filter(None, (self.accelerator, self.kind, self.region, self.date, self.source)))
-        return f"{self.hour:g} {self.currency} an hour, {self.name}{f' ({of})' if of else ''}"
+        return f"{self.hour:g} {self.currency} an hour, {self.name}{f' ({self.about})' if self.about else ''}"
 
 
 class Traffic(Record):
@@ -111,10 +115,21 @@ class Traffic(Record):
 
 
 class Drawn(Record):
-    """What the measured machine draws by its energy counters, gross: at rest, and what each query takes beyond that."""
+    """What the measured machine draws by its energy counters, gross: at rest, and what each query takes beyond that.
+
+    `least` and `most` are both at the ends of their intervals, where there are any.
+    """
 
     rest: float = Field(ge=0, description="watts at rest, which are paid for as well")
     query: float = Field(default=0.0, ge=0, description="joules a query beyond that")
+    least: tuple[float, float] | None = Field(
+        default=None, description="watts at rest and joules a query, at the least"
+    )
+    most: tuple[float, float] | None = Field(default=None, description="watts at rest and joules a query, at the most")
+
+    def at(self, end: tuple[float, float] | None) -> Drawn:
+        """The same at an end of its interval; as it is where there is none."""
+        return self if end is None else Drawn(rest=end[0], query=end[1])
 
     def watts(self, machines: int, queries: float) -> float:
         """Watts of so many machines that answer so many queries a month."""
@@ -133,7 +148,8 @@ class Own(Record):
         description="its power draw under this load; without it that of the measured machine counts, by its energy counters",
     )
     watts_are: Literal["declared", "estimated"] = Field(
-        default="estimated", description="`declared` where a meter or its maker says so"
+        default="estimated",
+        description="`declared` where a meter or its maker says so; what rests on an estimate passes no requirement",
     )
     kwh: Amount = Field(default=0.0, description="price of a kilowatt-hour")
     upkeep: Amount = Field(default=0.0, description="money a month for all of them: room, network, people")
@@ -151,6 +167,11 @@ class Own(Record):
             assert drawn is not None
             watts = drawn.watts(machines, queries)
         return machines * self.purchase / (12 * self.years) + HOURS_A_MONTH * watts / 1000 * self.kwh + self.upkeep
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its energy is paid for by a power draw that nobody vouches for: no requirement may rest on that."""
+        return bool(self.kwh and self.watts) and self.watts_are == "estimated"
 
     def measured(self, drawn: Drawn | None) -> bool:
         """Whether its energy is that which was measured: where none is stated, and it is a machine like the measured one."""

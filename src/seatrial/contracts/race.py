@@ -55,7 +55,8 @@ class Race:
 
     `compared` counts the candidates that entered, `looks` how often one looks in all: over these an error is to be spent.
     `what` is the preferred finding and `better` its direction; None where nothing is preferred that rounds show. `last` says
-    that there will be no more short rounds: who stays now is measured in full.
+    that there will be no more short rounds: who stays now is measured in full. `sure` says that nothing may be assumed any
+    more: the study's answer hung on it.
     """
 
     running: Sequence[Entrant]
@@ -66,6 +67,7 @@ class Race:
     better: Literal["higher", "lower"] | None = None
     processors: int | None = None
     last: bool = False
+    sure: bool = False
 
 
 class Leaving(NamedTuple):

@@ -7,7 +7,7 @@ from seatrial.contracts.terms import Term
 MONEY: dict[str, Term] = {
     "capacity.replicas": Term(
         "Replicas",
-        "How many machines answer the stated traffic while it is busiest, so that the percentile of latency keeps its bound: by "
+        "How many replicas, each one session as it was measured, answer the stated traffic while it is busiest, so that the percentile of latency keeps its bound: by "
         "simulation of a queue with measured service times. The lower end would do in half of the simulations.",
         "",
         "lower",
@@ -47,6 +47,31 @@ MONEY: dict[str, Term] = {
     ),
     "money.ratio": Term(
         "Cost against another place", "Money a month at one place over that at another.", "x", "lower", short="against"
+    ),
+    "money.price": Term(
+        "Price of an hour",
+        "What an hour of a machine costs: stated, or a row of a price table, whose date and source are named. Prices change.",
+        "",
+        "lower",
+        short="an hour",
+    ),
+    "money.break_even": Term(
+        "Break-even",
+        "From how many queries a month on one place stays cheaper than another, as far as was looked. Costs rise in steps, so near it they may cross more than once.",
+        "queries",
+        short="break-even",
+    ),
+    "money.if": Term(
+        "Cost, were an input another one",
+        "Money a month at the place that is the cheapest, were one input low or high and all others as they are.",
+        "",
+        "lower",
+        short="were it so",
+    ),
+    "money.if.cheapest": Term(
+        "Place that would then be the cheapest",
+        "Which place would be cheaper than the recommended one, were this input so.",
+        short="then cheaper",
     ),
     "money.payback": Term(
         "Payback",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from seatrial.contracts.candidate import PartRef, Ref
+from seatrial.contracts.money import Hourly
 from seatrial.contracts.quantity import Seconds
 from seatrial.contracts.record import Record
 
@@ -133,10 +134,18 @@ class Learning(Record):
     epochs: int = Field(default=5, ge=1, description="how long each of these trainings lasts: passes through the rows")
     target: Target | None = Field(default=None, description="the quality that training is for")
     limit: Seconds = Field(default=1800.0, description="how long one training from the beginning may take")
-    price_per_hour: float | None = Field(
-        default=None, gt=0, description="what an hour of the machine costs; without it no money is stated"
+    price_per_hour: Hourly | None = Field(
+        default=None,
+        description="what an hour of the machine costs: `1.20`, `29/day`; without a price no money is stated",
     )
+    price: str | None = Field(default=None, description="a row of the price table instead: `aws/g6.4xlarge`")
     currency: str = Field(default="USD", description="in what money")
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Self:
+        if self.price_per_hour is not None and self.price is not None:
+            raise ValueError("say `price_per_hour` for a price, or `price` for a row of the price table")
+        return self
 
     @model_validator(mode="after")
     def _seeds_for_a_target(self) -> Self:
@@ -152,9 +161,10 @@ class Learning(Record):
 
 @dataclass
 class Waited:
-    """How long was waited for batches, in nanoseconds since it was last taken."""
+    """How long was waited for batches, in nanoseconds since it was last taken; and whether any was ever asked for through it."""
 
     total: int = 0
+    fed: bool = False
 
     def take(self) -> int:
         """The time since the last call."""
@@ -192,7 +202,7 @@ class Job:
 
     def waiting(self, batches: Iterable[Any]) -> Iterator[Any]:
         """The same batches; the time until each is there counts as waiting for data."""
-        source = iter(batches)
+        source, self.waited.fed = iter(batches), True
         while True:
             before = time.perf_counter_ns()
             try:

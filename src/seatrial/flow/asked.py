@@ -45,10 +45,14 @@ def money(known: Mapping[str, Any] | None, file: Path | None, traffic: Path | No
     try:
         return Money.model_validate(found)
     except ValidationError as error:
-        words = [
-            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
-        ]
-        raise StudyError("; ".join(words), next_step="`seatrial capacity --help` shows how it is used") from error
+        words = "; ".join(map(str, faults(error, Money, _named(error))))
+        raise StudyError(words, next_step="`seatrial capacity --help` shows how it is used") from error
+
+
+def _named(error: ValidationError) -> _yaml.Text:
+    """What stands in no file: each thing that is wrong is found by its dotted name."""
+    paths = {tuple(one["loc"][:end]) for one in error.errors() for end in range(len(one["loc"]) + 1)}
+    return _yaml.Text("", places={path: ".".join(map(str, path)) for path in paths})
 
 
 def _instead(known: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:

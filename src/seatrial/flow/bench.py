@@ -27,7 +27,7 @@ from seatrial.contracts.events import Events
 from seatrial.contracts.messages import ArrayRef, Order, wants_memory
 from seatrial.contracts.protocols import Feed, Making, Probe, Session, Setting, Training
 from seatrial.errors import ModelError, SeatrialError, Unsupported
-from seatrial.flow import alone, arrays, environment, ordered, timed
+from seatrial.flow import alone, arrays, environment, ordered, peak, timed
 from seatrial.flow.answering import answering, running, stated
 from seatrial.flow.isolation import settle_memory
 from seatrial.flow.metered import meters
@@ -80,6 +80,7 @@ class Bench:
         said |= {"folder": str(Path.cwd()), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]}
         if "packages" in order.settings:  # whoever isn't on this machine has to be told of it
             said["environment"] = environment.look(order.settings["packages"])
+            said["source"] = environment.source()
             said["memory_available"] = psutil.virtual_memory().available
         return said
 
@@ -138,6 +139,8 @@ class Bench:
         clock.append(time.perf_counter())
         stages = zip(("import", "load", "first_answer", "second_answer"), clock, clock[1:], strict=False)
         self._opening = {name: after - before for name, before, after in stages}
+        if highest := peak.mark():
+            self._opening["peak"] = highest
         return {"opening": self._opening, "memory": _resident(), "versions": _versions(order)}
 
     def _warm(self, order: Order) -> dict[str, Any]:
@@ -208,7 +211,12 @@ class Bench:
         return found
 
     def _predict(self, order: Order) -> dict[str, Any]:
-        """Answer rows in batches; the outputs go to files."""
+        """Answer rows in batches; the outputs go to files, and what that took is not in the peak of memory."""
+        content = self._answered(order)
+        peak.set_back()
+        return content
+
+    def _answered(self, order: Order) -> dict[str, Any]:
         start, stop = order.rows or (0, next(iter(order.values.values())).shape[0])
         session = self._open_session()
         names = _numeric(session.predict(_slice(order.values, start, start + 1)))

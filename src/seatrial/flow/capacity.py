@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from seatrial.contracts.money import HOURS_A_MONTH, SECONDS_A_MONTH, Money, Price
+from seatrial.contracts.money import HOURS_A_MONTH, SECONDS_A_MONTH, Money, Own, Price
 
 if TYPE_CHECKING:
     from seatrial.contracts.values import Array
@@ -38,6 +38,15 @@ class Offer(NamedTuple):
     why: str = ""
     delay: float = 0.0
     unreachable: float = 0.0
+    month_high: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """Money a month, and the ends of its range. Raises `ValueError` where there is none."""
+        if self.month is None:
+            raise ValueError(f"{self.place} has no cost")
+        low = self.month if self.month_low is None else self.month_low
+        return self.month, low, self.month if self.month_high is None else self.month_high
 
 
 @dataclass(frozen=True)
@@ -100,19 +109,33 @@ class Desk:
         money = self.money
         batching = Batching(money.batch, money.wait, self.service.seconds(money.batch)) if money.batch > 1 else None
         share = max(1, round(self.mean_rate / rate))  # of a trace each of several places meets one in so many
-        arrivals = None if self.arrivals is None else self.arrivals[::share] / self.scale
-        return Question(rate, bound, money.percentile / 100, self.level, slower, batching, arrivals)
+        arrivals = None if self.arrivals is None else self.arrivals / self.scale
+        return Question(rate, bound, money.percentile / 100, self.level, slower, batching, arrivals, share)
 
     def hosts(self, replicas: int, place: str = CLOUD) -> int:
         """How many machines so many replicas take; at the edge each is a device."""
         return replicas if place == EDGE else -(-replicas // self.per_machine)
 
+    def owned(self, place: str) -> Own | None:
+        """The machine that is bought there; None where it is hired."""
+        return {OWN: self.money.own, EDGE: self.money.edge}.get(place)
+
+    def metered(self, place: str) -> bool:
+        """Whether energy is paid for there that was read off the measured machine."""
+        owned = self.owned(place)
+        return owned is not None and bool(owned.kwh) and owned.measured(self.service.drawn)
+
+    def guessed(self, place: str) -> bool:
+        """Whether energy is paid for there by an estimated power draw."""
+        owned = self.owned(place)
+        return owned is not None and owned.guessed
+
     def energy(self, place: str) -> str:
         """Where the energy of a machine that is paid for by itself is from, in words; empty where nobody pays for it."""
-        owned = {OWN: self.money.own, EDGE: self.money.edge}.get(place)
+        owned = self.owned(place)
         if owned is None or not owned.kwh:
             return ""
-        if owned.measured(self.service.drawn):
+        if self.metered(place):
             assert self.service.drawn is not None
             return f"energy as measured, gross: {self.service.drawn.rest:.3g} W at rest and {self.service.drawn.query:.3g} J a query"
         return (
@@ -153,8 +176,11 @@ class Desk:
         """Money a month at a place; None where it can't be, or has no price."""
         return next((one.month for one in self.offers() if one.place == place), None)
 
-    def by_the_hour(self) -> float | None:
-        """Money a month where replicas are hired hour by hour, as many as that hour needs; None without a daily curve or a price."""
+    def by_the_hour(self) -> tuple[float, float] | None:
+        """Money a month where replicas are hired hour by hour, as many as that hour needs, and as many as would do in half of the simulations.
+
+        None without a daily curve or a price.
+        """
         hours = (
             [self.scale * hour * self.money.traffic.peak for hour in self.money.traffic.by_hour]
             if self.arrivals is None
@@ -162,10 +188,15 @@ class Desk:
         )
         if self.price is None or len(set(hours)) < 2:
             return None
-        counts = [self.needs(rate, self._within).servers if rate > 0 else 0 for rate in hours]
-        if None in counts:
+        needed = [self.needs(rate, self._within) for rate in hours if rate > 0]
+        if any(one.servers is None for one in needed):
             return None
-        return HOURS_A_MONTH / 24 * self.price.hour * sum(self.hosts(count or 0) for count in counts) + self._carried
+        hired = HOURS_A_MONTH / 24 * self.price.hour
+        most, least = (
+            hired * sum(self.hosts(count or 0) for count in counts) + self._carried
+            for counts in ([one.servers for one in needed], [one.fewest for one in needed])
+        )
+        return most, least
 
     @property
     def _within(self) -> float:
@@ -193,11 +224,16 @@ class Desk:
         offer = self._behind_a_network(OWN, self.money.own.slower)
         if offer.replicas is None or offer.fewest is None:
             return offer
-        most, least = (
-            self.money.own.a_month(self.hosts(count), self.a_month, self.service.drawn) + self._carried
-            for count in (offer.replicas, offer.fewest)
-        )
-        return offer._replace(month=most, month_low=least)
+        month, low, high = self._paid(self.money.own, self.hosts(offer.replicas), self.hosts(offer.fewest))
+        carried = self._carried
+        return offer._replace(month=month + carried, month_low=low + carried, month_high=high + carried)
+
+    def _paid(self, owned: Own, most: int, fewest: int) -> tuple[float, float, float]:
+        """Money a month for so many machines that are bought; its range by the fewest of them and by the ends of what they draw."""
+        drawn, queries = self.service.drawn, self.a_month
+        least, dearest = (None, None) if drawn is None else (drawn.at(drawn.least), drawn.at(drawn.most))
+        month = owned.a_month(most, queries, drawn)
+        return month, owned.a_month(fewest, queries, least), owned.a_month(most, queries, dearest)
 
     def _behind_a_network(self, place: str, slower: float) -> Offer:
         network = self.money.network
@@ -218,8 +254,8 @@ class Desk:
         if least.servers is None or least.fewest is None:
             return Offer(EDGE, least, why=_why_not(least))
         most, few = edge.devices * least.servers, edge.devices * least.fewest
-        month, month_low = (edge.a_month(count, self.a_month, self.service.drawn) for count in (most, few))
-        return Offer(EDGE, least, most, few, month, month_low)
+        month, low, high = self._paid(edge, most, few)
+        return Offer(EDGE, least, most, few, month, low, month_high=high)
 
 
 def in_words(seconds: float) -> str:
@@ -239,7 +275,7 @@ def _why_not(least: Least) -> str:
 
 def once_and_monthly(desk: Desk, offer: Offer) -> tuple[float, float]:
     """What a place takes once (changing over, and machines that are bought) and then a month, without what is written off."""
-    owned = {OWN: desk.money.own, EDGE: desk.money.edge}.get(offer.place)
+    owned = desk.owned(offer.place)
     if owned is None:
         return desk.money.change, offer.month or 0.0
     bought = owned.purchase * desk.hosts(offer.replicas or 0, offer.place)

@@ -40,6 +40,7 @@ SAID = {
     "same machine": "Times of two runs differ by more than their intervals tell, as a machine isn't the same every day. Speed against the reference, taken within each run, is the safer number.",
     "rows": "The two runs were judged on different rows: quality may have changed with them.",
     "same rows": "Quality was counted on the same rows in both runs. The intervals are made for independent rows and are wider than need be, so what is called unclear may still have changed.",
+    "informal": "An informal first look (`--quick`), in few rounds, was {which}.",
     "nothing": "The two runs have no candidate in common.",
 }
 
@@ -120,6 +121,9 @@ def _notes(before: Dossier, after: Dossier, both: list[Entry]) -> Iterator[str]:
     if not both:
         yield SAID["nothing"]
         return
+    looks = [side for side, one in (("the first run", before), ("the second run", after)) if one.run.informal]
+    if looks:
+        yield SAID["informal"].format(which=" and ".join(looks))
     machines = [_machine(one) for one in (before, after)]
     if None not in machines:
         yield SAID["same machine" if machines[0] == machines[1] else "other machine"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,6 +17,7 @@ from seatrial import catalog
 from seatrial.contracts.messages import Order
 from seatrial.contracts.protocols import Link
 from seatrial.flow import arrays
+from seatrial.flow.at_once import ask_all
 
 TOGETHER = ("open", "warm", "block")
 LEAD_S = 0.05
@@ -40,15 +40,13 @@ class Copies:
         self.pid = self._links[0].pid
 
     def ask(self, order: Order, seconds: float) -> dict[str, Any]:
-        """All answers as one. Raises the first `WorkerError` of any, once all have answered or failed."""
+        """All answers as one. Raises the `WorkerError` that tells most; none works any more then."""
         if order.order not in TOGETHER:
             return self._links[0].ask(order, seconds)
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(self._links)) as pool:
+        with tempfile.TemporaryDirectory() as folder:
             begin = time.perf_counter() + LEAD_S
             orders = [self._order(order, place, begin, folder) for place in range(len(self._links))]
-            asked = [pool.submit(link.ask, one, seconds) for link, one in zip(self._links, orders, strict=True)]
-            wait(asked)
-        return _joined(order, [one.result() for one in asked])
+            return _joined(order, ask_all(self._links, orders, seconds))
 
     def close(self) -> None:
         """End all of them."""

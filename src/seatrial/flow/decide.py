@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seatrial import catalog
-from seatrial.contracts.finding import Finding, Origin
+from seatrial.contracts.finding import Finding, Origin, State
 from seatrial.contracts.plan import Plan, Planned
 from seatrial.contracts.protocols import Evidence
 from seatrial.contracts.verdict import CandidateVerdict, Judgement, Outcome, Verdict, all_must_hold, any_may_hold
@@ -91,7 +91,7 @@ def _candidate(
 
 
 def _unfinished(run: Finding) -> Judgement:
-    """A candidate that crashed, or was not measured to the end, can't pass on what it had shown before."""
+    """A candidate that crashed, was left out or was not measured to the end can't pass on what it had shown before."""
     return Judgement(
         requirement="measured to the end",
         rule="run",
@@ -99,7 +99,7 @@ def _unfinished(run: Finding) -> Judgement:
         outcome=Outcome.OPEN,
         reason=f"{run.state.value.replace('_', ' ')}: {run.note}",
         findings=(run,),
-        settle="run it again",
+        settle="`search: exhaustive` measures all" if run.state is State.LEFT_OUT else "run it again",
     )
 
 
@@ -213,6 +213,7 @@ def _sentence(plan: Plan, judged: tuple[CandidateVerdict, ...], choice: Choice, 
         judgement.requirement for one in ranked for judgement in one.judgements if judgement.outcome is Outcome.FAIL
     )
     text = _template().render(
+        informal=plan.rounds[1] if plan.quick else 0,
         labels={planned.candidate.id: planned.label for planned in plan.candidates},
         outcome=outcome,
         ranked=ranked,

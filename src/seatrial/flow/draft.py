@@ -85,6 +85,7 @@ def written(
         "more_variants": _more([one.name for one in unasked if not one.usual and one.name != _as_is()]),
         "metrics": ", ".join(usual or more),
         "more_metrics": _more(more if usual else []),
+        "gate": _gate(task, usual or more),
     }
     text = _template().render(said)
     return text, re.findall(r"# FILL IN: (.*)", text)
@@ -264,6 +265,13 @@ def _metrics(task: str) -> tuple[list[str], list[str]]:
     parts = [one for one in catalog.parts("metrics").values() if one.takes("task", task) and not one.across]
     ready = [one for one in parts if not _asks(one)]
     return [one.name for one in ready if one.usual], [one.name for one in ready if not one.usual]
+
+
+def _gate(task: str, metrics: Sequence[str]) -> str:
+    """What the task says that mustn't be lost against the reference, ready to be uncommented."""
+    known = catalog.parts("tasks").get(task)
+    said = known.gives.get("gate", ()) if known else ()
+    return next(iter(said), flow({"what": next(iter(metrics), FILL_IN), "margin": "0.5 pp"}))
 
 
 def _more(names: Sequence[str]) -> str:

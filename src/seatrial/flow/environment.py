@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -41,6 +42,7 @@ def look(packages: list[str]) -> dict[str, Any]:
         "load_1min": os.getloadavg()[0],
         "clock_mhz": clock_mhz() or "not said",
         "temperature_celsius": temperature() or "not said",
+        "gpus": [f"{name}, {memory}, driver {driver}" for name, memory, driver in gpus()] or "none that a driver names",
         "gpu_processes": gpu_processes(),
         "clock_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "not said",
         "packages": {package: version(package) for package in sorted(packages)},
@@ -65,6 +67,17 @@ def temperature(home: Path = Path("/sys/class")) -> float | None:
     return max(read, default=None)
 
 
+def gpus() -> list[tuple[str, str, str]]:
+    """NVIDIA GPUs by name, memory and driver, as `nvidia-smi` says; empty where it isn't there, fails, or gives no answer."""
+    command = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    lines = [line.split(",") for line in said.splitlines() if line.count(",") == 2]
+    return [(name.strip(), memory.strip(), driver.strip()) for name, memory, driver in lines]
+
+
 def gpu_processes() -> int | str:
     """How many processes compute on the GPUs of this machine, ours included; in words where there is none to ask."""
     command = ("nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader")
@@ -77,9 +90,28 @@ def gpu_processes() -> int | str:
     return sum(bool(line.strip()) for line in said.splitlines())
 
 
+def source() -> str:
+    """A hash of seatrial's own code: two installations of one version may differ in it."""
+    home, digest = Path(__file__).parents[1], hashlib.sha256()
+    for file in sorted(home.rglob("*.py")):
+        digest.update(f"{file.relative_to(home)}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """Versions that are others there than here, as `numpy 2.1.0 (here 2.3.1)`: figures are of those there."""
+    both = [("python", here["python"], there["python"])]
+    both += [
+        (name, version, there["packages"].get(name, "not installed")) for name, version in here["packages"].items()
+    ]
+    return [f"{name} {other} (here {mine})" for name, mine, other in both if mine != other]
+
+
 def fingerprint(environment: dict[str, Any]) -> str:
-    """What must be the same for a measurement to stand: processor, cores, kernel, Python; of another machine its host, too."""
+    """What must be the same for a measurement to stand: processor, cores, kernel, Python, GPUs and their driver; of another machine its host, too."""
     known = [environment[key] for key in ("cpu", "cpu_features", "cores", "kernel", "python")]
+    known += [environment["gpus"]] if isinstance(environment.get("gpus"), list) else []
     return digest([*known, environment["host"]] if "host" in environment else known)
 
 

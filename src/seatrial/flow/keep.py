@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from seatrial.contracts.protocols import Store
 from seatrial.contracts.study import STORE
 from seatrial.errors import StoreError
 from seatrial.flow import arrays
+from seatrial.flow._unfinished import BEGUN, abandoned, remove
 
 ROUND, PREDICTION, CHANGED, FACTS, REFUSAL = "round", "prediction", "changed", "facts", "refusal"
 ARTEFACT, FORM, STEP, RUN, SHORT_ROUND = "artefact", "form", "step", "run", "short_round"
@@ -30,7 +30,6 @@ TRAINING, ATTACKED, AUDITED, SEARCHED = "training", "attacked", "audited", "sear
 SHADOWS, PRIVACY = "shadows", "privacy"
 HOLD_ARRAYS = (ROUND, SHORT_ROUND, PREDICTION, FORM, CHANGED, ATTACKED, AUDITED)
 """Shelves whose entries refer to arrays, which `clean` leaves alone as long as they do."""
-ABANDONED_S = 3600.0
 ARRAYS = "arrays"
 
 
@@ -145,16 +144,15 @@ def clean(home: Path, keep: int = 5, everything: bool = False, before: float | N
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     for file in doomed:
-        file.unlink(missing_ok=True)
+        remove(file)
     keeper.put(*((RUN, run.id, None) for run in old))
     return Cleaned(len(old), files, size)
 
 
 def sweep(home: Path) -> None:
-    """Remove partial files that a killed run left behind (older than an hour, so that a run beside this one keeps its own)."""
-    for file in home.rglob(".partial-*"):
-        if time.time() - file.stat().st_mtime > ABANDONED_S:
-            file.unlink(missing_ok=True)
+    """Remove what a killed run left unfinished (older than an hour, so that a run beside this one keeps its own)."""
+    for path in list(abandoned(home)):
+        remove(path)
 
 
 def weigh_arrays(home: Path) -> tuple[int, int]:
@@ -170,7 +168,7 @@ def _orphans(keeper: Keeper) -> Iterator[Path]:
     bodies = [body for shelf in HOLD_ARRAYS for _, body in keeper.store.all(shelf)]
     wanted = {Path(ref.path).name for body in bodies for ref in arrays.refs(body)}
     yield from (file for file in keeper.arrays.glob("*.npy") if file.name not in wanted)
-    yield from keeper.home.rglob(".partial-*")
+    yield from keeper.home.rglob(f"{BEGUN}*")
 
 
 def _weigh(files: Iterator[Path] | Sequence[Path]) -> tuple[int, int]:

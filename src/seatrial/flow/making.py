@@ -24,6 +24,7 @@ from seatrial.contracts.study import Model, classes_of
 from seatrial.contracts.values import ValueKind
 from seatrial.errors import SeatrialError, Unsupported, WorkerError
 from seatrial.flow import arrays, chains
+from seatrial.flow._unfinished import finished, unfinished
 from seatrial.flow.keep import ARTEFACT
 from seatrial.flow.machines import LOCAL
 from seatrial.flow.reach import reach
@@ -114,7 +115,8 @@ class Maker:
             ranges = self._ranges(planned, info, train or calibration or rows.evaluation)
         except Unsupported as error:
             return missing("run", State.UNSUPPORTED, f"the variant {link} could not be made: {error.what}")
-        made_of += [ranges] if ranges else []
+        known = self._known(planned, info, bool(train))
+        made_of += [one for one in (ranges, known) if one]
         key = digest([*made_of, info.version, versions, rows_hash, seed])
 
         def make() -> Artefact | Finding:
@@ -124,7 +126,7 @@ class Maker:
                 artefact=base,
                 values=dict(calibration.inputs) if calibration else {},
                 seed=seed,
-                settings={"rows_hash": rows_hash, "wanted": wanted} | ranges | self._trying(planned, info, calibration),
+                settings={"rows_hash": rows_hash, "wanted": wanted} | ranges | known | _labels(known, calibration),
                 train=self._training(planned, train) if train else {},
             )
             of = f"{planned.candidate.model} ({planned.route})"
@@ -207,15 +209,13 @@ class Maker:
             return None
         return artefact
 
-    def _trying(self, planned: Planned, info: PartInfo, calibration: Rows | None) -> dict[str, Any]:
-        """What a worker needs to answer rows for a variant that tries things out: the task, its outputs, the rows' labels."""
-        if "runtimes" not in info.uses:
+    def _known(self, planned: Planned, info: PartInfo, trains: bool) -> dict[str, Any]:
+        """What a variant that trains or tries things out is told of the answers: what outputs mean and, to try, the task."""
+        if not trains and "runtimes" not in info.uses:
             return {}
         model = self._voyage.plan.study.models[planned.candidate.model]
         outputs = {name: output.model_dump(mode="json") for name, output in model.outputs.items()}
-        labels = calibration.labels if calibration else None
-        known = None if labels is None else {"$array": labels.ref.model_dump()}
-        return {"task": model.task.name, "outputs": outputs, "labels": known}
+        return {"outputs": outputs} | ({"task": model.task.name} if "runtimes" in info.uses else {})
 
     def _ranges(self, planned: Planned, info: PartInfo, rows: Rows) -> dict[str, Any]:
         """For a variant that counts in shares of ranges: those that security counts by, and what the outputs mean."""
@@ -240,24 +240,25 @@ class Maker:
         return {**packed, "labels": labels, "classes": list(classes_of(outputs))}
 
     def _ordered(self, order: Order, key: str, of: str, before: Artefact | None = None) -> Artefact | Finding:
-        """What a worker makes, kept under this key; a finding that says why where it can't.
+        """What a worker makes, kept under this key; a finding that says why where it can't, and then nothing of it stays.
 
         `before` is what a chain made first: how, is noted in the lineage.
         """
         voyage = self._voyage
-        folder = voyage.keeper.home / "artefacts" / key
-        folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             voyage.tell("make", label=str(order.part), note=of)
-        placed = order.model_copy(update={"base": str(voyage.folder), "folder": str(folder)})
-        try:
-            answer = self._worker().ask(placed, voyage.plan.study.measure.limits.make)
-        except WorkerError as error:
-            self._close()
-            kind = "conversion" if order.order == "convert" else "variant"
-            told = f"the {kind} {order.part} could not be made: {error.what}"
-            return missing("run", State(error.state), told, method=error.next_step)
-        artefact = Artefact.model_validate(answer["artefact"])
+        with unfinished(voyage.keeper.home / "artefacts" / key) as folder:
+            placed = order.model_copy(update={"base": str(voyage.folder), "folder": str(folder)})
+            try:
+                answer = self._worker().ask(placed, voyage.plan.study.measure.limits.make)
+            except WorkerError as error:
+                self._close()
+                kind = "conversion" if order.order == "convert" else "variant"
+                told = f"the {kind} {order.part} could not be made: {error.what}"
+                return missing("run", State(error.state), told, method=error.next_step)
+            artefact = finished(
+                Artefact.model_validate(answer["artefact"]), folder, voyage.keeper.home / "artefacts" / key
+            )
         if before is not None and artefact != before:
             earlier = (*before.lineage.earlier, before.lineage.model_copy(update={"earlier": ()}))
             artefact = artefact.model_copy(update={"lineage": artefact.lineage.model_copy(update={"earlier": earlier})})
@@ -284,6 +285,14 @@ class Maker:
         for link in links:
             link.close()
         self._own.link = None
+
+
+def _labels(known: Mapping[str, Any], calibration: Rows | None) -> dict[str, Any]:
+    """The labels of the rows that a variant answers to try things out."""
+    if "task" not in known:
+        return {}
+    found = calibration.labels if calibration else None
+    return {"labels": None if found is None else {"$array": found.ref.model_dump()}}
 
 
 def fits_anew(voyage: Voyage, variant: PartRef) -> bool:

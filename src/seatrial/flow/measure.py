@@ -31,6 +31,7 @@ from seatrial.flow.cleaned import prepare_doubts
 from seatrial.flow.counted import Judged
 from seatrial.flow.crew import close_all, open_trial, verify
 from seatrial.flow.decide import decide
+from seatrial.flow.foretold import foretell
 from seatrial.flow.forms import prove_forms
 from seatrial.flow.keep import CHANGED, FACTS, PREDICTION, REFUSAL, ROUND, SHORT_ROUND, STEP, Keeper, run_folder, sweep
 from seatrial.flow.making import Maker
@@ -57,7 +58,7 @@ MEMORY_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of measuring: findings, artefacts by hash, the artefact of each candidate, the environment, counts."""
+    """What came of measuring: findings, artefacts by hash, the artefact of each candidate, the environment, counts, and whether it ended early."""
 
     findings: tuple[Finding, ...]
     artefacts: dict[str, Artefact]
@@ -66,6 +67,7 @@ class Measured:
     measured: int
     reused: int
     interrupted: bool
+    out_of_time: bool
 
 
 def measure(
@@ -76,6 +78,8 @@ def measure(
     sweep(keeper.home)
     deadline = None if budget is None else time.monotonic() + budget
     voyage = Voyage(plan, keeper, run, watch, "", deadline)
+    for load in plan.study.measure.loads:
+        voyage.ready(load)  # what is wrong with its files is told before variants are made
     looked = voyage.look(_packages(plan))
     trials: list[Trial] = []
     judged: dict[str, Judged] = {}
@@ -93,6 +97,7 @@ def measure(
         voyage.findings.extend(skew_findings(plan.study, voyage.folder, plan.levels.describe))
         voyage.findings.extend(shift_findings(plan.study, voyage.folder, plan.levels.describe))
         trials = _trials(voyage, data)
+        voyage.findings.extend(foretell(voyage, trials, data))
         if fresh:
             _forget(voyage, trials)
         _recall(voyage, trials, judged, data)
@@ -127,6 +132,7 @@ def measure(
         measured=voyage.measured,
         reused=voyage.reused,
         interrupted=interrupted,
+        out_of_time=voyage.cut_short,
     )
 
 
@@ -271,7 +277,7 @@ def _sail(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged], data: 
             answer_changes(voyage, one, judged[one.planned.candidate.model].changes)
             answer_features(voyage, one, judged[one.planned.candidate.model])
         close_all(others)
-        pending += hunt.revived()
+        pending += hunt.revived(pending)
     voyage.findings.extend(hunt.findings())
 
 

@@ -7,6 +7,8 @@ is no price to reckon with); those that aren't there are empty. `provider`, `ins
 from __future__ import annotations
 
 import csv
+import datetime
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +18,9 @@ from seatrial.contracts.money import Money, Price
 from seatrial.errors import StudyError
 
 SHIPPED = Path(__file__).with_name("prices.csv")
+STALE_DAYS = 183
+"""From so many days on a price of a table is called old."""
+_DATED = re.compile(r"\b(20\d\d)-(\d\d)(?:-(\d\d))?\b")
 _NEEDED = ("provider", "instance", "hour")
 _OPTIONAL = ("currency", "accelerator", "kind", "region", "date", "source")
 
@@ -33,6 +38,22 @@ def stated(money: Money, folder: Path) -> Price | None:
             next_step=f"say `currency: {found.currency}` and all amounts in it, or the price as `hour`",
         )
     return found
+
+
+def doubt(price: Price, today: datetime.date) -> str:
+    """Why a price of a table may no longer hold: it is older than half a year, or nobody says how old; empty where nothing speaks against it."""
+    if price.kind == "stated":
+        return ""
+    instead = "ask the provider and state today's price, like `1.20/h`"
+    try:
+        found = _DATED.search(price.date)
+        of = found and datetime.date(int(found[1]), int(found[2]), int(found[3] or 1))
+    except ValueError:
+        of = None
+    if not of:
+        return f"this price may be old: its table gives no date of it; {instead}"
+    months = round((today - of).days / 30.44)
+    return f"this price is old: {months} months by its date; {instead}" if (today - of).days > STALE_DAYS else ""
 
 
 def find(name: str, own: Path | None = None) -> Price:

@@ -76,8 +76,12 @@ class Watcher:
 
 
 def throttles(home: Path = Path("/sys/devices/system/cpu")) -> int:
-    """How often the processors have slowed themselves down because they were hot; 0 where the kernel doesn't count it."""
-    return sum(_number(file) or 0 for file in home.glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
+    """How often processors or their packages have slowed down because they were hot; 0 where the kernel doesn't count it."""
+    cores, packages = (
+        [_number(file) or 0 for file in home.glob(f"cpu[0-9]*/thermal_throttle/{which}_throttle_count")]
+        for which in ("core", "package")
+    )
+    return sum(cores) + max(packages, default=0)  # every processor shows the count of its package
 
 
 def _number(file: Path) -> int | None:
@@ -122,6 +126,6 @@ def _busy() -> dict[int, int]:
     for line in Path("/proc/stat").read_text().splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name != "cpu":
-            values = [int(number) for number in numbers]
+            values = [int(number) for number in numbers[:8]]  # guests' are in the user's already
             ticks[int(name[3:])] = sum(values) - values[3] - values[4]
     return ticks

@@ -23,6 +23,7 @@ from seatrial.flow._roles import offers
 from seatrial.flow._schema import schema_json
 from seatrial.flow.arrivals import read_arrivals
 from seatrial.flow.decide import orders
+from seatrial.flow.hardware import catalogue
 from seatrial.flow.prices import stated
 from seatrial.flow.provenance import read_lineage
 from seatrial.flow.training_ways import wrong
@@ -232,6 +233,7 @@ def _cross_checks(study: Study, text: _yaml.Text, folder: Path) -> list[Fault]:
         *_money(study, text, folder),
         *_lineages(study, text, folder),
         *(Fault(text.where(path), what, step) for path, what, step in wrong(study)),
+        *_devices(study, text),
     ]
 
 
@@ -248,6 +250,13 @@ def _money(study: Study, text: _yaml.Text, folder: Path) -> Iterator[Fault]:
             read_arrivals(folder / study.money.traffic.arrivals)
         except StudyError as error:
             yield Fault(error.where or text.where(("money", "traffic", "arrivals")), error.what, error.next_step)
+
+
+def _devices(study: Study, text: _yaml.Text) -> Iterator[Fault]:
+    """A device that isn't in the catalogue, or of which too little is known there."""
+    asked = study.measure.predict
+    for place, what, step in catalogue.wrong(asked.devices, asked.precision) if asked else ():
+        yield Fault(text.where(("measure", "predict", "devices", place)), what, step)
 
 
 def _lineages(study: Study, text: _yaml.Text, folder: Path) -> Iterator[Fault]:

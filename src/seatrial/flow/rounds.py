@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ _APART = 1_000_000
 """Short rounds are numbered from here, so that their schedules of arrivals are others than those of full rounds."""
 LEVEL = 0.95
 """Of figures of a single round, which have no bounds."""
+INFORMAL = "informal: a first look in few rounds"
 
 
 class Short(NamedTuple):
@@ -57,7 +58,7 @@ def measure_rounds(
     seed = voyage.plan.study.measure.seed
     measured = max((len(_series(trial, short)) for trial in cohort), default=0) + (_APART if short else 0)
     for index in range(count):
-        if voyage.out_of_time() or settled(index):
+        if settled(index) or voyage.out_of_time():
             return
         order = [trial for trial in cohort if trial.link is not None]
         random.Random(f"{seed}/{name}/{index}").shuffle(order)
@@ -180,6 +181,7 @@ def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels
         cached = timed.cached(own, load, trial.id, max(body["at"] for body in trial.rounds.values()))
         clean = [one for one in rounds if not one.disturbed]
         disturbed = len(clean) < min(LEAST_CLEAN, len(rounds))
+        said = _of_times(voyage, trial, load)
         own_way, beside = surroundings.of_rounds(trial.rounds, reference.rounds if reference else {}, load)
         for ref in meters(voyage, load):
             info = voyage.find("meters", ref.name)
@@ -187,7 +189,7 @@ def speed_findings(voyage: Voyage, trial: Trial, reference: Trial | None, levels
             stated = _had(_tried(info, ref, chosen, load, levels), info, trial, reference, load)
             stated = _with_times(stated, voyage, trial, ref.name, chosen, load)
             signed = (
-                _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load) for one in stated
+                _signed(one, info.name, info.version, trial, reference, rounds, disturbed, load, said) for one in stated
             )
             found += [timed.doubted(surroundings.wandered(one, own_way, beside), cached) for one in signed]
         found += [*cached, *surroundings.slow_start([*trial.rounds.values()], load, trial.id)]
@@ -280,6 +282,13 @@ def _reading_of(meter: str, one: Round) -> Round:
     return Round(one.index, one.reading[meter], one.reference[meter] if one.reference else None, one.disturbed)
 
 
+def _of_times(voyage: Voyage, trial: Trial, load: str) -> list[str]:
+    """How times under this load are to be read: what is in them, by whose definitions they are, and whether they are a first look."""
+    by = voyage.find("loads", load).gives.get("timing", ()) if load else ()
+    informal = [INFORMAL] if voyage.plan.quick else []
+    return [*trial.runtime.gives.get("timing", ()), *([SAID] if trial.stored else []), *by, *informal]
+
+
 def _signed(
     one: Finding,
     part: str,
@@ -289,8 +298,9 @@ def _signed(
     rounds: list[Round],
     disturbed: bool,
     load: str,
+    said: Sequence[str],
 ) -> Finding:
-    """The finding with its candidate, part and date; marked where the machine or the candidate was not steady."""
+    """The finding with its candidate, part and date, what is `said` of its times; marked where the machine or the candidate was not steady."""
     update: dict[str, Any] = {
         "candidate": trial.id,
         "against": reference.id if one.against and reference else None,
@@ -298,13 +308,12 @@ def _signed(
         "part_version": version,
         "measured_at": max(body["at"] for body in trial.rounds.values()),
     }
-    said = [*trial.runtime.gives.get("timing", ()), *([SAID] if trial.stored else [])]
-    if timing := ", ".join(said) if load and one.value is not None else "":
+    if timing := ", ".join(word for word in said if word not in one.method) if load and one.value is not None else "":
         update["method"] = f"{one.method}; {timing}" if one.method else timing
-    if one.state is State.OK and disturbed:
+    if one.value is not None and disturbed:
         out = sum(round_.disturbed for round_ in rounds)
         update |= {
-            "state": State.DISTURBED,
+            "state": State.DISTURBED if one.state is State.OK else one.state,
             "note": timed.joined(f"the machine did other things in {out} of {len(rounds)} rounds", one.note),
         }
     elif one.state is State.OK and not all(body["steady"].get(load, True) for body in trial.rounds.values()):

@@ -8,7 +8,7 @@ looked at again in the same steps when a study is resumed. Figures of who stays 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seatrial import catalog
@@ -21,6 +21,7 @@ from seatrial.flow.counted import Judged
 from seatrial.flow.decide import Requirement, decide, preferred, requirements
 from seatrial.flow.keep import SHORT_ROUND
 from seatrial.flow.rounds import Short, by_round, measure_rounds, meters
+from seatrial.flow.search_told import disturbed, is_left_out, left_out
 from seatrial.flow.statements import reference_of, statements
 from seatrial.flow.trial import Trial, Voyage, now
 from seatrial.numerics.ratios import paired_ratio
@@ -63,7 +64,7 @@ class Hunt:
         self._preferred = self._asked(prefer["what"], prefer.get("at") or {}) if prefer else None
         self._short = self._shorter()
         self._by: dict[str, str] = {}
-        self._able = False
+        self._able = self._sure = False
         self._seen: dict[tuple[str, str], dict[str, list[Finding]]] = {}
         for one in trials if self._rungs.counts else ():
             kept = voyage.keeper.all(SHORT_ROUND, f"{one.rounds_key}/{self._short.key}/")
@@ -78,19 +79,23 @@ class Hunt:
             for at, id_ in enumerate(self._part.order([one.planned.candidate for one in pending], self._options))
         }
         self._race([])
+        if all(one.failure is not None for one in pending) and self._doubted():
+            self._race([])
         return sorted((one for one in pending if one.failure is None), key=lambda one: place[one.id])
 
     def narrow(self, cohort: list[Trial]) -> list[Trial]:
         """Short rounds of an open cohort; who is left out is closed. The reference stays."""
         self._race([one for one in cohort if one.link is not None])
         for one in cohort:
-            if _left_out(one):
+            if is_left_out(one):
                 one.close()
         return [one for one in cohort if one.link is not None]
 
-    def revived(self) -> list[Trial]:
-        """Candidates that come back, because who displaced them doesn't pass now that it is measured in full."""
+    def revived(self, pending: Sequence[Trial]) -> list[Trial]:
+        """Candidates that come back: who displaced them doesn't pass now that it is measured in full, or, where nobody is
+        `pending`, the answer hangs on an assumption about them."""
         back = [one for one in self._revive(self._standings()) if one.link is None]
+        back = back or ([] if pending else self._doubted())
         if back:
             self._race([])
         return [one for one in back if one.failure is None]
@@ -99,34 +104,27 @@ class Hunt:
         """How many candidates were left out, of how many."""
         if not self._rungs.counts:
             return []
-        gone = sum(map(_left_out, self._racing))
-        return [
-            Finding(
-                what="search.left_out",
-                value=gone,
-                n=len(self._racing),
-                unit_of_replication="candidates",
-                method=f"search `{self._info.name}`: bounds after {', '.join(map(str, self._rungs.counts))} short rounds, or an assumption that is said",
-                note=self._note(),
-                part=self._info.name,
-                part_version=self._info.version,
-                measured_at=now(),
-            )
-        ]
+        return [left_out(self._info, self._rungs.counts, self._racing, [*self._notes()])]
 
-    def _note(self) -> str:
+    def _notes(self) -> Iterator[str]:
         """What the search could not go by."""
-        said = []
         if self._voyage.plan.study.prefer and not self._preferred:
-            said.append("what is preferred isn't read off round by round: requirements alone left out")
-        if self._preferred and not self._able:
-            said.append("every candidate was open on a requirement or failed one, so that none could displace others")
-        short = _disturbed(self._racing)
-        if any(short):
-            said.append(
-                f"the machine did other things in {sum(short)} of {len(short)} short blocks, which decided nothing"
-            )
-        return "; ".join(said)
+            yield "what is preferred isn't read off round by round: requirements alone left out"
+        elif self._preferred and (why := self._unread()):
+            yield f"what is preferred, `{self._preferred.what}`, could not be read in short rounds ({why}): requirements alone left out"
+        elif self._preferred and not self._able:
+            yield "every candidate was open on a requirement or failed one, so that none could displace others"
+
+    def _unread(self) -> str:
+        """Why no short round shows what is preferred; empty where one does, or where there was none."""
+        asked = self._preferred
+        if asked is None or not any(one.probes for one in self._racing):
+            return ""
+        rounds = [found for one in self._racing for found in self._read(one, asked.load).values()]
+        told = [f for found in rounds for f in found if f.what == asked.what]
+        if not rounds or any(_is(f, asked) for f in told):
+            return ""  # all were disturbed, which is said by itself; or there it is
+        return next((f.note for f in told if f.note), "it stands in none of them")
 
     # --- the race ------------------------------------------------------------------------------------------------------------
 
@@ -145,9 +143,9 @@ class Hunt:
             left = self._part.leave(seen, self._options)
             if self._dismiss(left):
                 self._revive(standings | {one.candidate: Standing(sound=False) for one in left if not one.by})
-            short = _disturbed(fresh)
-            if 2 * sum(short) > len(short):
-                return  # more short rounds on so busy a machine would cost and show nothing
+            short = disturbed(fresh)
+            if 2 * sum(short) > len(short) or (fresh and self._blind()):
+                return  # more short rounds would cost and show nothing: the machine is too busy, or there is nothing to see
 
     def _top_up(self, fresh: list[Trial], count: int) -> None:
         have = min(len(one.probes) for one in fresh)
@@ -160,18 +158,19 @@ class Hunt:
         made = {
             one.id: self._entrant(one, count, standings)
             for one in self._racing
-            if one.failure is None or _left_out(one)
+            if one.failure is None or is_left_out(one)
         }
         better = self._direction()
         running = [one for one in self._racing if one.failure is None]
         return Race(
             running=[made[one.id] for one in running],
-            gone=[made[one.id] for one in self._racing if _left_out(one)],
+            gone=[made[one.id] for one in self._racing if is_left_out(one)],
             compared=len(self._racing),
             looks=len(self._rungs.counts),
             what=self._preferred.what if self._preferred else "",
             better=better if self._preferred else None,
             processors=len(os.sched_getaffinity(0)),
+            sure=self._sure,
             last=count == self._rungs.counts[-1] and all(len(one.probes) >= count for one in running if one.probes),
         )
 
@@ -206,15 +205,37 @@ class Hunt:
             )
         return gone
 
+    def _blind(self) -> bool:
+        """Whether short rounds show neither what is preferred nor anything that is required."""
+        return bool(self._unread()) and not any(self._asked(*one.rule.needs(one.options)) for one in self._required)
+
+    def _doubted(self) -> list[Trial]:
+        """Those that were assumed to fail, where nobody passes and nobody else is open: now they are looked at, once, without assuming."""
+        if self._sure or not self._required or not any(map(is_left_out, self._racing)):
+            return []
+        verdict = decide(self._voyage.plan, statements(self._voyage, self._trials, self._judged))
+        undecided = {one.candidate for one in verdict.candidates if one.eligible and one.outcome is Outcome.OPEN}
+        back = [one for one in self._racing if one.id in undecided and is_left_out(one) and not self._by.get(one.id)]
+        if verdict.outcome is not Outcome.OPEN or {one.id for one in back} != undecided:
+            return []
+        self._sure = True
+        self._voyage.tell(
+            "note", note=f"nobody passes: {len(back)} that the search assumed to fail are looked at after all"
+        )
+        for one in back:
+            one.failure, one.shown = None, ()
+            self._by.pop(one.id, None)
+        return back
+
     def _revive(self, standings: Mapping[str, Standing]) -> list[Trial]:
         """Let those back in whose displacer fails a requirement, is open on one, or broke."""
         known = {one.id: one for one in self._racing}
         back = []
         for one in self._racing:
             by = known.get(self._by.get(one.id, ""))
-            if by is None or not _left_out(one):
+            if by is None or not is_left_out(one):
                 continue
-            broke = by.failure is not None and not (_left_out(by) and self._by.get(by.id))
+            broke = by.failure is not None and not (is_left_out(by) and self._by.get(by.id))
             if broke or not standings.get(by.id, Standing()).sound:
                 one.failure, one.shown = None, ()
                 del self._by[one.id]
@@ -331,16 +352,6 @@ class Hunt:
             return ("batch",)
         part = catalog.load(self._voyage.find("loads", load))
         return ("batch",) if len({part.samples(batch) for batch in (1, 2, 8, 64)}) == 1 else ()
-
-
-def _disturbed(trials: Sequence[Trial]) -> list[bool]:
-    """Of each of their short blocks, whether it was disturbed."""
-    blocks = (load for one in trials for body in one.probes.values() for load in body["loads"].values())
-    return [bool(load["disturbance"]["reason"]) for load in blocks]
-
-
-def _left_out(one: Trial) -> bool:
-    return one.failure is not None and one.failure.state is State.LEFT_OUT
 
 
 def _is(finding: Finding, asked: Asked) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.finding import Finding
@@ -19,7 +20,7 @@ def layers(artefact: Artefact, candidate: str) -> Iterator[Finding]:
             at={"layer": layer},
             value=value,
             better="lower",
-            method="root mean square change of the scores with this layer alone in int8, over their standard deviation",
+            method="root mean square change of the answers with this layer alone in int8, over their standard deviation",
             **rows,
             **of,
         )
@@ -28,10 +29,16 @@ def layers(artefact: Artefact, candidate: str) -> Iterator[Finding]:
         yield Finding(what="left_in_float", value=names, method=_method(found), **rows, **of)
 
 
-def _method(found: dict[str, object]) -> str:
+def _method(found: dict[str, Any]) -> str:
     if "lost" not in found:
         return "operators that read or give numbers beyond half of the type's range"
+    sure = found["confidence"]
+    most = (
+        f", at most {found['lost_at_most']:.2%} (one-sided {sure:.0%} bound)"
+        if sure
+        else ", counted on these rows alone"
+    )
     return (
-        f"the fewest, most sensitive first, with which the bound holds; {found['lost']:.2%} of right answers lost, "
+        f"the fewest, most sensitive first, with which the bound holds; {found['lost']:.2%} of {found['of']} lost{most}, "
         f"{found['lost_with_all_in_int8']:.2%} with every layer in int8; right is what says: {found['right']}"
     )

@@ -40,6 +40,8 @@ class Service:
     """How many of it were measured side by side on the machine: so many replicas may share one, as fast as these are."""
     drawn: Drawn | None = None
     """What the machine drew by its energy counters; None where there were none."""
+    drawn_by: tuple[Finding, ...] = ()
+    """The findings that say so."""
 
     @property
     def origin(self) -> Origin:
@@ -80,11 +82,11 @@ def service(findings: Sequence[Finding], candidates: Sequence[Candidate], id_: s
     in_batches = _batches(findings, candidates, id_)
     batches = {1: pooled} | {size: seconds for size, (seconds, _) in in_batches.items() if size > 1}
     drawn, by = _drawn(findings, timed)
-    rested = (timed, *(one for _, one in in_batches.values()), *by)
-    return Service(id_, rounds, dict(sorted(batches.items())), rested, _named(candidates, id_).instances, drawn)
+    rested = (timed, *(one for _, one in in_batches.values()))
+    return Service(id_, rounds, dict(sorted(batches.items())), rested, _named(candidates, id_).instances, drawn, by)
 
 
-def _drawn(findings: Sequence[Finding], timed: Finding) -> tuple[Drawn | None, list[Finding]]:
+def _drawn(findings: Sequence[Finding], timed: Finding) -> tuple[Drawn | None, tuple[Finding, ...]]:
     """Watts at rest and joules a query beyond them, under the load of single queries; and the findings that say so.
 
     Gross and net energy of a query differ by what rest drew meanwhile, and gross energy over power is that while. Where rest wasn't
@@ -97,11 +99,19 @@ def _drawn(findings: Sequence[Finding], timed: Finding) -> tuple[Drawn | None, l
     }
     gross, net, power = (said.get(what) for what in ENERGY)
     if gross is None or power is None:
-        return None, []
+        return None, ()
     if net is None:
-        return Drawn(rest=power.number), [power]
-    rest = (gross.number - net.number) * power.number / gross.number
-    return Drawn(rest=max(0.0, rest), query=net.number), [gross, net, power]
+        least, most = ((end, 0.0) for end in _ends(power))
+        return Drawn(rest=power.number, least=least, most=most), (power,)
+    rest = max(0.0, (gross.number - net.number) * power.number / gross.number)
+    least, most = ((rest, end) for end in _ends(net))
+    return Drawn(rest=rest, query=net.number, least=least, most=most), (gross, net, power)
+
+
+def _ends(finding: Finding) -> tuple[float, float]:
+    """Its bounds; the value where there is none."""
+    low, high = finding.low, finding.high
+    return finding.number if low is None else max(0.0, low), finding.number if high is None else high
 
 
 def _load(file: Path) -> Any:

@@ -16,10 +16,12 @@ from seatrial.contracts.progress import Event, Watch, silent
 from seatrial.flow.costs import costs
 from seatrial.flow.decide import decide
 from seatrial.flow.environment import version
+from seatrial.flow.foretold import bought
 from seatrial.flow.held_back import held_back
 from seatrial.flow.keep import Keeper, keep_dossier
 from seatrial.flow.machines import on as placed
 from seatrial.flow.measure import Measured, measure
+from seatrial.flow.outlook import outlook
 from seatrial.flow.plan import make_plan
 from seatrial.flow.publish import publish
 from seatrial.flow.read import read
@@ -56,10 +58,10 @@ def run(
     name = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     measured = measure(plan, keeper, name, watch, budget, fresh)
     findings = (*measured.findings, *held_back(plan, measured.findings))
-    findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home))
+    findings += (*costs(plan, findings, keeper.home), *sweeps(plan, findings, keeper.home), *bought(plan, findings))
     watch(Event(stage="decide"))
     verdict = decide(plan, findings)
-    findings += tuple(reconsidered(plan, findings))
+    findings += (*reconsidered(plan, findings), *outlook(plan, findings, verdict, keeper.home))
     dossier = Dossier(
         run=_run(name, plan, measured, begun, time.monotonic() - clock),
         study=source.study.model_dump(mode="json"),
@@ -92,6 +94,8 @@ def _run(name: str, plan: Plan, measured: Measured, begun: str, seconds: float) 
         measured=measured.measured,
         reused=measured.reused,
         interrupted=measured.interrupted,
+        out_of_time=measured.out_of_time,
+        informal=plan.quick,
         seatrial=version("seatrial"),
     )
 

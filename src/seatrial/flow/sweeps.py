@@ -20,6 +20,7 @@ from seatrial.flow.trial import now
 
 if TYPE_CHECKING:
     from seatrial.numerics.interval import Interval
+    from seatrial.numerics.knee import Knee
 
 FEWEST = 3
 """Batch sizes from which on they are a sweep."""
@@ -90,12 +91,24 @@ def _of_sweep(sweep: Mapping[int, Finding], load: str, measured: Sequence[Findin
     method = (
         "throughput over the seconds of a batch is largest there; the range holds the sizes that can't be told from it"
     )
-    yield _derived(smallest, "batch.knee", at.batch, at.least, at.most, unit="rows", method=method, inputs=tuple(one.key for one in rates))  # fmt: skip
+    state = next((one.state for one in rates if one.state is not State.OK), State.OK)
+    yield _derived(smallest, "batch.knee", at.batch, at.least, at.most, unit="rows", method=method, state=state, note=_beyond(at, list(sweep)), inputs=tuple(one.key for one in rates))  # fmt: skip
     try:
         times = service(measured, candidates, str(smallest.candidate), home)
         yield from _gathered(times, max(one.number for one in rates) / beside, max(sweep), smallest, level)
     except StoreError as error:
         yield missing("batch.p99", State.UNSUPPORTED, error.what, at={"load": load}, candidate=smallest.candidate, method=error.next_step)  # fmt: skip
+
+
+def _beyond(at: Knee, sizes: Sequence[int]) -> str:
+    """That the knee may lie where nothing was measured, and what to add; empty where the sweep goes past it on both sides."""
+    if at.most == sizes[-1]:
+        return (
+            f"it may lie above {sizes[-1]}, the largest batch that was measured: add `batch: {2 * sizes[-1]}` and more"
+        )
+    if at.least == sizes[0] > 1:
+        return f"it may lie below {sizes[0]}, the smallest batch that was measured: add `batch: {max(1, sizes[0] // 2)}` and fewer"
+    return ""
 
 
 def _gathered(times: Service, best: float, most: int, of: Finding, level: float) -> Iterator[Finding]:
@@ -141,9 +154,9 @@ def _p99(times: Service, rate: float, most: int, level: float) -> Interval | Non
 
 def _derived(of: Finding, what: str, value: float, low: float | None, high: float | None, **fields: Any) -> Finding:
     """A finding of the same candidate that rests on this one."""
-    given = {"at": {}, "inputs": (of.key,), "origin": of.origin} | fields
+    given = {"at": {}, "inputs": (of.key,), "origin": of.origin, "state": of.state, "note": of.note} | fields
     given["at"] = {"load": of.at["load"]} | given["at"]
     return Finding(
         what=what, value=value, low=low, high=high, level=of.level, n=of.n, unit_of_replication=of.unit_of_replication,
-        candidate=of.candidate, state=of.state, note=of.note, measured_at=now(), **given,
+        candidate=of.candidate, measured_at=now(), **given,
     )  # fmt: skip

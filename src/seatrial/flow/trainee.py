@@ -75,7 +75,7 @@ class Trainee:
         """The next so many steps: seconds of each and of the wait in each, rows, tokens, and what disturbed them."""
         with self._watched() as watcher:
             found = _summed(list(self._some(steps)))
-        return found | {"disturbance": watcher.seen(sum(found["waits"]))}
+        return found | {"fed": self._job.waited.fed, "disturbance": watcher.seen(sum(found["waits"]))}
 
     def through(self) -> dict[str, Any]:
         """A whole training: what each step took, and the quality told after each evaluation with the seconds until then."""

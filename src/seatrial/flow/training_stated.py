@@ -33,6 +33,8 @@ from seatrial.numerics.means import mean
 from seatrial.numerics.percentiles import percentile_over_rounds
 from seatrial.numerics.ratios import paired_ratio
 
+UNFED = "its batches don't come through `job.waiting(...)`, so that waiting can't be told from computing"
+
 
 def stated(
     asked: Learning, ways: Sequence[Trained], reference: Trained, level: float, cores: int | None = None
@@ -82,8 +84,7 @@ def _speed(one: Trained, reference: Trained, ways: Sequence[Trained], level: flo
         yield _ratio("training.speedup", one, reference, rate, level, unit="x")
     if (alone := one.alone(ways)) is not None:
         yield _efficiency(one, alone, level)
-    waiting = mean([starved(body) for body in bodies], level)
-    yield _found("training.starved", _within(waiting), bodies, mark, "", "lower")
+    yield _waits(bodies, mark, level)
     if padded := sum(body["padded"] for body in one.rounds.values()):
         tokens = sum(body["tokens"] for body in one.rounds.values())
         yield Finding(
@@ -94,6 +95,14 @@ def _speed(one: Trained, reference: Trained, ways: Sequence[Trained], level: flo
             unit_of_replication="tokens",
             method="exact count of tokens that only fill up, over all tokens",
         )
+
+
+def _waits(bodies: Sequence[Body], mark: dict[str, Any], level: float) -> Finding:
+    """The share of time that was waiting; missing where batches were taken so that nobody can tell."""
+    if not any(body.get("fed", True) for body in bodies):
+        return missing("training.starved", State.UNSUPPORTED, UNFED)
+    waiting = mean([starved(body) for body in bodies], level)
+    return _found("training.starved", _within(waiting), bodies, mark, "", "lower")
 
 
 def rate(body: Body) -> float:

@@ -7,10 +7,12 @@ from typing import Any
 
 from seatrial.contracts.finding import Finding, Origin, State, missing
 from seatrial.contracts.glossary import term
+from seatrial.contracts.money import Price
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.training import Learning, Target
 from seatrial.flow._bounded import bounded
 from seatrial.flow.trained import Body, Trained
+from seatrial.flow.training_ways import priced
 from seatrial.numerics.interval import Interval
 from seatrial.numerics.means import mean
 from seatrial.numerics.proportions import proportion
@@ -77,8 +79,8 @@ def target_findings(asked: Learning, one: Trained, reference: Trained, level: fl
     times += [(0.0, False)] * len(one.lost)  # how long it lasted isn't known: it counts as not reached, from the start
     reached = [there for _, there in times]
     share = proportion(sum(reached), len(reached), level)
-    yield _over_seeds("training.reached", share, at, "higher", f"within {asked.epochs} passes", len(reached))
-    yield from _time(asked, at, [seconds for seconds, _ in times], reached, level, _disturbed(one))
+    yield _over_seeds("training.reached", share, at, "higher", f"within {_passes(asked)}", len(reached))
+    yield from _time(asked, at, times, len(one.lost), level, _disturbed(one))
     if one is not reference and reference.runs:
         yield _sooner(one, reference, target, at, level)
 
@@ -105,45 +107,52 @@ def _sooner(one: Trained, reference: Trained, target: Target, at: dict[str, Scal
 def _time(
     asked: Learning,
     at: dict[str, Scalar],
-    seconds: list[float],
-    reached: list[bool],
+    times: list[tuple[float, bool]],
+    lost: int,
     level: float,
     mark: dict[str, Any],
 ) -> Iterator[Finding]:
-    what, n = "training.time_to_target", len(reached)
+    what, n, price = "training.time_to_target", len(times), priced(asked)
+    seconds, reached = [took for took, _ in times], [there for _, there in times]
+    short = f"{n - sum(reached)} of {n} seeds did not reach it within {_passes(asked)}"
+    short += f", {lost} of them because they failed" if lost else ""
     interval = median_time(seconds, reached, level)
     if interval is None:
-        low = bounds_alone(seconds, reached, level)[0]
-        above = f"; half of them take longer than {low:.3g} s" if low else ""
-        why = f"{n - sum(reached)} of {n} seeds did not reach it within {asked.epochs} passes{above}"
+        low, _, held = bounds_alone(seconds, reached, level)
+        above = f"; half of them take longer than {low:.3g} s, with {50 * (1 + held):.4g} % confidence" if low else ""
+        why = f"{short}{above}"
         yield missing(what, State.TOO_FEW, why, at=at, unit="s", n=n, unit_of_replication="seeds")
-        if asked.price_per_hour:
-            yield missing("training.money_to_target", State.TOO_FEW, why, at=at, unit=asked.currency)
+        if price:
+            yield missing("training.money_to_target", State.TOO_FEW, why, at=at, unit=price.currency)
         return
     from_when = "from the first sign of the trainer to the evaluation that reached it; imports left out"
     found = _over_seeds(what, interval, at, "lower", from_when, n)
     notes = [mark["note"]] if mark else []
     if not all(reached):
-        notes.append(f"{n - sum(reached)} of {n} seeds did not reach it within {asked.epochs} passes")
+        notes.append(short)
     if interval.low is not None and interval.level < level - 1e-9:
         notes.append(f"{n} seeds give an interval of {100 * interval.level:.3g} % only; 6 would give 95 %")
     found = found.model_copy(update={"unit": "s", **mark, "note": "; ".join(notes)})
     yield found
-    if asked.price_per_hour:
-        yield _money(found, asked.price_per_hour, asked.currency)
+    if price:
+        yield _money(found, price)
 
 
-def _money(time: Finding, price: float, currency: str) -> Finding:
+def _passes(asked: Learning) -> str:
+    return f"{asked.epochs} pass{'es' if asked.epochs != 1 else ''}"
+
+
+def _money(time: Finding, price: Price) -> Finding:
     ends = {
-        name: None if (end := getattr(time, name)) is None else end * price / 3600.0
+        name: None if (end := getattr(time, name)) is None else end * price.hour / 3600.0
         for name in ("value", "low", "high")
     }
     update: dict[str, Any] = {
         "what": "training.money_to_target",
-        "unit": currency,
+        "unit": price.currency,
         "origin": Origin.DECLARED,
         "inputs": (time.key,),
-        "method": f"{time.method}; times the declared price of {price:g} {currency} an hour of the machine",
+        "method": f"{time.method}; times the declared price of the machine: {price}",
     }
     return time.model_copy(update=ends | update)
 

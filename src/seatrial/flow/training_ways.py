@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from math import prod
 
+from seatrial.contracts.money import Price
 from seatrial.contracts.study import Study
 from seatrial.contracts.training import Learning, Way
+from seatrial.errors import StudyError
 from seatrial.flow._faults import suggest
+from seatrial.flow.prices import find
 
 MOST_WAYS = 1_000
 
@@ -44,6 +47,15 @@ def short_names(listed: Sequence[Way]) -> list[str]:
     return made
 
 
+def priced(asked: Learning) -> Price | None:
+    """What an hour of the machine costs, as stated or of the price table; None where the study says nothing. Raises `StudyError`."""
+    if asked.price is not None:
+        return find(asked.price)
+    if asked.price_per_hour is None:
+        return None
+    return Price(name="this machine", hour=asked.price_per_hour, currency=asked.currency, kind="stated")
+
+
 def estimate(study: Study, opening: float, block: float) -> float:
     """Seconds that training may take, where a worker opens in `opening` and a block lasts `block`; of whole trainings the opening alone."""
     asked = study.training
@@ -62,6 +74,10 @@ def wrong(study: Study) -> Iterator[tuple[tuple[str, ...], str, str]]:
     if asked.model is not None and asked.model not in study.models:
         what = f"there is no model `{asked.model}` in this study"
         yield ("training", "model"), what, suggest(asked.model, list(study.models))
+    try:
+        priced(asked)
+    except StudyError as error:
+        yield ("training", "price"), error.what, error.next_step
     count = sum(prod(len(getattr(block, name)) for name in Way.model_fields) for block in asked.ways)
     if count > MOST_WAYS:
         what = f"the study asks for {count} ways to train; at most {MOST_WAYS} can be measured"

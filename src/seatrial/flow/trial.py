@@ -47,6 +47,7 @@ class Voyage:
     versions: Mapping[str, str] = field(default_factory=dict)
     memory_available: int | None = None
     networks: list[str] = field(default_factory=list)
+    cut_short: bool = False
 
     @property
     def machine(self) -> str:
@@ -70,6 +71,11 @@ class Voyage:
             finally:
                 link.close()
             found = answer["environment"] | {"host": machine}
+            others = environment.differing(environment.look(packages), found)
+            others += [] if answer["source"] == environment.source() else ["seatrial's own code, of the same version"]
+            if others:
+                found["other_versions"] = others
+                self.tell("note", label=machine, note=f"other versions there than here: {', '.join(others)}")
             self.versions, self.memory_available = found["packages"], answer["memory_available"]
         self.fingerprint = environment.fingerprint(found)
         return found
@@ -98,8 +104,10 @@ class Voyage:
         self.watch(Event(stage=stage, label=label, done=done, total=total, note=note))
 
     def out_of_time(self) -> bool:
-        """Whether the budget is spent."""
-        return self.deadline is not None and time.monotonic() > self.deadline
+        """Whether the budget is spent. Asked before something that is still to be measured: that it was left out is remembered."""
+        spent = self.deadline is not None and time.monotonic() > self.deadline
+        self.cut_short |= spent
+        return spent
 
     def start(self, name: str, network: bool = False) -> Link:
         """A fresh worker whose output goes to the log of that name. It has a `network` where it must, or where the study gives it one."""
@@ -195,8 +203,14 @@ class Trial:
     def fail(self, error: WorkerError) -> None:
         """A crash, a hang or an error is a finding; the study goes on without this candidate."""
         self.close()
+        only_slow = "; if it is only slow, allow it more under `limits`" if error.state == State.HUNG else ""
         self.failure = missing(
-            "run", State(error.state), error.what, candidate=self.id, method=error.next_step, measured_at=now()
+            "run",
+            State(error.state),
+            f"{error.what}{only_slow}",
+            candidate=self.id,
+            method=error.next_step,
+            measured_at=now(),
         )
 
 

@@ -50,6 +50,14 @@ class Swing(NamedTuple):
         return abs(self.month_high - self.month_low)
 
 
+class Crossing(NamedTuple):
+    """From how many queries a month on one place stays cheaper than another; its ends by the ends of both costs (None: then it never does)."""
+
+    volume: float
+    low: float | None
+    high: float | None
+
+
 def scaled(desk: Desk) -> list[If]:
     """Less and more traffic. Without any price, of the first place."""
     found = []
@@ -71,8 +79,11 @@ def swings(desk: Desk, place: str) -> list[Swing]:
     return sorted(found, key=lambda one: -one.width)
 
 
-def break_evens(desk: Desk) -> dict[tuple[str, str], float | None]:
-    """From how many queries a month on each place is cheaper than the recommended one or today's price; None: never within reach."""
+def break_evens(desk: Desk) -> dict[tuple[str, str], Crossing | None]:
+    """Of the recommended place and each other one, or today's price: from which volume on the first of the pair stays cheaper than the second.
+
+    None where neither does as far as is looked.
+    """
     best = desk.cheapest()
     if best is None:
         return {}
@@ -81,14 +92,31 @@ def break_evens(desk: Desk) -> dict[tuple[str, str], float | None]:
     if desk.money.today_a_million is not None:
         pairs.append((best.place, TODAY))
     low, high = FEWEST, min(MOST * SECONDS_A_MONTH, 1e3 * desk.a_month)
-    return {(one, other): break_even(lambda v, p=one: _at(desk, p, v), lambda v, p=other: _at(desk, p, v), low, high) for one, other in pairs}  # type: ignore[misc]  # fmt: skip
+    found: dict[tuple[str, str], Crossing | None] = {}
+    for one, other in pairs:
+        ways = ((one, other), (other, one))
+        known = ((way, _crossing(desk, way, low, high)) for way in ways)
+        way, crossing = next((pair for pair in known if pair[1] is not None), (ways[0], None))
+        found[way] = crossing
+    return found
 
 
-def _at(desk: Desk, place: str, volume: float) -> float:
-    """Money a month at a place for so many queries a month; infinite where it can't be."""
+def _crossing(desk: Desk, way: tuple[str, str], least: float, most: float) -> Crossing | None:
+    def found(mine: int, theirs: int) -> float | None:
+        return break_even(lambda v: _at(desk, way[0], v)[mine], lambda v: _at(desk, way[1], v)[theirs], least, most)
+
+    volume = found(0, 0)
+    return None if volume is None else Crossing(volume, found(1, 2), found(2, 1))
+
+
+def _at(desk: Desk, place: str, volume: float) -> tuple[float, float, float]:
+    """Money a month at a place for so many queries a month, and the ends of its range; infinite where it can't be."""
     there = desk.other(scale=desk.scale * volume / desk.a_month)
-    month = paid_today(there) if place == TODAY else there.month(place)
-    return float("inf") if month is None else month
+    if place == TODAY:
+        paid = paid_today(there) or 0.0
+        return paid, paid, paid
+    offer = next((one for one in there.offers() if one.place == place and one.month is not None), None)
+    return (float("inf"),) * 3 if offer is None else offer.ends
 
 
 def _chosen(desk: Desk, place: str) -> str:

@@ -36,7 +36,7 @@ class Least(NamedTuple):
     """The fewest servers with which a percentile keeps its bound up to the end of its range, and what it is then.
 
     `servers` is None where no number of them does; `alone` is the percentile when nobody waits. `fewest` would keep it in
-    half of the replications. `value` has the range over replications, `busy` is the share of the servers' time.
+    half of the replications. `value` has the range over `replications` many, `busy` is the share of the servers' time.
     """
 
     servers: int | None
@@ -44,6 +44,7 @@ class Least(NamedTuple):
     value: Interval | None
     alone: Interval
     busy: float
+    replications: int = 0
 
 
 def poisson(rate: float, n: int, replications: int, random: np.random.Generator) -> Times:
@@ -166,6 +167,11 @@ def over_replications(values: ArrayLike, level: float = 0.95) -> Interval:
     middle = float(np.quantile(found, 0.5, method="inverted_cdf"))
     method = f"simulated queue: median of {found.size} replications, range of the middle {100 * level:g} % of them"
     return Interval(middle, float(found[k - 1]), float(found[-k]), level, method)
+
+
+def least_replications(level: float) -> int:
+    """How many replications a range of this level takes at least: its ends are then the least and the largest of them."""
+    return math.ceil(1.0 / tail(level) - 1e-9) - 1
 
 
 def percentiles(times: Times, p: float, skip: int = 0) -> Times:

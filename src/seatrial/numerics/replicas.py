@@ -13,6 +13,7 @@ from seatrial.numerics.queueing import (
     Least,
     Times,
     in_batches,
+    least_replications,
     least_servers,
     over_replications,
     percentiles,
@@ -24,7 +25,8 @@ from seatrial.numerics.queueing import (
 BUSIEST = 0.95
 """Replicas are never planned to be busier: above, a queue takes longer to show itself than can be simulated, or waited for."""
 _WARM_UP, _EACH = 5, 100  # queries: a window's share before it that doesn't count; a window's, for each server
-_LONGEST = 100_000  # arrivals of a trace that are simulated at most
+LONGEST = 100_000
+"""Arrivals of a trace that are simulated at most: of a longer one, so many in a row that come in the shortest time."""
 _GROUP = 150  # servers' worth of work in one queue at most
 
 
@@ -43,6 +45,7 @@ class Question(NamedTuple):
     """`bound` on the `p` percentile (a fraction) of latency at `rate` queries a second, or at given `arrivals` (seconds, rising).
 
     `level` is how many replications keep it, two-sided: 0.95 lets 2.5 % of them break it. `slower` stretches all service times.
+    Of given arrivals each of `share` places meets its part, drawn by chance and anew in each replication; `rate` is then that of one place.
     """
 
     rate: float
@@ -52,6 +55,7 @@ class Question(NamedTuple):
     slower: float = 1.0
     batching: Batching | None = None
     arrivals: NDArray[np.float64] | None = None
+    share: int = 1
 
 
 class Supply:
@@ -59,16 +63,17 @@ class Supply:
 
     def __init__(self, rounds: Sequence[ArrayLike], asked: Question, effort: Effort = FULL, seed: int = 0) -> None:
         random = np.random.default_rng(seed)
-        count, n = _sized(effort, asked.rate * asked.slower * _mean(rounds))
+        least = least_replications(asked.level)
+        count, n = _sized(effort, asked.rate * asked.slower * _mean(rounds), least)
         self.skip = 0
         if asked.arrivals is None:
             self.skip = n // _WARM_UP
             self.arrivals = poisson(asked.rate, n, count, random)
         else:
-            trace = np.asarray(asked.arrivals, np.float64)[:_LONGEST]
-            n = trace.size
-            count = max(20, min(count, effort.replications * effort.queries // n))
-            self.arrivals = np.broadcast_to(trace - trace[0], (count, n))
+            trace = _busiest(np.asarray(asked.arrivals, np.float64))
+            n = max(1, trace.size // asked.share)
+            count = max(least, min(count, effort.replications * effort.queries // n))
+            self.arrivals = _dealt(trace - trace[0], n, count, random)
         self.service = resampled(rounds, n, count, random) * asked.slower
         self.batching = None
         if asked.batching is not None and asked.batching.most > 1:
@@ -109,6 +114,7 @@ def replicas(rounds: Sequence[ArrayLike], asked: Question, effort: Effort = FULL
     """
     groups, part = _grouped(rounds, asked)
     supply = Supply(rounds, part, effort, seed)
+    count = len(supply.arrivals)
     start = max(1, math.ceil(supply.work / BUSIEST))
 
     def tried(servers: int) -> Times:
@@ -118,9 +124,10 @@ def replicas(rounds: Sequence[ArrayLike], asked: Question, effort: Effort = FULL
     alone = over_replications(percentiles(plenty, part.p, supply.skip), part.level)
     found = least_servers(tried, start, part.bound, alone, supply.work, level=part.level)
     if found.servers is None or found.fewest is None:
-        return found
+        return found._replace(replications=count)
     busy = supply.busy(found.servers) if supply.batching else found.busy
-    return found._replace(servers=groups * found.servers, fewest=groups * found.fewest, busy=busy)
+    servers, fewest = groups * found.servers, groups * found.fewest
+    return found._replace(servers=servers, fewest=fewest, busy=busy, replications=count)
 
 
 def at_replicas(rounds: Sequence[ArrayLike], asked: Question, servers: int, effort: Effort = FULL) -> Interval:
@@ -142,8 +149,25 @@ def _mean(rounds: Sequence[ArrayLike]) -> float:
     return float(np.mean(np.concatenate([np.asarray(one, np.float64) for one in rounds])))
 
 
-def _sized(effort: Effort, work: float) -> tuple[int, int]:
-    """Replications and queries, warm-up included: longer windows for many servers, and then fewer of them."""
+def _sized(effort: Effort, work: float, least: int) -> tuple[int, int]:
+    """Replications and queries, warm-up included: longer windows for many servers, and then fewer of them, `least` at the least."""
     window = max(effort.queries, math.ceil(_EACH * work))
-    count = max(min(effort.replications, 40), effort.replications * effort.queries // window)
+    count = max(least, effort.replications * effort.queries // window)
     return count, window + window // (_WARM_UP - 1)
+
+
+def _busiest(trace: Times) -> Times:
+    """As many arrivals in a row as are simulated, those that come in the shortest time; all of a shorter trace."""
+    if trace.size <= LONGEST:
+        return trace
+    spans = trace[LONGEST - 1 :] - trace[: trace.size - LONGEST + 1]
+    first = int(spans.argmin())
+    return trace[first : first + LONGEST]
+
+
+def _dealt(trace: Times, n: int, count: int, random: np.random.Generator) -> Times:
+    """Arrivals at one place, shape (count, n): the whole trace each time, or so many of it by chance."""
+    if n == trace.size:
+        return np.asarray(np.broadcast_to(trace, (count, n)))
+    drawn: Times = np.stack([np.sort(random.choice(trace, n, replace=False, shuffle=False)) for _ in range(count)])
+    return np.asarray(drawn - drawn[:, :1], np.float64)

@@ -12,7 +12,7 @@ left out of the fit (`left_out`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -178,6 +178,18 @@ def within(ratios: Floats, share: float = 0.9) -> float:
     """
     off = np.sort(np.abs(np.log(ratios)))
     return float(math.exp(off[min(len(off), math.ceil((len(off) + 1) * share)) - 1]))
+
+
+def apart(one: Mapping[str, float], other: Mapping[str, float], share: float = 0.9) -> float:
+    """The factor that `share` of predicted ratios of two ways to run a model stay within, up or down.
+
+    `one` and `other` are logarithms of predicted over measured seconds by model, each predicted by a fit that never saw it. Errors that
+    both make alike cancel in the ratio. Raises `ValueError` where no model is in both.
+    """
+    both = sorted(one.keys() & other.keys())
+    if not both:
+        raise ValueError("no model was measured both ways")
+    return within(np.exp(np.array([one[name] - other[name] for name in both])), share)
 
 
 def _pack(roof: Roof) -> Floats:

@@ -95,6 +95,25 @@ def mlp_file(file: Path, batch: int | str = "rows", opset: int = OPSET) -> Artef
     return onnx_file(file, nodes, *ends, mlp_weights(), opset)
 
 
+def roundabout(folder: Path) -> Sample:
+    """The perceptron with a constant that is worked out each time and changes nothing: what graph optimisation is to find."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Gemm", ["features", "w1", "b1"], ["hidden"], transB=1),
+        helper.make_node("Relu", ["hidden"], ["active"]),
+        helper.make_node("Mul", ["half", "two"], ["one"]),
+        helper.make_node("Mul", ["active", "one"], ["again"]),
+        helper.make_node("Gemm", ["again", "w2", "b2"], ["logits"], transB=1),
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    ends = {"features": ("float32", ("rows", 32))}, {"logits": ("float32", ("rows", 10))}
+    constants = mlp_weights() | {"half": np.array([0.5], np.float32), "two": np.array([2.0], np.float32)}
+    values = rows(ROWS, 32)
+    artefact = onnx_file(folder / "roundabout.onnx", nodes, *ends, constants)
+    return Sample("roundabout", artefact, {"features": values}, {"logits": mlp_answers(values)})
+
+
 def conv_file(file: Path, opset: int = OPSET) -> Artefact:
     """A convolution: `image` [rows, 3, 8, 8] float32 to `logits` [rows, 10]: conv, relu, mean over the image, product."""
     from onnx import helper

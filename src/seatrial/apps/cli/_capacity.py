@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,16 @@ def tell(asked: Asked) -> None:
 
 def data(asked: Asked) -> dict[str, Any]:
     """For machines: the findings, what would be if, and what it rests on."""
-    from seatrial.flow.costs import findings
+    from seatrial.flow.costs import findings, priced
+    from seatrial.flow.outlook import changing
     from seatrial.flow.whatif import scaled
 
+    price = [] if asked.desk.price is None else [priced(asked.desk.price, _today())]
+    found = [*price, *findings(asked.desk), *changing(asked.desk)]
     return {
         "candidate": asked.entry.id,
         "recommended": asked.best.place if asked.best else None,
-        "findings": [one.model_dump(mode="json") for one in findings(asked.desk)],
+        "findings": [one.model_dump(mode="json") for one in found],
         "if": [one._asdict() for one in scaled(asked.desk)] if asked.best else [],
         "change": [one._asdict() for one in _changes(asked)],
         "rests_on": _render("assumptions.txt", asked).splitlines(),
@@ -127,6 +131,10 @@ def _entry(dossier: Dossier, named: str | None) -> Entry:
         near = nearest(named, known)
         step = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
         raise StudyError(f"this run has no candidate `{named}`", next_step=step) from None
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
 
 
 def _brief(asked: Asked) -> Desk:
@@ -205,20 +213,25 @@ def _crossings(asked: Asked) -> list[str]:
     from seatrial.flow.whatif import FEWEST, break_evens
 
     lines, names = [], PLACE | TODAY
-    for (one, other), volume in break_evens(_brief(asked)).items():
-        if volume == FEWEST:
+    for (one, other), found in break_evens(_brief(asked)).items():
+        if found is None:
             lines.append(
-                f"Break-even: none; {names[one]} cost less than {names[other]} at every volume that was looked at."
+                f"Break-even: at no volume within reach does either stay cheaper, {names[one]} or {names[other]}."
             )
-        elif volume is None:
+        elif found.volume == FEWEST:
             lines.append(
-                f"Break-even: at no volume within reach does it stay that {names[one]} cost less than {names[other]}."
+                f"Break-even: none; {names[one]} would cost less than {names[other]} at every volume that was looked at."
             )
         else:
+            ends = f" ({_end(found.low)} to {_end(found.high)})" if found.low != found.high else ""
             lines.append(
-                f"Break-even: from about {_count(volume)} queries a month on, {names[one]} cost less than {names[other]}."
+                f"Break-even: from about {_count(found.volume)} queries a month on{ends}, {names[one]} would cost less than {names[other]}."
             )
     return lines
+
+
+def _end(volume: float | None) -> str:
+    return "never" if volume is None else _count(volume)
 
 
 def _notes(asked: Asked) -> list[str]:
@@ -255,6 +268,8 @@ def _render(name: str, asked: Asked) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     from seatrial.flow.capacity import in_words
+    from seatrial.flow.prices import doubt
+    from seatrial.numerics.replicas import LONGEST
 
     desk, unit = asked.desk, _currency(asked)
     environment = Environment(
@@ -273,8 +288,10 @@ def _render(name: str, asked: Asked) -> str:
         offers=asked.offers,
         label=asked.entry.label,
         words=PLACE,
-        hourly=desk.by_the_hour(),
+        hourly=hourly[0] if (hourly := desk.by_the_hour()) is not None else None,
         notes=[*_failure(asked), *_notes(asked)],
+        doubt=doubt(desk.price, _today()) if desk.price else "",
+        longest=LONGEST,
         service=service,
         arrivals=desk.arrivals is not None,
         sizes=", ".join(map(str, desk.service.batches)),

@@ -32,7 +32,7 @@ def described(plan: Plan, most: int = MOST) -> list[RenderableType]:
     found: list[RenderableType] = [_out.heading(title), _candidates(plan, most), *_beyond(count, most), ""]
     if plan.dropped:
         found += [_out.heading(f"left out ({len(plan.dropped)})"), *_reasons(plan, most), ""]
-    return [*found, _outline(plan), *_search(plan), *_training(plan, most), ""]
+    return [*found, _outline(plan), *_search(plan), *_training(plan, most), *_predicted(plan), ""]
 
 
 def _training(plan: Plan, most: int) -> list[str]:
@@ -45,7 +45,16 @@ def _training(plan: Plan, most: int) -> list[str]:
     names = short_names(ways(asked))
     seeds = f", then {asked.epochs} passes from each of {asked.seeds} seeds" if asked.seeds else ""
     head = f"training, {len(names)} way{'s' if len(names) != 1 else ''}: {asked.rounds} rounds of {asked.steps} steps{seeds}"
+    if asked.seeds:
+        count = len(names) * asked.seeds
+        head += f"; these {count} trainings, of at most {duration(asked.limit)} each, are not in the time above"
     return [head, *(f"  {name}" for name in names[:most]), *_beyond(len(names), most)]
+
+
+def _predicted(plan: Plan) -> list[str]:
+    """Devices that aren't here, where the study asks for any."""
+    asked = plan.study.measure.predict
+    return [f"predicted, not measured, on {', '.join(asked.devices)}"] if asked else []
 
 
 def duration(seconds: float) -> str:
@@ -116,5 +125,5 @@ def _outline(plan: Plan) -> str:
     rounds = f"{most} round{'s' if most != 1 else ''}" if least == most else f"{least} to {most} rounds"
     loads = ", ".join(map(str, plan.study.measure.loads))
     about = f", about {duration(plan.estimate_s)} less what is kept" if plan.estimate_s else ""
-    quick = " (quick)" if plan.quick else ""
+    quick = " (informal: `--quick`)" if plan.quick else ""
     return (f"{rounds}{quick} of {loads}" if loads else "nothing is timed") + about

@@ -31,6 +31,9 @@ def capacity(
         Path | None,
         typer.Option("--money", help="A YAML file like the study's `money:` block: places, network, today."),
     ] = None,
+    currency: Annotated[
+        str | None, typer.Option("--currency", help="Of all amounts that are stated: `EUR`; USD if left out.")
+    ] = None,
     candidate: Annotated[
         str | None, typer.Option("--candidate", help="Its id or label; the recommended one if left out.")
     ] = None,
@@ -56,6 +59,7 @@ def capacity(
         "batch": batch,
         "wait": wait,
         "per_machine": per_machine,
+        "currency": currency,
         **_priced(price),
     }
     said = {name: value for name, value in said.items() if value is not None}
@@ -71,7 +75,7 @@ def capacity(
 
 
 def _priced(price: str | None) -> dict[str, str | None]:
-    """A price table's row has a slash and no number before it."""
+    """A price table's row has a slash and begins with a letter: `aws/g6.4xlarge`."""
     if price is None:
         return {}
-    return {"hour": price} if price.lstrip()[:1].isdigit() or price.lstrip().startswith(".") else {"price": price}
+    return {"price": price} if "/" in price and price.lstrip()[:1].isalpha() else {"hour": price}

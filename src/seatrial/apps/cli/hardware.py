@@ -11,10 +11,11 @@ from seatrial.apps.cli import _out
 from seatrial.errors import StudyError
 
 if TYPE_CHECKING:
-    from seatrial.contracts.hardware import Accelerator, Forecast, Measured
+    from seatrial.contracts.hardware import Accelerator, Forecast, Measured, Range
     from seatrial.flow.hardware.device import Device
 
 HERE = "here"
+FITS = {True: "yes", False: "NO", None: "not known"}
 
 
 def hardware(
@@ -29,7 +30,8 @@ def hardware(
     on: Annotated[
         str | None,
         typer.Option(
-            "--on", help="A device of the catalogue, such as `NVIDIA L4`; `here` (or nothing) is this machine."
+            "--on",
+            help="A device of the catalogue, such as `NVIDIA L4`; `here` (or nothing) is this machine. Without a model: all that is known of it.",
         ),
     ] = None,
     catalogue: Annotated[
@@ -40,7 +42,11 @@ def hardware(
         str | None, typer.Option("--precision", help="Numbers it computes in: fp32, bf16, fp16, int8, fp8.")
     ] = None,
     runtime: Annotated[
-        str | None, typer.Option("--runtime", help="On this machine: what runs it, such as `openvino`.")
+        list[str] | None,
+        typer.Option(
+            "--runtime",
+            help="On this machine: what runs it, such as `openvino`; named twice or more, they are compared.",
+        ),
     ] = None,
     threads: Annotated[
         int, typer.Option("--threads", help="On this machine: processor threads, one or all of them.", min=1)
@@ -57,22 +63,27 @@ def hardware(
     json: Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")] = False,
 ) -> int:
     """Say what this machine reaches, what devices promise, and what a model would do on one you don't have."""
+    _go_together(model, on, catalogue, runtime or [], threads, fresh, picture)
+    if model is None and on not in (None, HERE):
+        return _card(str(on), json)
     if model is None:
-        _no_model_needed(on, picture)
         return _list(json) if catalogue else _machine(fresh, json)
-    from seatrial.flow.hardware import forecast
+    from seatrial.flow.hardware import forecast, told
 
     count = forecast.file_counter(model, _axes(axis or []))
     if catalogue:
         return _compare(model, count, batch, precision, json)
-    made = forecast.forecast(_device(on, precision, runtime, threads, fresh), count, batch)
+    places = [_device(on, precision, name, threads, fresh) for name in runtime or [None]]
+    if len(places) > 1:
+        return _side_by_side(model, count, batch, places, json)
+    made = forecast.forecast(places[0], count, batch)
     if picture is not None:
         from seatrial.flow.hardware.picture import picture as drawn
 
         _out.save(picture, drawn(made, model.name))
     if json:
-        told = [one.model_dump(mode="json") for one in forecast.findings(made)]
-        _out.data({"forecast": made.model_dump(mode="json"), "findings": told})
+        found = [one.model_dump(mode="json") for one in told.findings(made)]
+        _out.data({"forecast": made.model_dump(mode="json"), "findings": found})
         return 0
     _predicted(made, model)
     if picture is not None:
@@ -80,10 +91,23 @@ def hardware(
     return 0
 
 
-def _no_model_needed(on: str | None, picture: Path | None) -> None:
-    if on or picture:
+def _go_together(
+    model: Path | None, on: str | None, catalogue: bool, runtimes: list[str], threads: int, fresh: bool, picture: Path | None
+) -> None:  # fmt: skip
+    """Raises `StudyError` for options of which one would do nothing."""
+    if picture is not None and model is None:
         raise StudyError(
-            "a prediction needs a model: none was named", next_step='`seatrial hardware model.onnx --on "NVIDIA L4"`'
+            "a picture needs a model: none was named",
+            next_step='`seatrial hardware model.onnx --on "NVIDIA L4" --picture roofline.svg`',
+        )
+    if picture is not None and (catalogue or len(runtimes) > 1):
+        raise StudyError("a picture is of one device and one runtime", next_step='name one: `--on "NVIDIA L4"`')
+    if catalogue and on is not None:
+        raise StudyError("`--catalogue` is all devices, `--on` is one", next_step="leave one of them out")
+    if (catalogue or on not in (None, HERE)) and (runtimes or threads > 1 or fresh):
+        raise StudyError(
+            "`--runtime`, `--threads` and `--fresh` are about this machine",
+            next_step="leave them out, or leave out the device to predict the model here",
         )
 
 
@@ -103,11 +127,15 @@ def _device(on: str | None, precision: str | None, runtime: str | None, threads:
 
     if on not in (None, HERE):
         return of_catalogue(catalogue.find(str(on)), precision)
+    here.able(runtime, precision or here.PRECISION, threads)  # before half a minute is spent on measuring
     measured = here.measured(fresh, _out.note)
     reached = here.reach(runtime, precision or here.PRECISION, threads, fresh, _out.note)
     peaks = {one.precision: one.flops for one in measured.peaks if one.threads == reached.threads}
     name = f"this machine ({measured.machine}, {reached.runtime}, {reached.threads} thread{'s' * (threads > 1)})"
-    return this_machine(reached, measured.levels[reached.threads], peaks, name)
+    from seatrial.apps.cli._machine import machine
+
+    memory = float(machine()["memory_bytes"])
+    return this_machine(reached, measured.levels[reached.threads], peaks, name, memory)
 
 
 # --- this machine -----------------------------------------------------------------------------------------------------------
@@ -192,7 +220,43 @@ def _list(json: bool) -> int:
     _out.say(
         "products reach. Rows marked * are leads: their figures aren't from the vendor's own pages, and count for less."
     )
-    _out.say("`--json` has every row with its sources, notes and where its range comes from.")
+    _out.say(
+        '`seatrial hardware --on "NVIDIA L4"` says of one device all that is known, and where it stands; `--json` of all.'
+    )
+    return 0
+
+
+def _card(name: str, json: bool) -> int:
+    """All that the catalogue knows of one device, with its sources."""
+    from seatrial.flow.hardware.advice import rate
+    from seatrial.flow.hardware.catalogue import find
+
+    row = find(name)
+    if json:
+        _out.data(row.model_dump(mode="json"))
+        return 0
+    peaks = (f"{one} {rate(value, 'OP/s' if one == 'int8' else 'FLOP/s')}" for one, value in row.peaks.items())
+    own = "from the vendor's own pages" if row.own_source else "a lead: not from the vendor's own pages"
+    reach = {
+        "matrix products reach": row.matrix,
+        "simple steps and depthwise convolutions reach": row.vector,
+        "moving data reaches": row.memory,
+        "looking up scattered rows reaches": row.random,
+    }
+    rows = [
+        ("peaks, without sparsity", ", ".join(peaks)),
+        ("memory", rate(row.memory_bytes, "B") if row.memory_bytes else "not known"),
+        ("memory bandwidth", rate(row.bandwidth, "B/s") if row.bandwidth else "not known"),
+        ("power limit", f"{row.power_w:g} W" if row.power_w else "not known"),
+        ("confidence", f"{row.confidence}; {own}"),
+        ("sources", "\n".join(row.sources)),
+        ("doubts and notes", row.note or "none"),
+        *((what, f"{100 * one.low:.0f} to {100 * one.high:.0f} % ({one.source})") for what, one in reach.items()),
+    ]
+    _out.show(_out.heading(f"{row.name} ({row.vendor}, {row.kind}, {row.year})"))
+    _out.show(_out.table(("", ""), rows))
+    _out.say()
+    _out.say(f'`seatrial hardware MODEL --on "{row.name}"` predicts a model on it.')
     return 0
 
 
@@ -214,6 +278,7 @@ def _compare(model: Path, count: Any, batch: int, precision: str | None, json: b
     from seatrial.flow.hardware.advice import figure, seconds, words
     from seatrial.flow.hardware.catalogue import devices
     from seatrial.flow.hardware.device import of_catalogue
+    from seatrial.numerics.work import WIDTHS
 
     found, left = [], []
     for row in devices():
@@ -222,24 +287,69 @@ def _compare(model: Path, count: Any, batch: int, precision: str | None, json: b
         except StudyError as error:
             left.append(error.what)
             continue
-        found.append((device, forecast.seconds(device, count, batch)))
+        work = count(batch, WIDTHS[device.precision])
+        found.append((device, forecast.seconds(device, count, batch), forecast.fitting(device, work)))
     found.sort(key=lambda one: one[1].value)
     if json:
         _out.data(
-            [{"device": one.name, "precision": one.precision, "latency": took.model_dump()} for one, took in found]
+            [
+                {"device": one.name, "precision": one.precision, "latency": took.model_dump(), "fits": fits}
+                for one, took, fits in found
+            ]
         )
         return 0
-    heads = ("device", "in", "a call", "range", "rows a second")
+    heads = ("device", "in", "a call", "range", "rows a second", "fits its memory")
     rows = [
-        (one.name, one.precision, seconds(took.value), f"{seconds(took.low)} to {seconds(took.high)}", figure(batch / took.value))
-        for one, took in found
+        (one.name, one.precision, seconds(took.value), f"{seconds(took.low)} to {seconds(took.high)}", figure(batch / took.value), FITS[fits])
+        for one, took, fits in found
     ]  # fmt: skip
     _out.show(_out.heading(f"{model.name}, {batch} rows a call: {words()['result']['predicted']}"))
     _out.show(_out.table(heads, rows, right=("a call", "rows a second")))
     _out.say()
-    _out.say("Where ranges overlap, the order between devices is open.")
+    _out.say(_order([(one.name, took) for one, took, _ in found]))
     for why in left:
         _out.note(f"left out: {why}")
+    return 0
+
+
+def _order(found: list[tuple[str, Range]]) -> str:
+    """Which is fastest, or that the order is open; `found` is fastest first."""
+    from seatrial.flow.hardware.advice import words
+
+    (device, best), *others = found
+    count = sum(one.low <= best.high for _, one in others)
+    return words()["result"]["order_open" if count else "order_settled"].format(device=device, count=count)
+
+
+def _side_by_side(model: Path, count: Any, batch: int, places: list[Device], json: bool) -> int:
+    """The model in several runtimes on this machine, fastest first, and how sure their order is."""
+    from seatrial.flow.hardware import forecast
+    from seatrial.flow.hardware.advice import figure, seconds, words
+    from seatrial.flow.hardware.device import against
+
+    found = sorted(((forecast.seconds(one, count, batch), one) for one in places), key=lambda pair: pair[0].value)
+    ratios = [against(found[0][1], one, found[0][0].value, took.value) for took, one in found[1:]]
+    if json:
+        told = [
+            {"runtime": one.runtime, "precision": one.precision, "latency": took.model_dump()} for took, one in found
+        ]
+        _out.data({"runtimes": told, "fastest_over": [one.model_dump() for one in ratios]})
+        return 0
+    _out.show(_out.heading(f"{model.name}, {batch} rows a call, this machine: {words()['result']['predicted']}"))
+    rows = [
+        (one.runtime, one.precision, seconds(took.value), f"{seconds(took.low)} to {seconds(took.high)}", figure(batch / took.value))
+        for took, one in found
+    ]  # fmt: skip
+    heads = ("runtime", "in", "a call", "range", "rows a second")
+    _out.show(_out.table(heads, rows, right=("a call", "rows a second")))
+    _out.say()
+    first = found[0][1].runtime
+    for (_, one), ratio in zip(found[1:], ratios, strict=True):
+        said = words()["result"]["open" if ratio.low <= 1 else "settled"]
+        ends = {name: figure(getattr(ratio, name)) for name in ("value", "low", "high")}
+        _out.show(said.format(first=first, other=one.runtime, **ends))
+    for doubt in dict.fromkeys(doubt for one in places for doubt in one.doubts):
+        _out.show(f"Doubt: {doubt}.")
     return 0
 
 
@@ -277,5 +387,3 @@ def _predicted(made: Forecast, model: Path) -> None:
     _out.show(f"It rests on: {made.basis}.")
     for doubt in made.doubts:
         _out.show(f"Doubt: {doubt}.")
-    if made.fits is False:
-        _out.show(result["too_large"])

@@ -83,7 +83,15 @@ def runs(folder: Folder = Path(), json: Json = False) -> int:
             duration(run.seconds),
             str(run.measured),
             str(run.reused),
-            "interrupted" if run.interrupted else "",
+            ", ".join(
+                word
+                for word, so in (
+                    ("interrupted", run.interrupted),
+                    ("budget spent", run.out_of_time),
+                    ("informal", run.informal),
+                )
+                if so
+            ),
         )
         for run in kept
     ]

@@ -20,7 +20,7 @@ MOST_LINES = 50
 """Lines that `gate` says on what doesn't hold."""
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file.", metavar="STUDY")]
-Quick = Annotated[bool, typer.Option("--quick", help="A first look: three rounds.")]
+Quick = Annotated[bool, typer.Option("--quick", help="An informal first look: three rounds.")]
 Only = Annotated[
     list[str] | None,
     typer.Option(
@@ -227,6 +227,8 @@ def _effort(dossier: Dossier) -> str:
     run = dossier.run
     if run.interrupted:
         return "Stopped. What was measured is kept: the next run goes on from there."
+    if run.out_of_time:
+        return f"The budget was spent after {run.measured} measurements: the next run goes on from there."
     if run.measured == 0 and run.reused:
         return f"Nothing had to be measured again: all {run.reused} measurements were kept from before."
     return f"Measured: {run.measured}; kept from before: {run.reused}."

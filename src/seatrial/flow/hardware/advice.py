@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seatrial.contracts.hardware import Forecast, Remedy
-from seatrial.flow.hardware.forecast import BATCHES
+from seatrial.contracts.hardware import BATCHES, Forecast, Remedy
 
 WORDS = Path(__file__).parents[1] / "templates" / "hardware.toml"
 WORTH = 1.1
@@ -45,6 +44,16 @@ def advice(made: Forecast) -> Advice:
         helps=[(change, gain) for change, gain, factor in pairs if factor >= WORTH],
         helps_not=[(change, gain) for change, gain, factor in pairs if factor < WORTH],
     )
+
+
+def sentences(made: Forecast) -> list[str]:
+    """The same as lines of text, and which kinds of model suit the device."""
+    said, told = advice(made), words()["told"]
+    helps, helps_not = ("; ".join(f"{change} ({gain})" for change, gain in one) for one in (said.helps, said.helps_not))
+    lines = [said.bound, said.idle, said.why, told["helps"].format(listed=helps or words()["result"]["nothing"])]
+    lines += [told["helps_not"].format(listed=helps_not)] if helps_not else []
+    kinds = (told["kind"].format(kind=one.architecture, share=figure(100 * one.most)) for one in made.suits)
+    return [*lines, told["suits"].format(batch=made.batch, kinds=", ".join(kinds))]
 
 
 def figure(value: float) -> str:

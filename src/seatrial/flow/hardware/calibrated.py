@@ -31,6 +31,7 @@ def reach(points: Sequence[dict[str, Any]], levels: Sequence[Level], **named: An
         start_s=_named(roof.start),
         call_s=roof.call,
         factor=roofline.within(off),
+        off={f"{one['model']}/{one['batch']}": float(np.log(ratio)) for one, ratio in zip(points, off, strict=True)},
         models=len(set(groups)),
         points=len(points),
         **named,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import difflib
 import tomllib
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from seatrial.contracts.hardware import Accelerator, Share
 from seatrial.errors import StudyError
+from seatrial.numerics.work import WIDTHS
 
 FILE = Path(__file__).with_name("accelerators.csv")
 PEAK = ("_tflops", "_tops")
@@ -36,14 +38,42 @@ def find(name: str) -> Accelerator:
         return found[0]
     if found:
         raise StudyError(
-            f"`{name}` may be {', '.join(one.name for one in found)}", next_step=f'say which: `--on "{found[0].name}"`'
+            f"`{name}` may be {', '.join(one.name for one in found)}", next_step=f"say which: `{found[0].name}`"
         )
     names = {_plain(one.name): one.name for one in devices()}
     near = difflib.get_close_matches(asked, names, n=1, cutoff=0.4)
-    step = f'did you mean `--on "{names[near[0]]}"`? ' if near else ""
+    step = f"did you mean `{names[near[0]]}`? " if near else ""
     raise StudyError(
         f"there is no `{name}` in the catalogue", next_step=f"{step}`seatrial hardware --catalogue` lists it"
     )
+
+
+def usable(row: Accelerator, precision: str | None = None) -> str:
+    """The precision in which a model can be predicted on a row: the one asked for, else one of two bytes where there is one.
+
+    Raises `StudyError` where the row lacks it, or the bandwidth without which nothing can be predicted.
+    """
+    wide = (one for one in row.peaks if WIDTHS[one] == WIDTHS["bf16"])
+    chosen = precision or next(wide, next(iter(row.peaks)))
+    if chosen not in row.peaks:
+        raise StudyError(
+            f"the catalogue has no {chosen} peak for {row.name}", next_step=f"take one of {', '.join(row.peaks)}"
+        )
+    if row.bandwidth is None:
+        raise StudyError(
+            f"the catalogue has no memory bandwidth for {row.name}, and without one nothing can be predicted",
+            next_step="`seatrial hardware --catalogue` shows which rows have one",
+        )
+    return chosen
+
+
+def wrong(names: Sequence[str], precision: str | None) -> Iterator[tuple[int, str, str]]:
+    """Of devices that a study names: the place, the fault, the next step."""
+    for place, name in enumerate(names):
+        try:
+            usable(find(name), precision)
+        except StudyError as error:
+            yield place, error.what, error.next_step
 
 
 @cache

@@ -6,18 +6,16 @@ Of a device that nobody has measured, the best and the worst roof are kept; what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from seatrial.contracts.hardware import Accelerator, Level, Reach
-from seatrial.errors import StudyError
+from seatrial.contracts.hardware import Accelerator, Level, Range, Reach
 from seatrial.flow.hardware import calibrated
-from seatrial.flow.hardware.catalogue import assumed
+from seatrial.flow.hardware.catalogue import assumed, usable
 from seatrial.numerics import roofline
-from seatrial.numerics.work import WIDTHS
 
 MATRIX = ("matmul", "convolution", "recurrent")
 """Kinds that run on matrix units where a device has them."""
@@ -49,6 +47,8 @@ class Device:
     basis: str
     runtime: str = ""
     cached: float | None = None
+    off: Mapping[str, float] = field(default_factory=dict)
+    """Of a calibrated runtime: logarithm of predicted over measured seconds of calibration models left out of the fit."""
     doubts: tuple[str, ...] = ()
 
     def middle(self) -> roofline.Roof:
@@ -58,8 +58,11 @@ class Device:
         return roofline.Roof(best.peak, call=math.sqrt(best.call * worst.call), **means)
 
 
-def this_machine(reached: Reach, levels: Sequence[Level], peaks: dict[str, float], name: str) -> Device:
+def this_machine(
+    reached: Reach, levels: Sequence[Level], peaks: dict[str, float], name: str, memory: float | None = None
+) -> Device:
     """This machine as a calibrated runtime sees it; `peaks` are measured operations a second by precision."""
+    when = f" on {reached.measured_at[:10]}" if reached.measured_at else ""
     roof, rate = calibrated.roof(reached), calibrated.bandwidth(levels)
     own = peaks.get(reached.precision, reached.peak)
     return Device(
@@ -73,27 +76,30 @@ def this_machine(reached: Reach, levels: Sequence[Level], peaks: dict[str, float
         bandwidth=levels[-1].bandwidth,
         integers=max(1.0, peaks.get("int8", 0.0) / own),
         peaks={reached.precision: own} | peaks,
-        memory=None,
-        basis=f"calibrated on {reached.models} small models measured on this machine ({reached.points} measurements); "
+        memory=memory,
+        basis=f"calibrated on {reached.models} small models measured on this machine{when} ({reached.points} measurements); "
         f"nine in ten left out of it were predicted within a factor of {reached.factor:.2f}",
         runtime=reached.runtime,
         cached=max(one.bandwidth for one in levels),
+        off=reached.off,
         doubts=(BUSY.format(load=reached.load_1m),) if reached.load_1m > QUIET else (),
     )
 
 
+def against(one: Device, other: Device, first: float, second: float) -> Range:
+    """How many times as fast as another runtime one is that takes `first` seconds where the other takes `second`, on this machine.
+
+    The range is what models taught that were left out of both calibrations: what both are wrong about alike cancels.
+    """
+    ratio = second / first
+    factor = roofline.apart(one.off, other.off) if one.off and other.off else one.factor * other.factor
+    return Range(value=ratio, low=ratio / factor, high=ratio * factor, unit="x")
+
+
 def of_catalogue(row: Accelerator, precision: str | None) -> Device:
     """A device of the catalogue in a precision (its narrowest floating-point one if none is given). Raises `StudyError`."""
-    chosen = precision or _usual(row)
-    if chosen not in row.peaks:
-        raise StudyError(
-            f"the catalogue has no {chosen} peak for {row.name}", next_step=f"take one of {', '.join(row.peaks)}"
-        )
-    if row.bandwidth is None:
-        raise StudyError(
-            f"the catalogue has no memory bandwidth for {row.name}, and without one nothing can be predicted",
-            next_step="`seatrial hardware --catalogue` shows which rows have one",
-        )
+    chosen = usable(row, precision)
+    assert row.bandwidth is not None
     doubt = DOUBT[row.confidence]
     doubts = [row.note] if row.note else []
     if not row.own_source:
@@ -113,11 +119,6 @@ def of_catalogue(row: Accelerator, precision: str | None) -> Device:
         basis=f"peaks of the catalogue (confidence: {row.confidence}); share of them: {row.matrix.source}; start-up times and links are assumed",
         doubts=tuple(doubts),
     )
-
-
-def _usual(row: Accelerator) -> str:
-    """The precision that most people would run in: two bytes wide where there is one, else the first of the row."""
-    return next((one for one in row.peaks if WIDTHS[one] == WIDTHS["bf16"]), next(iter(row.peaks)))
 
 
 def _roof(row: Accelerator, precision: str, place: int, doubt: float) -> roofline.Roof:

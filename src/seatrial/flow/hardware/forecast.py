@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.contracts.finding import Finding, Origin
-from seatrial.contracts.hardware import Forecast, Limit, Operator, Range, Remedy, Spot, Suit, Work
+from seatrial.contracts.hardware import BATCHES, Forecast, Limit, Operator, Range, Remedy, Spot, Suit, Work
 from seatrial.errors import StudyError
 from seatrial.flow.hardware import operators, probes
+from seatrial.flow.hardware.advice import rate, words
 from seatrial.flow.hardware.device import Device
 from seatrial.numerics import roofline
 from seatrial.numerics.work import WIDTHS
 
-BATCHES, HALF, TWICE = 8, 0.5, 2.0
+HALF, TWICE = 0.5, 2.0
 INTEGERS = "how much int8 brings is open: the range runs from {gain:.2g}x, as large matrix products gain, to nothing"
 Count = Callable[[int, int], Work]
 """The work of a model for so many rows with numbers so many bytes wide."""
@@ -43,6 +43,10 @@ def forecast(device: Device, count: Count, batch: int) -> Forecast:
     peak, doubts = device.promised, list(device.doubts)
     if any(one.quantised for one in work.operators) and device.integers > 1:
         doubts.append(INTEGERS.format(gain=device.integers))
+    fits = fitting(device, work)
+    if fits is False:
+        too_large = words()["told"]["too_large"]
+        doubts.insert(0, too_large.format(needs=rate(work.needed, "B"), has=rate(device.memory or 0.0, "B")))
     if work.uncounted:
         doubts.append(f"not counted, so the figures are too good: {'; '.join(work.uncounted[:4])}")
     return Forecast(
@@ -59,7 +63,9 @@ def forecast(device: Device, count: Count, batch: int) -> Forecast:
         moving=min(1.0, float(split.move[_inside(work)].sum()) / value),
         balance=peak / device.bandwidth,
         intensity=work.flops / max(1.0, work.bytes),
-        fits=None if device.memory is None else work.weights < device.memory,
+        needs=work.needed,
+        memory=device.memory,
+        fits=fits,
         roof=peak,
         bandwidth=device.bandwidth,
         cached=device.cached,
@@ -71,25 +77,9 @@ def forecast(device: Device, count: Count, batch: int) -> Forecast:
     )
 
 
-def findings(made: Forecast) -> list[Finding]:
-    """The prediction as findings of origin *predicted*: no requirement passes on them."""
-    at = {"batch": made.batch, "device": made.device, "precision": made.precision}
-    return [
-        Finding(
-            what=f"{name}.p50" if one.unit == "s" else name,
-            at=at,
-            value=one.value,
-            low=one.low,
-            high=one.high,
-            unit=one.unit,
-            better="lower" if one.unit == "s" else "higher",
-            method=f"roofline: {made.basis}",
-            origin=Origin.PREDICTED,
-            note="; ".join(made.doubts),
-        )
-        for name, one in made
-        if isinstance(one, Range)
-    ]
+def fitting(device: Device, work: Work) -> bool | None:
+    """Whether a model fits a device's memory; None where that isn't known."""
+    return None if device.memory is None else work.needed <= device.memory
 
 
 def suits(device: Device, batch: int) -> list[Suit]:
@@ -102,9 +92,9 @@ def suits(device: Device, batch: int) -> list[Suit]:
     return sorted(found, key=lambda one: -one.most)
 
 
-def file_counter(file: Path, axes: dict[str, int]) -> Count:
-    """Counts an ONNX file."""
-    return cache(lambda batch, width: operators.read(file, batch, axes, width))
+def file_counter(file: Path, axes: Mapping[str, int], rows: Mapping[str, Sequence[int]] | None = None) -> Count:
+    """Counts an ONNX file, its free axes bound by name or by the shape of one row of an input."""
+    return cache(lambda batch, width: operators.read(file, batch, axes, width, rows))
 
 
 def seconds(device: Device, count: Count, batch: int) -> Range:
@@ -127,8 +117,8 @@ def _faster_integers(work: Work, gain: float) -> list[Operator]:
 def _seconds(device: Device, work: Work) -> tuple[float, float, float]:
     """Least, most and middle seconds of a call. At worst int8 brings nothing: not every operator gains as matrix products do."""
     ends = []
-    for roof, rate, gain in zip((device.best, device.worst), device.rates, (device.integers, 1.0), strict=True):
-        load = roofline.load([_faster_integers(work, gain)], rate)
+    for roof, flow, gain in zip((device.best, device.worst), device.rates, (device.integers, 1.0), strict=True):
+        load = roofline.load([_faster_integers(work, gain)], flow)
         ends.append(float(roofline.seconds(load, roof)[0]))
     low, high = ends[0] / device.factor, ends[1] * device.factor
     return low, high, math.sqrt(low * high)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from seatrial.flow.trial import now
 
 MODULE = "seatrial.flow.hardware.measured"
 LIMIT_S = 600.0
-VERSION = 1
+VERSION = 2
 """Raise it when what is measured, or how, changes."""
 FILES = ".onnx"
 """Calibration models are written in this format; runtimes that take it can be calibrated."""
@@ -76,12 +75,7 @@ def reach(
 
     Raises `StudyError` where no runtime here takes that, `Unsupported` with the reason where it can't run.
     """
-    info, counts = _runtime(runtime, precision), thread_counts()
-    if threads not in counts:
-        raise StudyError(
-            f"bandwidth is measured here with {' and '.join(map(str, counts))} threads, not with {threads}",
-            next_step=f"`--threads {counts[-1]}`",
-        )
+    info = able(runtime, precision, threads)
     kept = _kept(f"{info.name}-{precision}-t{threads}", [info.name])
     if not fresh and (found := _taken(kept, Reach)):
         return found
@@ -93,9 +87,20 @@ def reach(
         raise Unsupported(
             f"{info.name} can't be calibrated in {precision}: {answer['failure']}", next_step="take another precision"
         )
-    made = Reach(**answer["reach"] | {"load_1m": round(load, 2)})
+    made = Reach(**answer["reach"] | {"load_1m": round(load, 2), "measured_at": now()})
     _keep(kept, made.model_dump_json(indent=1))
     return made
+
+
+def able(runtime: str | None, precision: str, threads: int = 1) -> PartInfo:
+    """The runtime that would be calibrated, asked for or the first that can. Raises `StudyError` where there is none."""
+    counts = thread_counts()
+    if threads not in counts:
+        raise StudyError(
+            f"bandwidth is measured here with {' and '.join(map(str, counts))} threads, not with {threads}",
+            next_step=f"`--threads {counts[-1]}`",
+        )
+    return _runtime(runtime, precision)
 
 
 def thread_counts() -> list[int]:
@@ -116,12 +121,10 @@ def precisions(info: PartInfo) -> list[str]:
 
 def accelerators() -> list[dict[str, str]]:
     """GPUs by nvidia-smi, and device files of TPUs, NPUs and other GPUs; empty where there are none. Loads no framework."""
-    found = []
-    if tool := shutil.which("nvidia-smi"):
-        asked = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-        for line in _lines(asked):
-            name, memory, driver = (one.strip() for one in line.split(",", 2))
-            found.append({"kind": "GPU", "name": name, "note": f"{memory}, driver {driver}"})
+    found = [
+        {"kind": "GPU", "name": name, "note": f"{memory}, driver {driver}"}
+        for name, memory, driver in environment.gpus()
+    ]
     for pattern, kind in (("accel*", "TPU or NPU"), ("accel/accel*", "NPU"), ("dri/renderD*", "GPU"), ("apex_*", "Edge TPU"), ("hailo*", "Hailo")):  # fmt: skip
         found += [
             {"kind": kind, "name": str(one), "note": ""} for one in Path("/dev").glob(pattern) if not one.is_dir()
@@ -134,24 +137,16 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seatrial" / "hardware"
 
 
-def _lines(command: list[str]) -> list[str]:
-    """What a tool of a driver prints; nothing where it fails or gives no answer."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except subprocess.TimeoutExpired:
-        print(f"{command[0]} gave no answer", file=sys.stderr)
-        return []
-    return done.stdout.splitlines() if done.returncode == 0 else []
-
-
 def _runtime(asked: str | None, precision: str) -> PartInfo:
     able = [one for one in runtimes() if precision in precisions(one)]
     named = [one for one in able if asked in (None, one.name)]
     if named:
         return named[0]
     others = ", ".join(f"{one.name} ({', '.join(precisions(one))})" for one in runtimes())
+    there = asked is None or any(one.name == asked for one in runtimes())
+    said = f"{asked or 'no runtime here'} {'does not compute' if asked else 'computes'} in {precision}"
     raise StudyError(
-        f"{asked or 'no runtime here'} {'does not compute' if asked else 'computes'} in {precision}",
+        said if there else f"`{asked}` is no runtime that can be calibrated here",
         next_step=f"these can be calibrated here: {others or 'none; `seatrial doctor` says what is missing'}",
     )
 

@@ -3,24 +3,27 @@
 Constants are told from activations, what depends on constants and shapes alone is free (runtimes compute it once), and a simple
 step on each element that follows another operator is taken as fused with it: the tensor between them never reaches memory.
 Embedding tables are read where they are looked up and not as a whole. What stands between `QuantizeLinear` and `DequantizeLinear`
-is one byte wide, and a product of two such tensors computes in int8.
+is one byte wide, and a product of two such tensors computes in int8. Operators of ONNX Runtime's own domain are counted where they
+are known (`numerics.fused_work`); those of anybody else are named, whatever they are called.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from seatrial.contracts.hardware import Operator, Work
-from seatrial.errors import ModelError, StudyError
+from seatrial.errors import ModelError
+from seatrial.flow.hardware import axes
 from seatrial.flow.hardware.shapes import SMALL, inferred, known
-from seatrial.numerics import work
+from seatrial.numerics import fused_work, work
 
 CONTROL = ("If", "Loop", "Scan")
+STANDARD = ("", "ai.onnx")
 FUSABLE = ("matmul", "convolution", "depthwise", "elementwise", "normalisation", "pooling")
 """What a simple step an element may be fused with."""
 DEQUANTISED, QUANTISED = "DequantizeLinear", ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
@@ -48,34 +51,55 @@ class _Graph:
         return float(math.prod(self.shapes[name]) * (1 if name in self.one_byte else self.itemsize.get(name, 4)))
 
 
-def read(file: Path, batch: int = 1, dimensions: Mapping[str, int] | None = None, width: int = 4) -> Work:
+def read(
+    file: Path,
+    batch: int = 1,
+    dimensions: Mapping[str, int] | None = None,
+    width: int = 4,
+    rows: Mapping[str, Sequence[int]] | None = None,
+) -> Work:
     """Operators of this ONNX file for `batch` rows a call, floating-point numbers being `width` bytes wide.
 
-    `dimensions` binds further free axes by their name. Raises `ModelError` for a file that can't be counted, `StudyError` for an
-    axis that is left free or a batch that the file doesn't allow.
+    `dimensions` binds further free axes by their name (or `input.place`), `rows` by the shape of one row of an input. Raises
+    `ModelError` for a file that can't be counted, `StudyError` for an axis that is left free, one that isn't there, or a batch that
+    the file doesn't allow.
     """
     model = _loaded(file)
-    _bind(model.graph, batch, dimensions or {}, file)
+    axes.bind(_inputs(model.graph), batch, dimensions or {}, rows or {}, file)
+    _forget_shapes(model.graph)
     model = inferred(model, file)
-    graph = _graph(model.graph, width)
+    graph, names = _graph(model.graph, width), _names(model.graph.node)
     operators, uncounted = [], []
-    for index, node in enumerate(model.graph.node):
+    for node, name in zip(model.graph.node, names, strict=True):
         try:
-            one = _operator(node, index, graph)
-        except ValueError as error:
-            uncounted.append(f"{node.name or node.op_type}: {error}")
+            one = _operator(node, name, graph)
+        except (ValueError, KeyError) as error:
+            uncounted.append(f"{name}: {error}")
             continue
         operators.append(one)
-        for name in node.output:
-            graph.producer[name] = one.name
+        graph.producer.update(dict.fromkeys(node.output, name))
     operators += _transfers(model.graph, graph)
-    operators = _fused(operators, model.graph, graph)
+    operators = _fused(operators, names, model.graph, graph)
     if not sum(one.flops + one.moved for one in operators if one.kind != "transfer"):
         raise ModelError(
             f"nothing could be counted in {file}: {'; '.join(uncounted[:3]) or 'it holds no operators'}",
             next_step="measure it: `seatrial init` and `seatrial run`",
         )
-    return Work(model=file.name, batch=batch, width=width, operators=tuple(operators), uncounted=tuple(uncounted))
+    return Work(
+        model=file.name,
+        batch=batch,
+        width=width,
+        operators=tuple(operators),
+        uncounted=tuple(uncounted),
+        stored=_stored(operators, names, model.graph, graph),
+    )
+
+
+def _stored(operators: list[Operator], names: Sequence[str], graph: Any, known: _Graph) -> float:
+    """Bytes of the constants that these operators read, each once."""
+    counted = {one.name for one in operators if one.kind != "free"}
+    nodes = (node for node, name in zip(graph.node, names, strict=True) if name in counted)
+    return sum(map(known.size, {given for node in nodes for given in node.input} & known.constants))
 
 
 def _loaded(file: Path) -> Any:
@@ -97,6 +121,8 @@ def _loaded(file: Path) -> Any:
         from onnx import inliner
 
         model = inliner.inline_local_functions(model)
+    for node in model.graph.node:
+        _plain(node)
     if control := [node for node in model.graph.node if node.op_type in CONTROL]:
         raise ModelError(
             f"{file} decides while it runs (`{control[0].op_type}`): how often its branches run can't be seen in the file",
@@ -110,40 +136,35 @@ def _inputs(graph: Any) -> list[Any]:
     return [one for one in graph.input if one.name not in constants]
 
 
-def _bind(graph: Any, batch: int, dimensions: Mapping[str, int], file: Path) -> None:
-    """Free axes get their lengths: the first of each input is rows, others by name."""
-    lengths = dict(dimensions)
-    for one in _inputs(graph):
-        axes = one.type.tensor_type.shape.dim
-        if len(axes) and axes[0].HasField("dim_param") and axes[0].dim_param:
-            lengths.setdefault(axes[0].dim_param, batch)
-    for one in _inputs(graph):
-        for place, axis in enumerate(one.type.tensor_type.shape.dim):
-            _bind_axis(axis, place, lengths, batch, one.name, file)
-    del graph.value_info[:]  # what the exporter wrote there is in terms of free axes
+def _plain(node: Any) -> None:
+    """Writes a fused operator that is the standard's, with one more step on each element, as the standard's."""
+    if node.domain != fused_work.DOMAIN or node.op_type not in fused_work.PLAIN:
+        return
+    node.op_type, inputs = fused_work.PLAIN[node.op_type]
+    node.domain = ""
+    kept = [one for one in node.attribute if one.name not in fused_work.ADDED]
+    del node.attribute[:], node.input[inputs:]
+    node.attribute.extend(kept)
+
+
+def _forget_shapes(graph: Any) -> None:
+    """What the exporter wrote of tensors inside and of outputs is in terms of free axes."""
+    del graph.value_info[:]
     for one in graph.output:
         one.type.tensor_type.ClearField("shape")
 
 
-def _bind_axis(axis: Any, place: int, lengths: Mapping[str, int], batch: int, name: str, file: Path) -> None:
-    if axis.HasField("dim_value") and axis.dim_value > 0:
-        if place == 0 and axis.dim_value != batch and axis.dim_value > 1:
-            raise StudyError(
-                f"{file} takes {axis.dim_value} rows a call, not {batch}", next_step=f"`--batch {axis.dim_value}`"
-            )
-        if place == 0 and batch != axis.dim_value:
-            raise StudyError(
-                f"{file} takes one row a call, not {batch}",
-                next_step="`--batch 1`, or export the model with a free first axis",
-            )
-        return
-    length = lengths.get(axis.dim_param, batch if place == 0 else None)
-    if length is None:
-        free = axis.dim_param or f"{name}.{place}"
-        raise StudyError(
-            f"axis {place} of the input `{name}` has no length in {file}", next_step=f"say one: `--axis {free}=128`"
-        )
-    axis.dim_value = length
+def _names(nodes: Iterable[Any]) -> list[str]:
+    """A name of its own for every node, and none of those that transfers have: the standard doesn't ask for that."""
+    found: list[str] = []
+    taken = {"inputs", "outputs"}
+    for index, node in enumerate(nodes):
+        name = node.name or f"{node.op_type}_{index}"
+        while name in taken:
+            name += f" ({index})"
+        taken.add(name)
+        found.append(name)
+    return found
 
 
 def _graph(graph: Any, width: int) -> _Graph:
@@ -181,11 +202,10 @@ def _width(type_: int, width: int) -> int:
     return min(own, width) if type_ in floats else own
 
 
-def _operator(node: Any, index: int, graph: _Graph) -> Operator:
+def _operator(node: Any, name: str, graph: _Graph) -> Operator:
     """One operator counted. Raises `ValueError` where it can't be."""
     from onnx import helper
 
-    name = node.name or f"{node.op_type}_{index}"
     given = [one for one in node.input if one]
     free = Operator(name=name, type=node.op_type, kind="free")
     if node.op_type == "Shape" or (given and all(one in graph.constants | graph.from_shapes for one in given)):
@@ -196,15 +216,16 @@ def _operator(node: Any, index: int, graph: _Graph) -> Operator:
         return free
     attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
     inputs, outputs = [graph.shape(one) for one in node.input], [graph.shape(one) for one in node.output]
-    kind = work.kind(node.op_type, inputs, attributes)
-    if kind is None:
-        raise ValueError(f"`{node.op_type}` isn't among the operators that can be counted")
+    fused, kind = _kind(node, inputs, attributes)
     if kind == "free":
         graph.one_byte.update(node.output if given and given[0] in graph.one_byte else ())
         return free
     if outputs[0] is None:
         raise ValueError("how large its result is isn't known before it runs")
-    flops = work.flops(node.op_type, inputs, outputs, attributes)
+    if fused is None:
+        flops = work.flops(node.op_type, inputs, outputs, attributes)
+    else:
+        flops = fused.flops(inputs, outputs, attributes)
     constants = [one for one in given if one in graph.constants]
     written = sum(map(graph.size, node.output))
     looked_up = kind == "lookup" and given[0] in graph.constants
@@ -217,8 +238,19 @@ def _operator(node: Any, index: int, graph: _Graph) -> Operator:
         table=graph.size(given[0]) if looked_up else 0.0,
         reads=_read(node.op_type, kind, given, graph, written),
         writes=written,
-        quantised=node.op_type in QUANTISED or _both_quantised(kind, given, graph),
+        quantised=fused.quantised if fused else node.op_type in QUANTISED or _both_quantised(kind, given, graph),
     )
+
+
+def _kind(node: Any, inputs: work.Shapes, attributes: Mapping[str, Any]) -> tuple[fused_work.Fused | None, str]:
+    """What is known of an operator of ONNX Runtime's, and its kind. Raises `ValueError` for one that can't be counted."""
+    fused = fused_work.find(node.domain, node.op_type)
+    kind = work.kind(node.op_type, inputs, attributes) if node.domain in STANDARD and fused is None else None
+    kind = fused.kind if fused else kind
+    if not kind:
+        called = node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
+        raise ValueError(f"`{called}` isn't among the operators that can be counted")
+    return fused, kind
 
 
 def _settled(node: Any, given: list[str], graph: _Graph) -> None:
@@ -252,12 +284,11 @@ def _transfers(graph: Any, known: _Graph) -> Iterator[Operator]:
     yield Operator(name="outputs", type="(outputs)", kind="transfer", writes=outputs)
 
 
-def _fused(operators: list[Operator], graph: Any, known: _Graph) -> list[Operator]:
+def _fused(operators: list[Operator], names: Sequence[str], graph: Any, known: _Graph) -> list[Operator]:
     """Simple steps joined to what comes before; the bytes between them are saved on both sides."""
     found = {one.name: one for one in operators}
     source = _sources(graph, known, found)
-    for index, node in enumerate(graph.node):
-        name = node.name or f"{node.op_type}_{index}"
+    for node, name in zip(graph.node, names, strict=True):
         one = found.get(name)
         if one is None or one.kind != "elementwise":
             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.errors import ModelError
+from seatrial.numerics import fused_work
 
 ROUNDS = 40
 """Most times that newly known sums are put in; each may make the next ones known."""
@@ -22,12 +23,15 @@ SUMS = {"Concat", "Gather", "Slice", "Mul", "Add", "Sub", "Div", "Mod", "Unsquee
 
 def inferred(model: Any, file: Path) -> Any:
     """The model with the shapes of its tensors, as far as they can be known before it runs. Raises `ModelError`."""
+    told: dict[str, Any] = {}
     for _ in range(ROUNDS):
         found = _inferred(model, file)
-        if not _unknown(found.graph) or not _sums(found):
+        fresh = _tell_fused(found.graph, told)
+        if not _unknown(found.graph) or not fresh + _sums(found):
             break
         model = found
         del model.graph.value_info[:]
+        model.graph.value_info.extend(told.values())
     return found
 
 
@@ -51,6 +55,45 @@ def _inferred(model: Any, file: Path) -> Any:
 def _unknown(graph: Any) -> bool:
     shapes = {one.name for one in (*graph.value_info, *graph.output) if known(one) is not None}
     return any(name and name not in shapes for node in graph.node for name in node.output)
+
+
+def _tell_fused(graph: Any, told: dict[str, Any]) -> int:
+    """Says the shapes of what operators give that the standard doesn't know, in the graph and in `told`; how many there were."""
+    from onnx import TensorProto, helper
+
+    entries = {one.name: one for one in (*graph.input, *graph.value_info, *graph.output)}
+    shapes = {name: known(one) for name, one in entries.items()} | {
+        one.name: tuple(one.dims) for one in graph.initializer
+    }
+    types = {name: one.type.tensor_type.elem_type for name, one in entries.items()} | {
+        one.name: one.data_type for one in graph.initializer
+    }
+    said = 0
+    for node in graph.node:
+        one = fused_work.find(node.domain, node.op_type)
+        if one is None or any(name and shapes.get(name) is None for name in node.input[: fused_work.BY_SHAPE]):
+            continue
+        attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        try:
+            given = one.gives([shapes.get(name) for name in node.input], attributes)
+        except (ValueError, KeyError):  # it stays unknown, and is named as such
+            continue
+        type_ = TensorProto.FLOAT if one.like is None else types.get(node.input[one.like]) or TensorProto.FLOAT
+        for name, shape in zip(node.output, given, strict=False):
+            if name and shape is not None and shapes.get(name) is None:
+                shapes[name], types[name] = shape, type_
+                told[name] = helper.make_tensor_value_info(name, type_, shape)
+                _place(graph, entries.get(name), told[name])
+                said += 1
+    return said
+
+
+def _place(graph: Any, entry: Any, told: Any) -> None:
+    """Writes a shape where the graph has an entry for that tensor, or adds one."""
+    if entry is None:
+        graph.value_info.append(told)
+    else:
+        entry.type.CopyFrom(told.type)
 
 
 def _sums(model: Any) -> int:

@@ -10,8 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from seatrial.contracts.messages import FOLDER
+
 PREFIX = "seatrial-worker-"
 HELD, WITHIN = "held", "work"
+SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
+"""What every worker finds in its environment: its words reach the log at once, and nothing is sent anywhere."""
 NEW_S = 60.0
 """A folder younger than this may not be held yet by whoever makes it."""
 
@@ -30,6 +34,11 @@ class OwnFolder:
         fcntl.flock(self._held, fcntl.LOCK_EX)
         (self._around / WITHIN).mkdir()
         self.path = str(self._around / WITHIN)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a worker in this folder finds in its environment."""
+        return SETTINGS | {FOLDER: self.path, "TMPDIR": self.path}
 
     def remove(self) -> None:
         """Remove it with all that is in it."""

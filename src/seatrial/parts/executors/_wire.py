@@ -19,6 +19,8 @@ PIECE = 1 << 20
 BEAT_S = 30.0
 LONGEST = 64 << 20
 ENDING_S = 5.0
+UNASKED = {"SSH_ASKPASS_REQUIRE": "never"}
+"""No window asks for a password, not even a jump host's: nobody may be there to answer."""
 
 SIGNS = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "{host} shows another host key than it used to", "find out why; if the machine was set up anew: `ssh-keygen -R {name}`, then `ssh {host}` once"),
@@ -49,7 +51,7 @@ class Wire:
             with log.open("ab") as file:
                 self._begun = file.tell()
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, bufsize=0, start_new_session=True
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, bufsize=0, start_new_session=True, env=os.environ | UNASKED
                 )  # fmt: skip
         except FileNotFoundError:
             raise WorkerFailed("there is no ssh client here", next_step="install OpenSSH's client") from None
@@ -89,8 +91,10 @@ class Wire:
                     raise WorkerFailed(f"{file} became shorter while it was sent", next_step="run it again")
 
     def hear(self, seconds: float | None = None, doing: str = "sending files") -> dict[str, Any]:
-        """The next line, within the given time. Raises what it says went wrong."""
-        said: dict[str, Any] = json.loads(self._line(time.monotonic() + (seconds or self._stall), doing))
+        """The next line, within the given time; that some more of a file has arrived is none. Raises what it says went wrong."""
+        said: dict[str, Any] = {"taken": 0}
+        while "taken" in said:
+            said = json.loads(self._line(time.monotonic() + (seconds or self._stall), doing))
         if "error" in said:
             raise WorkerFailed(
                 f"{self._words['host']} could not take or give a file: {said['error']}",

@@ -16,13 +16,14 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
 
 from pydantic import Field
 
-from seatrial.contracts.messages import FOLDER, NETWORK, WORKER, Order, wants_memory
+from seatrial.contracts.messages import NETWORK, WORKER, Order, wants_memory
 from seatrial.contracts.part import PartOptions
 from seatrial.errors import StoreError, WorkerCrashed, WorkerError, WorkerFailed, WorkerHung, WorkerOutOfMemory
 from seatrial.parts.executors._own_folder import OwnFolder
@@ -40,8 +41,6 @@ CANNOT = {
 }
 
 
-SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
-"""What every worker finds in its environment: its words reach the log at once, and nothing is sent anywhere."""
 LONGEST = 64 << 20
 """Bytes that may come without a line's end; more is no answer."""
 LAST = 8 << 10
@@ -63,7 +62,7 @@ class ProcessLink:
     def __init__(self, log: Path, memory: int | None, network: bool = True) -> None:
         self.log = log
         self._folder = OwnFolder()
-        environment = _environment(self._folder.path) | ({} if network else {NETWORK: "none"})
+        environment = _environment(self._folder.variables) | ({} if network else {NETWORK: "none"})
         command = [sys.executable, "-m", WORKER, *([str(memory)] if memory else [])]
         with _log(log) as file:
             self._begin = file.tell()
@@ -79,6 +78,8 @@ class ProcessLink:
         self.pid = self._process.pid
         self._received = b""
         self._closed = False
+        self._reading = threading.RLock()
+        self._woken, self._wake = os.pipe()
 
     def ask(self, order: Order, seconds: float) -> dict[str, Any]:
         """Send an order and wait for its answer, asleep. Raises a `WorkerError` when none comes in time."""
@@ -87,6 +88,8 @@ class ProcessLink:
             self._process.stdin.write(order.model_dump_json(exclude_defaults=True).encode() + b"\n")
         except BrokenPipeError:
             raise self._gone(order) from None
+        except ValueError:  # it was closed meanwhile
+            raise WorkerCrashed(f"`{order.order}` was broken off") from None
         deadline = time.monotonic() + seconds
         answer = None
         while answer is None:
@@ -96,16 +99,23 @@ class ProcessLink:
         raise _error(answer["error"], self.log)
 
     def close(self) -> None:
-        """End the worker and all that it started. A second time does nothing: its number may be another's by then."""
+        """End the worker and all that it started. A second time does nothing: its number may be another's by then.
+
+        Another thread that waits for an answer is woken first: a pipe that is closed under it would never wake it.
+        """
         if self._closed:
             return
         self._closed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        os.write(self._wake, b"!")
+        with self._reading:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe:
+                    pipe.close()
+            os.close(self._wake)
+            os.close(self._woken)
         self._folder.remove()
 
     def _answer(self, line: bytes) -> dict[str, Any] | None:
@@ -121,10 +131,15 @@ class ProcessLink:
 
     def _line(self, order: Order, seconds: float, deadline: float) -> bytes:
         assert self._process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
+        with self._reading, selectors.DefaultSelector() as selector:
+            if not self._closed:
+                selector.register(self._process.stdout, selectors.EVENT_READ)
+                selector.register(self._woken, selectors.EVENT_READ)
             while b"\n" not in self._received:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                ready = not self._closed and selector.select(max(0.0, deadline - time.monotonic()))
+                if self._closed:
+                    raise WorkerCrashed(f"`{order.order}` was broken off")
+                if not ready:
                     self.close()
                     raise WorkerHung(
                         f"`{order.order}` gave no answer within {seconds:g} s", next_step=f"see {self.log}"
@@ -166,11 +181,11 @@ def start(log: Path, memory: int | None, options: Options) -> ProcessLink:
     return ProcessLink(log, memory, options.network)
 
 
-def _environment(folder: str) -> dict[str, str]:
+def _environment(variables: dict[str, str]) -> dict[str, str]:
     """What the worker finds in its environment. Paths of modules are as seen from here: it works in another folder."""
     modules = os.environ.get("PYTHONPATH", "")
     paths = os.pathsep.join(str(Path(one).absolute()) for one in modules.split(os.pathsep)) if modules else ""
-    return os.environ | SETTINGS | {FOLDER: folder, "TMPDIR": folder} | ({"PYTHONPATH": paths} if paths else {})
+    return os.environ | variables | ({"PYTHONPATH": paths} if paths else {})
 
 
 def _signal(number: int) -> str:

@@ -33,7 +33,12 @@ CANNOT = {
     "code elsewhere": (
         "not yet ours",
         "Python code of a model is sent from the study's folder; what lies elsewhere must be installed there",
-    )
+    ),
+    "instances": (
+        "not yet ours",
+        "several instances side by side need one clock and one pipe: they are measured on this machine alone",
+    ),
+    "looking at a model": ("not yet ours", "`init` looks at a model on this machine"),
 }
 
 _HOST = re.compile(r"(?:(?P<user>[^@\s/]+)@)?(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?")
@@ -175,33 +180,38 @@ class SshLink:
         if order.order == "open":
             self._threads = int(order.setting.get("threads", 1))
         base, update = Path(order.base).resolve(), dict[str, Any]()
-        trees = _code(base) if _needs_code(order) else {}
-        root = base
-        if order.artefact is not None:
-            root, files = _tree(order.artefact, base, bool(trees))
-            trees |= files
         made = order.order in ("make", "convert")
-        names = {path: self._name(file) for path, file in trees.items()}
         refs = (*order.values.values(), *_refs(order.train), *_refs(order.settings))
-        arrays = {f"arrays/{ref.hash}.npy": Path(ref.path) for ref in refs}
-        self._send({name: trees[path] for path, name in names.items()} | arrays)
-        place = self._placed(f"placed/{digest([names])}", names) if order.artefact or names else self._folder
+        self._send({f"arrays/{ref.hash}.npy": Path(ref.path) for ref in refs})
+        root, place = self._shipped(order.artefact, base, _code(base) if _needs_code(order) else {})
         update["values"] = {name: self._array(ref) for name, ref in order.values.items()}
-        update["train"] = self._there_too(order.train)
+        update["train"] = self._there_too(order.train, base)
         update["base"] = place
         folders = {place: root}
         if order.artefact is not None:
             update["artefact"] = _moved(order.artefact, root, place)
         if order.folder:
-            there = self._placed(f"made/{digest([order.folder])}" if made else "arrays", {})
+            there = self._placed(digest([order.folder]) if made else "arrays", {}, own=made)
             folders[there] = Path(order.folder)
             update["folder"] = there
-        update["settings"] = self._settings(order)
+        update["settings"] = self._settings(order, base)
         return order.model_copy(update=update), folders
 
-    def _settings(self, order: Order) -> dict[str, Any]:
+    def _shipped(self, artefact: Artefact | None, base: Path, code: dict[str, Path]) -> tuple[Path, str]:
+        """Send an artefact's files and the study's code: the folder that they have in common here, and where they lie there."""
+        root, files = base, dict(code)
+        if artefact is not None:
+            root, own = _tree(artefact, base, bool(code))
+            files |= own
+        elif not code:
+            return base, self._folder
+        names = {path: self._name(file) for path, file in files.items()}
+        self._send({name: files[path] for path, name in names.items()})
+        return root, self._placed(f"placed/{digest([names])}", names)
+
+    def _settings(self, order: Order, base: Path) -> dict[str, Any]:
         """An order's settings: processors are chosen there, and workers of one training meet by a file there."""
-        settings: dict[str, Any] = self._there_too(order.settings)
+        settings: dict[str, Any] = self._there_too(order.settings, base)
         if settings.pop("cores", None) is not None:
             settings["quietest"] = self._threads
         if meeting := settings.get("meeting"):
@@ -211,13 +221,17 @@ class SshLink:
     def _array(self, ref: ArrayRef) -> ArrayRef:
         return ref.model_copy(update={"path": f"{self._folder}/arrays/{ref.hash}.npy"})
 
-    def _there_too(self, content: Any) -> Any:
-        """Packed content whose arrays lie there."""
+    def _there_too(self, content: Any, base: Path) -> Any:
+        """Packed content whose arrays lie there, and the files of artefacts that it names (one that lends gradients) as well."""
         if isinstance(content, dict):
-            if _is_ref(content):
+            if _is(content, ArrayRef):
                 return self._array(ArrayRef.model_validate(content)).model_dump(mode="json")
-            return {key: self._there_too(value) for key, value in content.items()}
-        return [self._there_too(one) for one in content] if isinstance(content, list | tuple) else content
+            if _is(content, Artefact):
+                artefact = Artefact.model_validate(content)
+                root, place = self._shipped(artefact, base, _code(base) if "code" in artefact.files else {})
+                return _moved(artefact, root, place).model_dump(mode="json")
+            return {key: self._there_too(value, base) for key, value in content.items()}
+        return [self._there_too(one, base) for one in content] if isinstance(content, list | tuple) else content
 
     def _name(self, file: Path) -> str:
         if file not in self._names:
@@ -237,8 +251,9 @@ class SshLink:
             self._wire.hear()
         self._there |= set(asked)
 
-    def _placed(self, folder: str, names: dict[str, str]) -> str:
-        self._wire.say({"place": folder, "files": names})
+    def _placed(self, folder: str, names: dict[str, str], own: bool = False) -> str:
+        """Where a folder lies there that holds these files; `own`: among those that only this worker has."""
+        self._wire.say({"place": folder, "files": names, "own": own})
         return str(self._wire.hear()["place"])
 
 
@@ -332,13 +347,13 @@ def _moved(artefact: Artefact, root: Path, place: str) -> Artefact:
     return artefact.model_copy(update={"files": files, "lineage": lineage})
 
 
-def _is_ref(content: dict[str, Any]) -> bool:
-    return content.keys() == ArrayRef.model_fields.keys()
+def _is(content: dict[str, Any], record: type[ArrayRef | Artefact]) -> bool:
+    return content.keys() == record.model_fields.keys()
 
 
 def _refs(content: Any) -> Iterator[ArrayRef]:
     """The arrays that packed content names."""
-    if isinstance(content, dict) and _is_ref(content):
+    if isinstance(content, dict) and _is(content, ArrayRef):
         yield ArrayRef.model_validate(content)
     elif isinstance(content, dict | list | tuple):
         for one in content.values() if isinstance(content, dict) else content:

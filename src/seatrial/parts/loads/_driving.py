@@ -91,7 +91,7 @@ def back_to_back(
 
 def warm(session: Session, queries: Sequence[Values], samples: int, options: Any) -> Events:
     """Before scheduled arrivals: the same queries back to back for a moment."""
-    return back_to_back(session, queries, samples, 0.1, 3)
+    return back_to_back(session, queries, samples, 0.1, 3, options.most)
 
 
 def on_schedule(
@@ -161,12 +161,11 @@ class Driver:
         times, rested = _leg(self._predict, self._queries, order, due.tolist(), limit, turns, kept, late_from)
         self._own += len(times)
         self._slept += rested
-        return self._noted(rate, bound, due, self._side.end(times), zero)
+        leg = Leg(rate, 0, 0, zero, bound, given.size - arrivals.size)
+        return self._noted(leg, due, self._side.end(times))
 
-    def _noted(
-        self, rate: float | None, bound: Bound | None, due: NDArray[np.int64], times: Times, zero: int
-    ) -> NDArray[np.float64]:
-        """Keep what all instances did in a leg; latencies of its queries."""
+    def _noted(self, leg: Leg, due: NDArray[np.int64], times: Times) -> NDArray[np.float64]:
+        """Keep what all instances did in a leg, which has begun; latencies of its queries."""
         sent = [place for place, _, _ in times]
         left = np.ones(due.size, bool)
         left[sent] = False
@@ -174,7 +173,7 @@ class Driver:
         self._done += [after for _, _, after in times]
         self._scheduled += due[sent].tolist()
         self._unsent += due[left].tolist()
-        self._legs.append(Leg(rate, len(times), int(left.sum()), max(perf_counter_ns(), zero), bound))
+        self._legs.append(leg._replace(sent=len(times), unsent=int(left.sum()), end=max(perf_counter_ns(), leg.end)))
         late = np.full(due.size, np.inf)
         late[sent] = [(after - due[place]) / 1e9 for place, _, after in times]
         return late
@@ -188,7 +187,7 @@ class Driver:
             scheduled=np.array(self._scheduled, np.int64),
             legs=tuple(self._legs),
             unsent=np.array(self._unsent, np.int64),
-            slept=self._slept,
+            slept=self._slept + self._side.waited,
             kept=self._sample.all(),
             servers=self._side.count,
         )

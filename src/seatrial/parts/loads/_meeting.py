@@ -43,6 +43,7 @@ class Alone:
     """One instance: it takes all queries, one after another."""
 
     count = 1
+    waited = 0
 
     def begin(self, queries: int) -> tuple[int, Iterator[int]]:
         """The zero of the schedule, in nanoseconds, and the places of the queries to answer."""
@@ -59,6 +60,7 @@ class Together:
     def __init__(self, beside: Beside) -> None:
         self._folder, self._place, self.count = Path(beside.folder), beside.place, beside.count
         self._leg = -1
+        self.waited = 0  # nanoseconds for which it slept until the others were as far
 
     def begin(self, queries: int) -> tuple[int, Iterator[int]]:
         """As `Alone`; all begin at the same zero."""
@@ -101,7 +103,9 @@ class Together:
         while not name.exists():
             if monotonic() > until:
                 raise WorkerError(f"instance {place} beside this one didn't come to leg {self._leg}")
+            asleep = monotonic()
             sleep(LOOK_S)
+            self.waited += int((monotonic() - asleep) * 1e9)
         numbers: NDArray[np.int64] = np.load(name)
         return numbers
 

@@ -17,7 +17,7 @@ from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 from seatrial.parts.loads._driving import back_to_back
 
-GIVES = {"load": ("multi_stream",), "instances": ("many",)}
+GIVES = {"load": ("multi_stream",), "instances": ("many",), "timing": ("LoadGen-style, unverified",)}
 CANNOT = {
     "reading": (
         "not yet ours",

@@ -15,7 +15,12 @@ from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 from seatrial.parts.loads._driving import back_to_back
 
-GIVES = {"load": ("offline",), "times": ("batches",), "instances": ("many",)}
+GIVES = {
+    "load": ("offline",),
+    "times": ("batches",),
+    "instances": ("many",),
+    "timing": ("LoadGen-style, unverified",),
+}
 CANNOT = {
     "sorting": (
         "not yet ours",
@@ -34,6 +39,9 @@ class Options(PartOptions):
 
     seconds: float = Field(default=0.5, gt=0, description="least duration of one timed block, in seconds")
     queries: int = Field(default=4, ge=1, description="least number of batches in one block")
+    most: float = Field(
+        default=20.0, gt=0, description="longest duration of one block, in seconds: a slow candidate sends fewer"
+    )
 
 
 def samples(batch: int) -> int:
@@ -43,4 +51,4 @@ def samples(batch: int) -> int:
 
 def drive(session: Session, queries: Sequence[Values], samples: int, options: Options) -> Events:
     """Send the batches over and over until the time is up."""
-    return back_to_back(session, queries, samples, options.seconds, options.queries)
+    return back_to_back(session, queries, samples, options.seconds, options.queries, options.most)

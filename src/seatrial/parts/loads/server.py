@@ -30,7 +30,7 @@ from seatrial.parts.loads._driving import warm as warm
 from seatrial.parts.loads._highest import Find, search
 from seatrial.parts.loads._schedules import Scheduled, poisson
 
-GIVES = {"load": ("server",), "instances": ("many",)}
+GIVES = {"load": ("server",), "instances": ("many",), "timing": ("LoadGen-style, unverified",)}
 CANNOT = {
     "reading": (
         "not yet ours",

@@ -15,7 +15,12 @@ from seatrial.contracts.protocols import Session
 from seatrial.contracts.values import Values
 from seatrial.parts.loads._driving import back_to_back
 
-GIVES = {"load": ("single_stream",), "times": ("service",), "instances": ("many",)}
+GIVES = {
+    "load": ("single_stream",),
+    "times": ("service",),
+    "instances": ("many",),
+    "timing": ("LoadGen-style, unverified",),
+}
 CANNOT = {
     "tokens": ("not yet ours", "an answer counts when it is whole; time to the first token comes with text generation"),
     "reading": (

@@ -7,6 +7,7 @@ file; the first one counts as 0. Latency counts from the moment when a query was
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,16 @@ class Options(Scheduled):
 
 
 def prepare(options: Options, folder: Path) -> Options:
-    """The same options with the file's arrivals in them, from 0. Raises `DataError` where there are none."""
+    """The same options with the file's arrivals in them, from 0. Raises `DataError` where there are none, or too many for a block."""
     arrivals = options.arrivals if options.path is None else _read(folder / options.path, options.column)
     if not len(arrivals):
         raise DataError("the load `trace` has no arrivals", next_step="say `path`: a file of moments in seconds")
+    lasts = (arrivals[-1] - arrivals[0]) / options.speed
+    if lasts >= options.most:
+        raise DataError(
+            f"the arrivals of the load `trace` last {lasts:g} s, and a block may last {options.most:g} s",
+            next_step=f"say `most: {ceil(lasts) + 1}` (and `limits: {{block: {ceil(lasts) + 60} s}}`), a higher `speed`, or a shorter part of them",
+        )
     return options.model_copy(update={"path": None, "arrivals": tuple(moment - arrivals[0] for moment in arrivals)})
 
 
@@ -106,7 +113,12 @@ def _lines(file: Path) -> NDArray[np.float64]:
 def _csv(file: Path) -> Any:
     import polars
 
-    return polars.read_csv(file, try_parse_dates=True)
+    table = polars.read_csv(file, try_parse_dates=True)
+    if any(name.replace(".", "", 1).isdigit() for name in table.columns):
+        raise DataError(
+            f"{file}: the first line is no header: `{','.join(table.columns)[:40]}`", next_step="name its columns there"
+        )
+    return table
 
 
 def _parquet(file: Path) -> Any:

@@ -9,9 +9,14 @@ its power reading is an average over an unsaid time and isn't used.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from seatrial.contracts.finding import Finding, State, missing
+from seatrial.contracts.protocols import Reading
+from seatrial.parts.meters._time import At, over_rounds
 
 POWERCAP = Path("/sys/class/powercap")
 _NVML = "libnvidia-ml.so.1"
@@ -35,7 +40,7 @@ def rapl(home: Path) -> Counted | str:
         joules = {zone.name: int((zone / "energy_uj").read_text()) / 1e6 for zone in zones}
         wraps = {zone.name: int((zone / "max_energy_range_uj").read_text()) / 1e6 for zone in zones}
     except PermissionError:
-        return f"the energy counters of the processor may be read by the administrator alone: {zones[0] / 'energy_uj'}"
+        return f"the energy counters of the processor may be read by the administrator alone: `chmod a+r {zones[0] / 'energy_uj'}` lets others"
     except (OSError, ValueError) as error:
         return f"the energy counters of the processor can't be read: {error}"
     return Counted(joules, wraps)
@@ -51,16 +56,29 @@ def _counts(zone: Path) -> bool:
 
 
 def nvml(device: str, library: Any = None) -> Counted | str:
-    """The energy counter of one GPU (`cuda:1`); or why there is none. `library` stands for NVIDIA's in tests."""
+    """The energy counter of one GPU (`cuda:1`); or why there is none. `library` stands for NVIDIA's in tests.
+
+    Processes count the GPUs that `CUDA_VISIBLE_DEVICES` shows them, NVML all of the machine's.
+    """
     try:
         known = library or ctypes.CDLL(_NVML)
     except OSError:
         return "there is no NVIDIA library (NVML) on this machine"
-    number = int(device.partition(":")[2] or 0)
+    which = _of_the_machine(int(device.partition(":")[2] or 0), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if which is None:
+        return f"`CUDA_VISIBLE_DEVICES` shows no GPU that would be {device}"
     handle, energy = ctypes.c_void_p(), ctypes.c_ulonglong()
+    by_name = isinstance(which, str)
     for step, failed in (
         (lambda: known.nvmlInit_v2(), "NVML doesn't start"),
-        (lambda: known.nvmlDeviceGetHandleByIndex_v2(number, ctypes.byref(handle)), f"NVML knows no GPU {number}"),
+        (
+            lambda: (
+                known.nvmlDeviceGetHandleByUUID(str(which).encode(), ctypes.byref(handle))
+                if by_name
+                else known.nvmlDeviceGetHandleByIndex_v2(which, ctypes.byref(handle))
+            ),
+            f"NVML knows no GPU {which}",
+        ),
         (
             lambda: known.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(energy)),
             "this GPU has no energy counter",
@@ -68,7 +86,21 @@ def nvml(device: str, library: Any = None) -> Counted | str:
     ):
         if code := step():
             return f"{failed} (NVML error {code})"
-    return Counted({f"gpu{number}": energy.value / 1e3}, {f"gpu{number}": 0.0})
+    return Counted({f"gpu{which}": energy.value / 1e3}, {f"gpu{which}": 0.0})
+
+
+def _of_the_machine(number: int, visible: str | None) -> int | str | None:
+    """Which of the machine's GPUs a process's so-manieth is: its number or its name (UUID); None where it sees none.
+
+    Numbers are NVML's where CUDA counts in the same order: with GPUs of several kinds that takes `CUDA_DEVICE_ORDER=PCI_BUS_ID`.
+    """
+    if visible is None:
+        return number
+    listed = [one.strip() for one in visible.split(",")]
+    shown = listed[: next((place for place, one in enumerate(listed) if one in ("", "-1")), len(listed))]
+    if number >= len(shown):
+        return None
+    return int(shown[number]) if shown[number].isdigit() else shown[number]
 
 
 def between(before: Counted, after: Counted) -> float:
@@ -82,3 +114,21 @@ def between(before: Counted, after: Counted) -> float:
             raise ValueError(f"the energy counter {name} ran backwards")
         total += spent
     return total
+
+
+def side_by_side(read: Sequence[Reading]) -> Reading:
+    """Instances side by side: the counters are the machine's, so those of the longest block count, once; queries add up."""
+    if lacking := next((one for one in read if "why" in one), None):
+        return lacking
+    longest = max(read, key=lambda one: float(one["seconds"]))
+    whole = [longest] if longest["shared"] else read  # where they shared the arrivals each has all queries
+    return longest | {name: sum(one[name] for one in whole) for name in ("queries", "rows")}
+
+
+def stated(what: str, values: Sequence[float], at: At, level: float, unit: str, method: str) -> Finding:
+    """The mean over rounds with its interval; missing where a counter stood still during a block."""
+    if min(values) <= 0:
+        why = "a counter stood still during a block: make blocks longer"
+        return missing(what, State.TOO_FEW, why, at=at, method=method)
+    one = over_rounds(what, values, at, level, unit, "lower")
+    return one.model_copy(update={"method": f"{method}; {one.method}"})

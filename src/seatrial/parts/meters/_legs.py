@@ -16,12 +16,18 @@ FULL = 1.0
 
 
 class Setting(NamedTuple):
-    """Rounds at one setting; `overrun` says in words that the queue outgrew the time, `untried` that the setting wasn't reached."""
+    """Rounds at one setting. In words: `overrun`, that the queue outgrew the time, `untried`, why nothing was sent at all, `cut`, that fewer came than were asked for."""
 
     at: At
     rounds: list[Round]
     overrun: str = ""
     untried: str = ""
+    cut: str = ""
+
+    @property
+    def said(self) -> str:
+        """What is to be said of a figure of this setting; empty where all is as it was asked for."""
+        return "; ".join(filter(None, (self.overrun, self.cut)))
 
     @property
     def queued(self) -> bool:
@@ -65,9 +71,10 @@ def settings(rounds: Sequence[Round], load: str) -> Iterator[Setting]:
         at: At = {"load": load} if rate is None else {"load": load, "rate": int(rate) if rate == int(rate) else rate}
         tried = [_at(one, place) for one in rounds if _tried(one.reading["legs"][place])]
         if tried:
-            yield Setting(at, tried, _overrun([one.reading for one in tried], rate))
+            legs = [one.reading for one in tried]
+            yield Setting(at, tried, _overrun(legs, rate), cut=_cut(legs))
         else:
-            yield Setting(at, [], untried="not tried: at a lower rate the queue already outgrew the time")
+            yield Setting(at, [], untried=_untried([one.reading["legs"][place] for one in rounds]))
 
 
 def compared(setting: Setting) -> bool:
@@ -86,7 +93,7 @@ def _summary(seconds: Any) -> Reading:
 
 def _leg(leg: Leg, seconds: Any, busy: float | None) -> Reading:
     bound = list(leg.bound) if leg.bound else None
-    counts = {"rate": leg.rate, "sent": leg.sent, "unsent": leg.unsent, "busy": busy, "bound": bound}
+    counts = {"rate": leg.rate, "sent": leg.sent, "unsent": leg.unsent, "busy": busy, "bound": bound, "cut": leg.cut}
     return counts | (_summary(seconds) if seconds.size else {})
 
 
@@ -110,6 +117,21 @@ def _tried(leg: Reading) -> bool:
 def _over(leg: Reading) -> bool:
     full = leg.get("rate") is not None and (leg.get("busy") or 0.0) >= FULL
     return bool(leg.get("unsent")) or full
+
+
+def _untried(legs: Sequence[Reading]) -> str:
+    """Why nothing was sent at a setting."""
+    if any(leg.get("cut") for leg in legs):
+        return "no query came within the longest duration of a block: raise `rate`, or `most`"
+    return "not tried: at a lower rate the queue already outgrew the time"
+
+
+def _cut(legs: Sequence[Reading]) -> str:
+    """That fewer queries came than were asked for, because the longest duration of a block was over before."""
+    gone, came = sum(leg.get("cut", 0) for leg in legs), sum(leg["sent"] + leg["unsent"] for leg in legs)
+    if not gone:
+        return ""
+    return f"{came} of {came + gone} queries came within the longest duration of a block: raise `most` for all of them, or `rate`"
 
 
 def _overrun(legs: Sequence[Reading], rate: float | None) -> str:

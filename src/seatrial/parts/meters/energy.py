@@ -3,7 +3,8 @@
 Counters are read before and after each block: RAPL of all processors and their memory, and that of the GPU where the candidate runs on
 one. They count the whole machine, so other work on it is in them; blocks that were disturbed are left out as always. Money is
 reckoned from gross figures: a machine at rest is paid for, too. Net figures take away what the machine drew at rest, measured for a moment before
-the first block. Without a counter the figure is missing, with the reason: nothing is estimated from data sheets.
+the first block. Without a counter the figure is missing, with the reason: nothing is estimated from data sheets. Virtual machines rarely show the
+processor's: what a GPU's own says is told apart by `device_energy`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from seatrial.contracts.candidate import NVIDIA
 from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
-from seatrial.parts.meters._counters import POWERCAP, Counted, between, nvml, rapl
-from seatrial.parts.meters._time import At, over_rounds
+from seatrial.parts.meters._counters import POWERCAP, Counted, between, nvml, rapl, side_by_side, stated
+from seatrial.parts.meters._time import At
 
 ACCEPTS = {"load": ("single_stream", "multi_stream", "server", "bursts", "trace", "offline")}
 GIVES = {"finding": ("energy.query", "energy.query.net", "energy.row", "energy.power"), "instances": ("many",)}
@@ -35,10 +36,12 @@ CANNOT = {
         "counters of AMD and Intel GPUs aren't read yet; those of AMD processors are, where the kernel shows them as RAPL's",
     ),
 }
+VERSION = 2
 
 _REST: dict[str, tuple[float, float]] = {}
 """Watts at rest of processor and GPU by device, measured once a process."""
 _NOT_BEGUN = "no counter was read before the block"
+_NONE = "no query was answered in a block"
 _METHOD = "energy counters before and after each block, of the whole machine"
 
 
@@ -98,22 +101,20 @@ def read(probe: Probe) -> Reading:
 
 
 def together(read: Sequence[Reading]) -> Reading:
-    """Instances side by side: the counters are the machine's, so those of the longest block count, once; queries add up."""
-    if missing := next((one for one in read if "why" in one), None):
-        return missing
-    longest = max(read, key=lambda one: float(one["seconds"]))
-    whole = [longest] if longest["shared"] else read  # where they shared the arrivals each has all queries
-    return longest | {name: sum(one[name] for one in whole) for name in ("queries", "rows")}
+    """Instances side by side: the counters are the machine's, and count once."""
+    return side_by_side(read)
 
 
 def findings(rounds: Sequence[Round], load: str, level: float, options: Options) -> Iterable[Finding]:
     """Joules a query, gross and net, and a row; watts. Missing, with the reason, where a block had no counter."""
     at: At = {"load": load}
-    reasons = [one.reading["why"] for one in rounds if "why" in one.reading]
-    if reasons:
-        yield from (missing(what, State.NOT_HERE, reasons[0], at=at, method=_METHOD) for what in GIVES["finding"])
-        return
     read = [one.reading for one in rounds]
+    if why := next((one["why"] for one in read if "why" in one), ""):
+        yield from (missing(what, State.NOT_HERE, why, at=at, method=_METHOD) for what in GIVES["finding"])
+        return
+    if any(one["queries"] == 0 for one in read):
+        yield from (missing(what, State.TOO_FEW, _NONE, at=at, method=_METHOD) for what in GIVES["finding"])
+        return
     yield _stated("energy.query", [one["joules"] / one["queries"] for one in read], at, level, "J")
     yield _net(read, at, level)
     yield _stated("energy.row", [one["joules"] / one["rows"] for one in read], at, level, "J")
@@ -132,11 +133,7 @@ def _net(read: list[dict[str, Any]], at: At, level: float) -> Finding:
 
 
 def _stated(what: str, values: list[float], at: At, level: float, unit: str) -> Finding:
-    if min(values) <= 0:
-        why = "a counter stood still during a block: make blocks longer"
-        return missing(what, State.TOO_FEW, why, at=at, method=_METHOD)
-    one = over_rounds(what, values, at, level, unit, "lower")
-    return one.model_copy(update={"method": f"{_METHOD}; {one.method}"})
+    return stated(what, values, at, level, unit, _METHOD)
 
 
 def _counters(device: str, options: Options) -> tuple[Counted | str, Counted | str | None]:

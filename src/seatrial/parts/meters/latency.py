@@ -55,7 +55,7 @@ def findings(rounds: Sequence[Round], load: str, level: float, options: Options)
             yield (_overrun if setting.overrun else _percentile)(latencies, percent, setting, level)
         means = [one.reading["mean_latency"] for one in setting.rounds]
         mean = over_rounds("latency.mean", means, setting.at, level, "s", "lower")
-        yield mean.model_copy(update={"high": None, "note": setting.overrun}) if setting.overrun else mean
+        yield mean.model_copy(update={"note": setting.said} | ({"high": None} if setting.overrun else {}))
         if _legs.compared(setting):
             yield from speedup(setting.rounds, "median_latency", setting.at, level, inverse=True)
 
@@ -76,7 +76,7 @@ def _percentile(latencies: list[np.ndarray], percent: float, setting: _legs.Sett
         unit_of_replication="queries",
         method=interval.method,
         state=State.OK if interval.high is not None else State.TOO_FEW,
-        note="" if interval.high is not None else interval.method,
+        note="; ".join(filter(None, ("" if interval.high is not None else interval.method, setting.cut))),
     )
 
 
@@ -96,5 +96,5 @@ def _overrun(latencies: list[np.ndarray], percent: float, setting: _legs.Setting
         unit_of_replication="queries",
         method=f"geometric mean of the percentiles of {len(own)} rounds, t interval on logarithms; queries that were never sent count with their wait",
         state=State.OK if interval.low is not None else State.TOO_FEW,
-        note=setting.overrun,
+        note=setting.said,
     )

@@ -1,7 +1,7 @@
 """Peak host memory of the candidate's own process, and by how much that grows from round to round.
 
 The high-water mark of resident memory (VmHWM) of a fresh process that runs this candidate alone: its interpreter, runtime and
-model, what loading needed included. Not `ru_maxrss`, which a child inherits from its parent. Growth is told of rounds in one and the
+model, what loading needed included, and not what answering all evaluation rows at once took. Not `ru_maxrss`, which a child inherits from its parent. Growth is told of rounds in one and the
 same process, the first step of each process left out, because memory is still being set up there: what keeps growing is a leak, or a cache
 without a bound.
 """
@@ -21,8 +21,11 @@ from seatrial.numerics.distributions import student_quantile
 
 ACCEPTS = {"load": ("",)}
 GIVES = {"finding": ("memory.peak", "memory.growth"), "instances": ("many",)}
-CANNOT = {"device memory": ("never", "memory of a GPU is what `device_memory` reads")}
-VERSION = 2
+CANNOT = {
+    "device memory": ("never", "memory of a GPU is what `device_memory` reads"),
+    "other processes": ("not yet ours", "memory of processes that a model starts of its own isn't added"),
+}
+VERSION = 3
 
 LEAST_STEPS = 2
 """Steps from round to round without which nothing is said of growth."""
@@ -39,7 +42,10 @@ def read(probe: Probe) -> Reading:
     status = Path("/proc/self/status")
     lines = [line.split() for line in status.read_text().splitlines()] if status.exists() else []
     said = {line[0]: int(line[1]) * 1024 for line in lines if line and line[0] in ("VmHWM:", "VmRSS:")}
-    return {"peak": said["VmHWM:"], "now": said["VmRSS:"], "process": os.getpid()} if len(said) == 2 else {}
+    if len(said) < 2:
+        return {}
+    peak = max(said["VmHWM:"], int(probe.opening.get("peak", 0)))  # the mark is set back between the two
+    return {"peak": peak, "now": said["VmRSS:"], "process": os.getpid()}
 
 
 def together(read: Sequence[Reading]) -> Reading:
@@ -61,7 +67,7 @@ def findings(rounds: Sequence[Round], load: str, level: float, options: Options)
     peak = max(one["peak"] for one in known)
     yield Finding(
         what="memory.peak", value=peak, unit="B", better="lower", n=len(known), unit_of_replication="rounds",
-        method="largest VmHWM of the candidate's process",
+        method="largest VmHWM of the candidate's process, from its loading and its timed blocks",
     )  # fmt: skip
     yield _growth(list(_steps(known)), peak, level)
 
@@ -76,7 +82,7 @@ def _steps(known: Sequence[Reading]) -> Iterator[float]:
 def _growth(steps: Sequence[float], peak: float, level: float) -> Finding:
     method = "mean growth of resident memory from round to round in one process, t interval"
     if len(steps) < LEAST_STEPS:
-        why = f"{len(steps)} steps from round to round in one process are too few; measure more rounds"
+        why = f"{len(steps)} step{'' if len(steps) == 1 else 's'} from round to round in one process: at least {LEAST_STEPS} are needed, so measure more rounds"
         return missing("memory.growth", State.TOO_FEW, why, unit="B", better="lower", method=method)
     value = fmean(steps)
     half = student_quantile((1 + level) / 2, len(steps) - 1) * stdev(steps) / len(steps) ** 0.5

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import Field
 
-from seatrial.contracts.finding import Finding
+from seatrial.contracts.finding import Finding, State, missing
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Probe, Reading, Round
 from seatrial.contracts.study import Seconds
@@ -46,13 +46,29 @@ def findings(rounds: Sequence[Round], load: str, level: float, options: Options)
     """The share of queries that missed the deadline, and jitter; at each rate where there are several."""
     for setting in _legs.settings(rounds, load):
         if setting.untried:
+            ats = setting.at | {"deadline": options.deadline}, setting.at
+            for what, at in zip(GIVES["finding"], ats, strict=True):
+                yield missing(what, State.UNSTABLE, setting.untried, at=at)
             continue
         latencies = [np.asarray(one.reading["latencies"]) for one in setting.rounds]
         yield _misses(latencies, setting, level, options.deadline)
-        jitters = [float(np.abs(np.diff(one)).mean()) for one in latencies if len(one) > 1]
-        if jitters and min(jitters) > 0 and not setting.overrun:
-            one = over_rounds("latency.jitter", jitters, setting.at, level, "s", "lower")
-            yield one.model_copy(update={"method": f"mean difference of successive latencies; {one.method}"})
+        yield _jitter(latencies, setting, level)
+
+
+def _jitter(latencies: list[np.ndarray], setting: _legs.Setting, level: float) -> Finding:
+    """The mean difference of successive latencies; none where the queue outgrew the time: they then differ by how long it lasted."""
+    jitters = [float(np.abs(np.diff(one)).mean()) for one in latencies if len(one) > 1]
+    method = "mean difference of successive latencies"
+    why = setting.overrun
+    if not why and len(jitters) < len(latencies):
+        why = "a round of one query has no successive ones: send more (`queries`)"
+    if not why and min(jitters) <= 0:
+        why = "in a round all latencies were alike, as far as the clock tells"
+    if why:
+        state = State.UNSTABLE if setting.overrun else State.TOO_FEW
+        return missing("latency.jitter", state, why, at=setting.at, unit="s", better="lower", method=method)
+    one = over_rounds("latency.jitter", jitters, setting.at, level, "s", "lower")
+    return one.model_copy(update={"method": f"{method}; {one.method}", "note": setting.cut})
 
 
 def _misses(latencies: list[np.ndarray], setting: _legs.Setting, level: float, deadline: float) -> Finding:
@@ -69,5 +85,5 @@ def _misses(latencies: list[np.ndarray], setting: _legs.Setting, level: float, d
         n=sum(map(len, latencies)),
         unit_of_replication="queries",
         method=interval.method,
-        note=setting.overrun,
+        note=setting.said,
     )

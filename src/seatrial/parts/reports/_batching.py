@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from seatrial.contracts.finding import Finding
@@ -9,10 +10,11 @@ from seatrial.parts.reports._axis import axis
 from seatrial.parts.reports._charts import Tick
 from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._view import Row, View
+from seatrial.parts.reports._words import clean, words
 
 SECONDS, RATE, KNEE, GATHERED = "batch.seconds", "throughput", "batch.knee", "batch.p99"
 MOST = 6
-"""Sweeps that are drawn, those of the best candidates first."""
+"""Sweeps that are drawn, those of the best candidates first; of how many more there are it is said."""
 
 
 class Point(NamedTuple):
@@ -50,15 +52,43 @@ class Sweep(NamedTuple):
     gathered_form: Form
     why: str
 
+    @property
+    def beyond(self) -> str:
+        """That the knee may lie where nothing was measured; empty where it doesn't."""
+        return clean(self.knee.note)
 
-def section(shown: View) -> list[Sweep] | None:
+
+class Sweeps(NamedTuple):
+    """Those that are drawn, and how many more there are."""
+
+    drawn: list[Sweep]
+    more: int
+
+
+def section(shown: View) -> Sweeps | None:
     """The sweeps in reading order; None where no batch sizes were compared."""
-    found: list[Sweep] = []
-    for row in shown.measured:
-        for knee in row.by_what.get(KNEE, ()):
-            if isinstance(knee.value, int | float) and len(found) < MOST:
-                found.append(_sweep(shown, row, knee))
-    return found or None
+    found = [(row, knee) for row in shown.measured for knee in row.by_what.get(KNEE, ()) if isinstance(knee.value, int | float)]  # fmt: skip
+    return Sweeps([_sweep(shown, *one) for one in found[:MOST]], max(0, len(found) - MOST)) if found else None
+
+
+def brief(told: Sweeps) -> Iterator[tuple[str, str]]:
+    """Each sweep in a sentence, each line with its style."""
+    said = words()["batching"]
+    yield said["title"], "bold"
+    for one in told.drawn:
+        at = next(point for point in one.points if point.knee)
+        rows = said["row" if at.batch == 1 else "rows"].format(count=at.batch)
+        text = said["knee"].format(
+            name=one.name,
+            rows=rows,
+            rate=one.rate_form.text(at.rate.number),
+            took=one.seconds_form.text(at.seconds.number),
+        )
+        if one.knee.low is not None and one.knee.high is not None and one.knee.low != one.knee.high:
+            text += said["range"].format(low=int(one.knee.low), high=int(one.knee.high))
+        yield f"  {text}" + (said["beyond"].format(note=one.beyond) if one.beyond else ""), ""
+    if told.more:
+        yield f"  {said['more'].format(count=told.more).strip()}", ""
 
 
 def _sweep(shown: View, row: Row, knee: Finding) -> Sweep:

@@ -12,7 +12,7 @@ from seatrial.parts.reports._numbers import form, per_cent
 from seatrial.parts.reports._sections import subject
 from seatrial.parts.reports._served import groups_hurt
 from seatrial.parts.reports._view import Row, View
-from seatrial.parts.reports._words import about, meaning, words
+from seatrial.parts.reports._words import about, cautions, meaning, words
 
 TODAY = 100
 """Machines that one imagines busy with the reference."""
@@ -21,7 +21,7 @@ FEW = 5
 """Most groups of rows that are named."""
 
 _TROUBLE = {State.CRASHED, State.HUNG, State.FAILED, State.OUT_OF_MEMORY}
-_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio")
+_DETAILS = ("capacity.latency", "capacity.busy", "money.ratio", "money.if")
 """What the money rests on; the first page leaves it to the tables."""
 _NO_QUALITY = {"speed", "takes", "energy", "money", "executed"}
 
@@ -71,8 +71,7 @@ def _call(shown: View, best: Row | None, care: tuple[str, ...]) -> str:
 def _care(shown: View, best: Row) -> Iterator[str]:
     """Why what is recommended wants care, each in a sentence."""
     said = words()["first"]
-    if shown.dossier.run.interrupted:
-        yield said["care_interrupted"]
+    yield from cautions(shown.dossier.run)
     deciding = [f for one in best.verdict.judgements for f in one.findings] if best.verdict else []
     yield from dict.fromkeys(_doubtful(best, deciding))
     if deciding and all(subject(finding) in _NO_QUALITY for finding in deciding):

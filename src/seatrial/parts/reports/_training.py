@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatrial.contracts.finding import Finding
+from seatrial.contracts.finding import Finding, State
 from seatrial.parts.reports._cells import marks
 from seatrial.parts.reports._numbers import Form, form, interval, per_cent
 from seatrial.parts.reports._view import View
@@ -133,9 +133,10 @@ def _sentences(found: dict[str, list[Finding]], measure: str) -> Iterator[str]:
     yield from _soonest(listed)
     yield from _not_all(listed)
     yield from _never(found)
+    yield from _unfed(found)
     for way, one in listed:
         if tell := _TELLERS.get(one.what):
-            yield from tell(way, one)
+            yield from (text + _busy(one) for text in tell(way, one))
 
 
 def _fastest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
@@ -145,7 +146,7 @@ def _fastest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
     ]
     if ratios:
         _, way, one = max(ratios, key=lambda each: each[0])
-        yield _say("fastest", way=way, against=clean(one.against), **_numbers(one))
+        yield _say("fastest", way=way, against=clean(one.against), **_numbers(one)) + _busy(one)
 
 
 def _soonest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
@@ -156,12 +157,15 @@ def _soonest(listed: list[tuple[str, Finding]]) -> Iterator[str]:
     _, way, one = min(times, key=lambda each: each[0])
     money = next((cost for of, cost in listed if of == way and cost.what == "training.money_to_target"), None)
     costs = _say("costs", **_numbers(money)) if money else ""
-    yield _say("soonest", way=way, target=clean(one.at["target"]), seeds=one.n, costs=costs, **_numbers(one))
+    yield _say("soonest", way=way, target=clean(one.at["target"]), seeds=one.n, costs=costs, **_numbers(one)) + _busy(
+        one
+    )
 
 
 def _not_all(listed: list[tuple[str, Finding]]) -> Iterator[str]:
+    timed = {way for way, one in listed if one.what == "training.time_to_target"}
     for way, one in listed:
-        if one.what == "training.reached" and one.n and 0.0 < one.number < 1.0:
+        if one.what == "training.reached" and one.n and 0.0 < one.number < 1.0 and way in timed:
             count = round(one.number * one.n)
             yield _say("not_all", way=way, target=clean(one.at["target"]), count=count, seeds=one.n)
 
@@ -178,15 +182,34 @@ def _padding(way: str, one: Finding) -> Iterator[str]:
 
 def _scaling(way: str, one: Finding) -> Iterator[str]:
     workers = int(one.at["workers"])
-    yield _say("scaling", way=way, workers=workers, worth=f"{workers * one.number:.2g}", **_numbers(one))
+    ends = [f"{workers * end:.2g}" for end in (one.low, one.high) if end is not None]
+    worth = f"{workers * one.number:.2g}" + (f" ({'–'.join(ends)})" if ends else "")
+    yield _say("scaling", way=way, workers=workers, worth=worth, **_numbers(one))
 
 
-def _batch(way: str, one: Finding) -> Iterator[str]:
-    """Where the effect is more than chance, whichever way."""
-    if one.low is not None and one.high is not None and (one.low > 0 or one.high < 0):
-        key = "batch_worse" if one.low > 0 else "batch_better"
-        size = abs(one.number)
-        yield _say(key, way=way, against=clean(one.against), measure=clean(one.at["measure"]), size=f"{size:.2g}")
+def _quality(way: str, one: Finding) -> Iterator[str]:
+    """What the way does to the quality at the end: more than chance, or how far chance leaves it open."""
+    given = {"way": way, "against": clean(one.against), "measure": clean(one.at["measure"]), "seeds": one.n}
+    given["size"] = f"{abs(one.number):.2g}"
+    low, high = (0.0 if end is None else end for end in (one.low, one.high))
+    if one.low is None or one.high is None:
+        yield _say("quality_once" if one.number else "quality_once_same", **given, than=_than(one.number))
+    elif low > 0 or high < 0:
+        yield _say("quality_differs", **given, than=_than(low))
+    elif low == high == 0:
+        yield _say("quality_same", **given)
+    else:
+        yield _say("quality_open", **given, worse=f"{high:.2g}", better=f"{-low:.2g}")
+
+
+def _busy(one: Finding) -> str:
+    """What a sentence adds where the machine did other things: it may be the machine that is told of."""
+    return f" {words()['training']['busy']}" if one.state is State.DISTURBED else ""
+
+
+def _than(worse: float) -> str:
+    said = words()["training"]
+    return str(said["worse"] if worse > 0 else said["better"])
 
 
 def _sooner(way: str, one: Finding) -> Iterator[str]:
@@ -199,16 +222,28 @@ _TELLERS: dict[str, Any] = {
     "training.starved": _starved,
     "training.padding": _padding,
     "training.scaling_efficiency": _scaling,
-    "training.batch_effect": _batch,
+    "training.batch_effect": _quality,
+    "training.quality.drop": _quality,
     "training.target_speedup": _sooner,
 }
 
 
 def _never(found: dict[str, list[Finding]]) -> Iterator[str]:
+    """Who reaches the target in no training, or in too few for a time."""
     for way, those in found.items():
+        some = any(one.what == "training.reached" and one.value for one in those)
         for one in those:
             if one.what == "training.time_to_target" and one.value is None:
-                yield _say("never", way=clean(way), target=clean(one.at["target"]), why=clean(one.note))
+                key = "seldom" if some else "never"
+                yield _say(key, way=clean(way), target=clean(one.at["target"]), why=clean(one.note))
+
+
+def _unfed(found: dict[str, list[Finding]]) -> Iterator[str]:
+    """Of whom it can't be told how long they wait for data."""
+    for way, those in found.items():
+        for one in those:
+            if one.what == "training.starved" and one.value is None:
+                yield _say("unfed", way=clean(way), why=clean(one.note))
 
 
 def _failed(found: dict[str, list[Finding]]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from seatrial.contracts.dossier import Run
 from seatrial.contracts.glossary import FINDINGS, WORDS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -46,6 +47,11 @@ def about(what: str) -> dict[str, str]:
 def meaning(word: str) -> str:
     """What the glossary says of a word; empty where it knows none."""
     return WORDS.get(word, "")
+
+
+def cautions(run: Run) -> list[str]:
+    """What is to be known of a run that did not go as planned, a sentence each."""
+    return [said for name, said in words()["run"].items() if getattr(run, name)]
 
 
 def clean(text: object) -> str:

@@ -18,7 +18,7 @@ from pydantic import Field
 from seatrial.contracts.audited import Audited
 from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
-from seatrial.contracts.finding import State
+from seatrial.contracts.finding import Finding, State
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
 from seatrial.parts.reports import (
@@ -26,8 +26,10 @@ from seatrial.parts.reports import (
     _calibration,
     _effect,
     _fairness,
+    _money,
     _page,
     _poisoning,
+    _predicted,
     _privacy,
     _provenance,
     _robustness,
@@ -47,7 +49,7 @@ from seatrial.parts.reports._numbers import count, form, interval, per_cent
 from seatrial.parts.reports._served import worse
 from seatrial.parts.reports._terms import terms
 from seatrial.parts.reports._view import View, short_ids, view
-from seatrial.parts.reports._words import TEMPLATES, about, clean, meaning, words
+from seatrial.parts.reports._words import TEMPLATES, about, cautions, clean, meaning, words
 
 ACCEPTS = {"record": ("dossier", "changes", "audit")}
 GIVES = {"suffix": ("html",), "file": ("report.html",)}
@@ -122,10 +124,15 @@ def _left_out(shown: View) -> dict[str, list[str]]:
     return grouped((names[one.id], one.reason) for one in shown.dossier.dropped)
 
 
+def _told_elsewhere(one: Finding) -> bool:
+    """Whether it has a section of its own."""
+    return "way" in one.at or one.what.startswith("predicted.") or _provenance.is_here(one)
+
+
 def _where(shown: View) -> dict[str, Any]:
     return {
         "environment": _page.flat(shown.dossier.environment),
-        "general": [one for one in _page.general(shown) if "way" not in one.at and not _provenance.is_here(one)],
+        "general": [one for one in _page.general(shown) if not _told_elsewhere(one)],
         "data": _page.data(shown),
         "made": _page.made(shown),
     }
@@ -135,6 +142,7 @@ SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "candidates": lambda shown, _: columns(shown, list(shown.rows)),
     "pictures": lambda shown, options: charts(shown.best(options.most)) or None,
     "batching": lambda shown, _: _batching.section(shown),
+    "money": lambda shown, _: _money.section(shown),
     "sensitivity": lambda shown, _: _sensitivity.section(shown),
     "audit": lambda shown, _: audit(shown.dossier.findings),
     "effect": lambda shown, _: _effect.section(shown),
@@ -148,6 +156,7 @@ SECTIONS: dict[str, Callable[[View, Options], Any]] = {
     "provenance": lambda shown, _: _provenance.sources(shown),
     "features": lambda shown, _: _provenance.worth(shown),
     "training": lambda shown, _: _training.section(shown),
+    "predicted": lambda shown, _: _predicted.section(shown),
     "requirements": lambda shown, _: _page.requirements(shown),
     "left_out": lambda shown, _: _left_out(shown),
     "untested": lambda shown, _: _page.untested(shown),
@@ -170,7 +179,15 @@ def _environment() -> Environment:
         finalize=_safe,
     )
     made.globals.update(
-        words=words(), Outcome=Outcome, State=State, about=about, meaning=meaning, count=count, height=HEIGHT, form=form
+        words=words(),
+        Outcome=Outcome,
+        State=State,
+        about=about,
+        meaning=meaning,
+        count=count,
+        height=HEIGHT,
+        form=form,
+        cautions=cautions,
     )
     made.filters.update(
         number=_page.number,

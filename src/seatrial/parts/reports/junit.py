@@ -65,6 +65,8 @@ def _told(dossier: Dossier) -> dict[str, object]:
         "recommended": verdict.recommended or "",
         "confidence": verdict.confidence,
         "interrupted": str(run.interrupted).lower(),
+        "out_of_time": str(run.out_of_time).lower(),
+        "informal": str(run.informal).lower(),
     }
 
 

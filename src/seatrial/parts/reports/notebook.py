@@ -14,7 +14,7 @@ from seatrial.contracts.part import PartOptions
 from seatrial.parts.reports._cells import columns
 from seatrial.parts.reports._picture import picture
 from seatrial.parts.reports._view import view
-from seatrial.parts.reports._words import TEMPLATES, about, clean, words
+from seatrial.parts.reports._words import TEMPLATES, about, cautions, clean, words
 
 VERSION = 1
 
@@ -54,5 +54,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
-    made.globals.update(words=words(), about=about)
+    made.globals.update(words=words(), about=about, cautions=cautions)
     return made

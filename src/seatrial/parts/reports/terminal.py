@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import ModuleType
 from typing import Any
 
 from pydantic import Field
@@ -17,7 +18,17 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _effect, _poisoning, _privacy, _security
+from seatrial.parts.reports import (
+    _audit,
+    _batching,
+    _effect,
+    _money,
+    _poisoning,
+    _predicted,
+    _privacy,
+    _security,
+    _sensitivity,
+)
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -25,7 +36,7 @@ from seatrial.parts.reports._numbers import per_cent
 from seatrial.parts.reports._served import brief
 from seatrial.parts.reports._training import section
 from seatrial.parts.reports._view import Row, View, short_ids, view
-from seatrial.parts.reports._words import about, clean, meaning, words
+from seatrial.parts.reports._words import about, cautions, clean, meaning, words
 
 ACCEPTS = {"record": ("dossier", "changes", "audit")}
 VERSION = 1
@@ -95,12 +106,16 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _spared(shown),
         _dropped(dossier),
         _why(shown, options),
+        _lines_of(_sensitivity, shown),
         _served(shown),
-        _attacked(shown),
-        _exposed(shown),
-        _poisoned(shown),
+        _lines_of(_security, shown),
+        _lines_of(_privacy, shown),
+        _lines_of(_poisoning, shown),
         _audited(shown),
+        _lines_of(_money, shown),
+        _lines_of(_batching, shown),
         _training(shown),
+        _lines_of(_predicted, shown),
         _sentence(dossier),
     ]
     present = [block for block in blocks if block is not None]
@@ -116,7 +131,7 @@ def _candidates(shown: View, options: Options, console: Console) -> RenderableTy
     rows = shown.measured[: options.rows]
     listed = columns(shown, rows)
     if not rows:
-        return Group(title, Text(said["nothing"]))
+        return Group(title, *(Text(line) for line in (said["nothing"], *cautions(shown.dossier.run))))
     notes = _notes(listed)
     table = _table(rows, listed, notes, two_lines=False)
     kept = listed
@@ -227,7 +242,7 @@ def _counts(shown: View) -> str:
     if not shown.ran:
         return f"{quality}{said['read']}"
     again = said["again"] if run.reused and not run.measured else said["counts"]
-    cut = f" {said['interrupted']}" if run.interrupted else ""
+    cut = "".join(f" {one}" for one in cautions(run))
     return f"{quality}{again.format(measured=run.measured, reused=run.reused, seconds=round(run.seconds))}{cut}"
 
 
@@ -272,7 +287,8 @@ def _spared(shown: View) -> RenderableType | None:
         *pairs[:_SPARED],
         *([("…", said["why_more"].format(count=len(pairs) - _SPARED))] if len(pairs) > _SPARED else []),
     ]
-    return _listed(title, grouped(first)) if pairs else None
+    listed = [_listed(title, grouped(first))] if pairs else []
+    return Group(*listed, *([Text(shown.searched)] if shown.searched else [])) if pairs or shown.searched else None
 
 
 def _dropped(dossier: Dossier) -> RenderableType | None:
@@ -295,22 +311,11 @@ def _line(name: str, reason: str, style: str) -> RenderableType:
     return Padding(Text.assemble((name, style), ("  " if name else ""), (reason, "dim")), (0, 0, 0, 2))
 
 
-def _attacked(shown: View) -> RenderableType | None:
-    """What stood under attack, of the reference and the candidate that is spoken of, and the signs of weak attacks."""
-    told = _security.section(shown)
-    return None if told is None else Group(*(Text(line, style=style) for line, style in _security.brief(told)))
-
-
-def _exposed(shown: View) -> RenderableType | None:
-    """What can be told of the rows that the candidate learnt from."""
-    told = _privacy.section(shown)
-    return None if told is None else Group(*(Text(line, style=style) for line, style in _privacy.brief(told)))
-
-
-def _poisoned(shown: View) -> RenderableType | None:
-    """Which candidates are suspected of a backdoor, and what poisoned rows would do."""
-    told = _poisoning.section(shown)
-    return None if told is None else Group(*(Text(line, style=style) for line, style in _poisoning.brief(told)))
+def _lines_of(told_by: ModuleType, shown: View) -> RenderableType | None:
+    """What a module of this folder has to say in brief, line by line; nothing where it has no section."""
+    told = told_by.section(shown)
+    lines = [] if told is None else [Text(line, style=style) for line, style in told_by.brief(told)]
+    return Group(*lines) if lines else None
 
 
 def _why(shown: View, options: Options) -> RenderableType | None:

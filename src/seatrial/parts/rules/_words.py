@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from seatrial.contracts.finding import Finding, State
+from seatrial.contracts.glossary import term
 from seatrial.contracts.quantity import UNITS
 from seatrial.contracts.record import Scalar
 
@@ -95,8 +96,10 @@ def confidence(level: float) -> str:
 
 
 def subject(what: str, at: Mapping[str, Scalar] | None = None) -> str:
-    """A finding's name as people say it: `accuracy drop`, `latency.p99 {load: single_stream}`."""
-    return re.sub(r"\.drop$", " drop", what) + (f" {settings(at)}" if at else "")
+    """A finding's name as people say it: `accuracy drop`, `mae rise` (what gets worse by rising), `latency.p99 {load: single_stream}`."""
+    known = term(what.removesuffix(".drop"))
+    worse = "rise" if known is not None and known.better == "lower" else "drop"
+    return re.sub(r"\.drop$", f" {worse}", what) + (f" {settings(at)}" if at else "")
 
 
 def settings(at: Mapping[str, Scalar]) -> str:

@@ -44,6 +44,7 @@ CANNOT = {
         "a compiled module is compiled for one row and for full batches; others are filled up",
     ),
 }
+VERSION = 2
 
 
 class Options(PartOptions):

@@ -113,13 +113,12 @@ def leave(race: Race, options: Options) -> list[Leaving]:
     ]
     out = {one.candidate for one in failed}
     hopeless = [one for one in (*race.gone, *race.running) if one.failing]
-    assumed = [
-        one for entrant in race.running if entrant.id not in out for one in _assumed(entrant, hopeless, race, options)
-    ]
+    asked = [] if race.sure else [one for one in race.running if one.id not in out]
+    assumed = [leaving for one in asked for leaving in _assumed(one, hopeless, race, options)]
     out |= {one.candidate for one in assumed}
     displaced = _displaced([one for one in race.running if one.id not in out], race, options)
     out |= {one.candidate for one in displaced}
-    beaten = _outpeaked([one for one in race.running if one.id not in out], race, options)
+    beaten = [] if race.sure else _outpeaked([one for one in race.running if one.id not in out], race, options)
     out |= {one.candidate for one in beaten}
     ranked = _beyond([one for one in race.running if one.id not in out], race, options) if race.last else []
     return [*failed, *assumed, *displaced, *beaten, *ranked]

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("scores", "probabilities"), "means": ("logits", "probabilities", "scores"), "labels": ("class",)}
+GIVES = {
+    "answers": ("scores", "probabilities"),
+    "means": ("logits", "probabilities", "scores"),
+    "labels": ("class",),
+    "gate": ("{what: accuracy, margin: 0.5 pp}",),
+}
 SUM_TOLERANCE = 1e-3
 _MEANS = ("logits", "probabilities", "scores")
 

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ("threshold",)}
-GIVES = {"answers": ("boxes", "confidence", "found"), "means": ("boxes",), "labels": ("boxes",)}
+GIVES = {
+    "answers": ("boxes", "confidence", "found"),
+    "means": ("boxes",),
+    "labels": ("boxes",),
+    "gate": ('{what: map, at: {overlap: ".50:.95"}, margin: 1 pp}',),
+}
 CANNOT = {
     "suppression after the model": (
         "not yet ours",

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("vectors",), "means": ("vectors",), "labels": ("same",)}
+GIVES = {
+    "answers": ("vectors",),
+    "means": ("vectors",),
+    "labels": ("same",),
+    "gate": ("{what: retrieval_recall, at: {k: 1}, margin: 1 pp}",),
+}
 CANNOT = {
     "several vectors a row": (
         "not yet ours",

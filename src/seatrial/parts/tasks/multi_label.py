@@ -32,6 +32,7 @@ GIVES = {
     "answers": ("scores", "probabilities", "chosen"),
     "means": ("logits", "probabilities", "scores"),
     "labels": ("many",),
+    "gate": ("{what: jaccard, margin: 0.5 pp}",),
 }
 ACCEPTS = {"setting": ("threshold",)}
 HALF = 0.5

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from seatrial.contracts.values import Array
 
 ACCEPTS: dict[str, tuple[str, ...]] = {"setting": ()}
-GIVES = {"answers": ("values", "quantiles"), "means": ("values",), "labels": ("numbers",)}
+GIVES = {
+    "answers": ("values", "quantiles"),
+    "means": ("values",),
+    "labels": ("numbers",),
+    "gate": ("{what: mae, margin: 0.1}",),
+}
 MEDIAN = 0.5
 
 

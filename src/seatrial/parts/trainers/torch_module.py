@@ -124,7 +124,9 @@ class _Trained:
             _need_compiler()
         torch.set_num_threads(job.threads)
         torch.set_float32_matmul_precision("highest")
-        self._device = torch.device(job.device)
+        self._device = torch.device(_device(job))
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
         self._share = _share(job)
         torch.manual_seed(job.seed)
         module = _built(job, options).to(self._device)
@@ -132,7 +134,7 @@ class _Trained:
             module = module.to(memory_format=torch.channels_last)
         self._plain, self._names = module, _parameters(module, list(job.inputs))
         self._optimiser = _optimiser(list(module.parameters()), options)
-        self._forward = _ready(module, job, options)
+        self._forward = _ready(module, job, options, self._device.index)
         self._order = torch.Generator().manual_seed(job.seed)
         torch.manual_seed(job.seed + job.rank)  # what drops out differs between workers, what was built doesn't
         self._inputs = {name: self._tensor(value) for name, value in job.inputs.items()}
@@ -224,6 +226,22 @@ class _Trained:
         return torch.from_numpy(value if value.flags.writeable else value.copy())
 
 
+def _device(job: Job) -> str:
+    """Where this worker trains: several on GPUs have one each, from the one that is named on. Raises `Unsupported`."""
+    kind, _, named = job.device.partition(":")
+    if kind != "cuda" or job.workers == 1:
+        return job.device
+    import torch
+
+    first, there = int(named or 0), torch.cuda.device_count()
+    if first + job.workers > there:
+        raise Unsupported(
+            f"{job.workers} workers want a GPU each, from number {first} on, and this machine has {there}",
+            next_step="ask for fewer `workers`",
+        )
+    return f"cuda:{first + job.rank}"
+
+
 def _built(job: Job, options: Options) -> Any:
     import torch
 
@@ -289,13 +307,13 @@ def _optimiser(parameters: list[Any], options: Options) -> Any:
     return kind(parameters, options.learning_rate, weight_decay=options.weight_decay)
 
 
-def _ready(module: Any, job: Job, options: Options) -> Any:
-    """The module shared among workers and compiled, where that is asked for."""
+def _ready(module: Any, job: Job, options: Options, gpu: int | None = None) -> Any:
+    """The module shared among workers and compiled, where that is asked for; `gpu` is the number of its own, if it has one."""
     import torch
 
     if job.workers > 1:
         _meet(job)
-        module = torch.nn.parallel.DistributedDataParallel(module)
+        module = torch.nn.parallel.DistributedDataParallel(module, device_ids=None if gpu is None else [gpu])
     if not options.compiled:
         return module
     import torch._dynamo

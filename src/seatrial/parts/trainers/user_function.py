@@ -17,7 +17,7 @@ It is a generator: it yields after each step and after each evaluation, and Seat
 (`inputs`, `labels`, `judge_inputs`, `judge_labels`) and, where `workers` is more than 1, `rank`, `workers` and `meeting` for
 `torch.distributed.init_process_group("gloo", init_method=job.meeting, rank=job.rank, world_size=job.workers)`. What it makes of
 them is its own affair: Seatrial can't see in which precision it computes. What is taken from `job.waiting(...)`
-counts as waiting for data. A step of padded text also says `tokens` (those that are text) and `padded` (all of them).
+counts as waiting for data; where no batch ever is, how long it waits isn't known, and is missing. A step of padded text also says `tokens` (those that are text) and `padded` (all of them).
 The file runs in the workers that train and nowhere else; reading a study looks only whether the function is there.
 """
 
@@ -39,6 +39,7 @@ CANNOT = {
     "plain functions": ("never", "a function that returns when all is trained shows no step; one that yields does"),
     "imported modules": ("not yet ours", "the function's file is its identity, what it imports isn't"),
 }
+VERSION = 2
 
 
 class Options(PartOptions):

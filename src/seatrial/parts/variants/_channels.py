@@ -92,7 +92,7 @@ def cut(module: Any, examples: tuple[Any, ...], share: float) -> Cut:
         raise Unsupported(
             "no channel of this module can be cut out: the share is less than one of any layer's that aren't shared with its output "
             "or with what can't be followed",
-            next_step="name a `student` of your own",
+            next_step="take `distilled` with a `student` of your own",
         )
     made = Cut({}, {}, dict(module.state_dict()))
     for layer in layers:
@@ -168,7 +168,7 @@ def _followed(module: Any, examples: tuple[Any, ...]) -> tuple[list[_Layer], _Gr
         first = str(error).strip().split("\n")[0]
         raise Unsupported(
             f"torch.fx can't follow the module ({type(error).__name__}: {first})",
-            next_step="name a `student` of your own",
+            next_step="take `distilled` with a `student` of your own",
         ) from error
     layers: list[_Layer] = []
     groups = _Groups()

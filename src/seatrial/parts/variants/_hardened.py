@@ -12,7 +12,7 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.attack import Norm, Space
 from seatrial.contracts.protocols import Making
 from seatrial.errors import Unsupported
-from seatrial.parts.variants import _student
+from seatrial.parts.variants import _losses, _student
 from seatrial.parts.variants._student import first
 
 Tensors = tuple[Any, ...]
@@ -88,9 +88,9 @@ def checked(name: str, artefact: Artefact, making: Making) -> Space:
 
 
 def logits_of(making: Making) -> Callable[[Any], Any]:
-    """A function that makes logits of a module's answer: its logarithm where it means probabilities."""
-    means = next((one.means for one in making.outputs.values()), "logits")
-    return (lambda answer: answer.float().clamp_min(LEAST).log()) if means == "probabilities" else lambda answer: answer.float()  # fmt: skip
+    """A function that makes logits of a module's answer, by what the answer means."""
+    means = _losses.means_of(making)
+    return lambda answer: _losses.as_logits(answer, means)
 
 
 class Points:

@@ -29,7 +29,6 @@ Rewrite = Callable[[Path, Path, bool], dict[str, Any] | None]
 
 def written(artefact: Artefact, making: Making, recipe: str, options: PartOptions, rewrite: Rewrite, rows_hash: str | None) -> Artefact:  # fmt: skip
     """The artefact that `rewrite` makes, under `making.folder/recipe.onnx`, tried once. Raises `PartError` where that fails."""
-    source = Path(artefact.files["model"])
     large = sum(Path(file).stat().st_size for file in artefact.files.values()) > LARGE
     making.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=making.folder, prefix=".making-") as name, _quiet():
@@ -37,7 +36,7 @@ def written(artefact: Artefact, making: Making, recipe: str, options: PartOption
         prepared, target = work / "prepared.onnx", work / "out" / f"{recipe}.onnx"
         target.parent.mkdir()
         try:
-            _prepare(source, prepared, large)
+            _prepare(_whole(artefact, work / "whole.onnx", large), prepared, large)
             found = rewrite(prepared, target, large)
             _try(target)
         except SeatrialError:
@@ -142,7 +141,7 @@ def _prepare(source: Path, target: Path, large: bool) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     quant_pre_process(
-        str(_raised(source, target.with_name("raised.onnx"), large)),
+        str(source),
         str(target),
         skip_symbolic_shape=True,
         save_as_external_data=large,
@@ -151,15 +150,20 @@ def _prepare(source: Path, target: Path, large: bool) -> None:
     )
 
 
-def _raised(source: Path, target: Path, large: bool) -> Path:
-    """The file, raised to opset 13 where it is older: scales per channel came with that one."""
+def _whole(artefact: Artefact, target: Path, large: bool) -> Path:
+    """The model's file as ONNX Runtime's tools take it: raised to opset 13 where it is older, since scales per channel came with that
+    one, and, unless it is large, in one piece, since they look for weights beside their own copy of it."""
     import onnx
 
+    source = Path(artefact.files["model"])
     opsets = onnx.load(str(source), load_external_data=False).opset_import
-    if all(one.domain not in ("", "ai.onnx") or one.version >= PER_CHANNEL_OPSET for one in opsets):
+    old = any(one.domain in ("", "ai.onnx") and one.version < PER_CHANNEL_OPSET for one in opsets)
+    if not old and (large or len(artefact.files) == 1):
         return source
-    raised = onnx.version_converter.convert_version(onnx.load(str(source)), PER_CHANNEL_OPSET)
-    onnx.save(raised, str(target), save_as_external_data=large, location=f"{target.name}.data")
+    model = onnx.load(str(source))
+    if old:
+        model = onnx.version_converter.convert_version(model, PER_CHANNEL_OPSET)
+    onnx.save(model, str(target), save_as_external_data=large, location=f"{target.name}.data")
     return target
 
 

@@ -14,6 +14,7 @@ from seatrial.contracts.protocols import Making
 from seatrial.contracts.values import Values
 from seatrial.errors import Unsupported
 from seatrial.parts.variants import _entropy, _onnx
+from seatrial.parts.variants._quantise import older
 
 ROWS = 64
 """Most calibration rows in one query."""
@@ -40,13 +41,29 @@ class StaticOptions(PartOptions):
 
 
 def calibrating(making: Making, recipe: str) -> Values:
-    """The calibration rows. Raises `Unsupported` where there are none."""
+    """The calibration rows. Raises `Unsupported` where there are none, and where some hold what is no number: no range can be taken from those."""
     if not making.calibration:
         raise Unsupported(
             f"{recipe} needs rows with the role `calibrate`, and the study has none",
             next_step="add a data set with `roles: calibrate`, or draw a share: `roles: {draw: {calibrate: 0.1, confirm: 0.9}}`",
         )
+    for name, values in making.calibration.items():
+        wrong = unreal(values)
+        if wrong.any():
+            raise Unsupported(
+                f"{recipe}: {int(wrong.sum())} of {len(wrong)} calibration rows hold NaN or infinite numbers in `{name}`, the first is row "
+                f"{int(wrong.argmax())}: no range of numbers can be taken from them",
+                next_step="leave those rows out of the role `calibrate`, or fill them in as they are filled in before the model is asked",
+            )
     return making.calibration
+
+
+def unreal(values: Any) -> Any:
+    """Which rows hold NaN or infinite numbers."""
+    given = np.asarray(values)
+    if given.dtype.kind != "f":
+        return np.zeros(len(given), bool)
+    return ~np.isfinite(given.reshape(len(given), -1)).all(axis=1)
 
 
 def quantise(source: Path, target: Path, rows: Any, options: StaticOptions, large: bool, leave: Sequence[str] = (), only: Sequence[str] = (), ranges: Path | None = None) -> None:  # fmt: skip
@@ -81,6 +98,7 @@ def quantise(source: Path, target: Path, rows: Any, options: StaticOptions, larg
             for stale in target.parent.glob(f"{target.name}.data"):
                 stale.unlink()
             _onnx.save(model, target, large)
+    older(target)
 
 
 def _unround(graph: Any) -> bool:

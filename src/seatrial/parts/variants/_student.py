@@ -153,24 +153,21 @@ class Lesson(NamedTuple):
     targets: dict[str, Any]
 
 
+def one_output(name: str, artefact: Artefact) -> None:
+    """Raises `Unsupported` for a model of several outputs: it would be trained on the first, and the others would go astray."""
+    if len(artefact.signature.outputs) > 1:
+        raise Unsupported(
+            f"{name}: the model has {len(artefact.signature.outputs)} outputs, and one that learns from the first alone would get the others wrong",
+            next_step="take a variant that trains nothing, such as `int8_static` or `int8_torch`",
+        )
+
+
 def labelled(inputs: tuple[Any, ...], labels: Any) -> Lesson:
     """What there is to learn from labels: classes, labels chosen one by one, or numbers."""
     import torch
 
     whole = labels.ndim == 1 and labels.dtype.kind in "iu"
     return Lesson(inputs, {"labels": torch.from_numpy(np.array(labels, np.int64 if whole else np.float32))})
-
-
-def label_loss(answer: Any, given: Mapping[str, Any]) -> Any:
-    """Cross entropy of classes, of labels chosen one by one, or the mean square of numbers; the module gives logits or numbers."""
-    from torch.nn import functional
-
-    labels = given["labels"]
-    if not labels.is_floating_point():
-        return functional.cross_entropy(answer, labels)
-    if labels.ndim == 2:
-        return functional.binary_cross_entropy_with_logits(answer, labels)
-    return functional.mse_loss(answer.reshape(labels.shape), labels)
 
 
 def learn(
@@ -215,8 +212,23 @@ def learn(
             losses.append(summed / rows)
     module.eval()
     if not np.isfinite(losses[-1]):
+        _check_numbers(lesson)
         raise PartError("the loss is no number any more", next_step="take a smaller `learning_rate`")
     return losses[0], losses[-1]
+
+
+def _check_numbers(lesson: Lesson) -> None:
+    """Raises `Unsupported` where rows to learn from hold what is no number."""
+    import torch
+
+    floats = [one for one in (*lesson.inputs, *lesson.targets.values()) if one.is_floating_point()]
+    good = [torch.isfinite(one.reshape(len(one), -1)).all(dim=1) for one in floats]
+    wrong = int((~torch.stack(good).all(dim=0)).sum()) if good else 0
+    if wrong:
+        raise Unsupported(
+            f"{wrong} of {len(floats[0])} rows to train with hold NaN or infinite numbers: nothing can be learnt from them",
+            next_step="leave them out of the role `train`, or fill them in as they are filled in before the model is asked",
+        )
 
 
 def height(step: int, steps: int) -> float:

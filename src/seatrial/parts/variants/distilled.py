@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +18,7 @@ from pydantic import Field, model_validator
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making
 from seatrial.errors import ModelError, Unsupported
-from seatrial.parts.variants import _channels, _student
+from seatrial.parts.variants import _channels, _losses, _student
 from seatrial.parts.variants._student import Code
 
 NEEDS = ("torch", "safetensors", "onnxscript")
@@ -33,7 +32,7 @@ CANNOT = {
     "hidden layers": ("not yet ours", "only answers are learnt, not what the teacher's layers hold"),
     "several outputs": ("not yet ours", "the first output is learnt; a model of several is refused"),
 }
-VERSION = 1
+VERSION = 2
 
 
 class Options(_student.LearningOptions):
@@ -78,13 +77,13 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
             "distilled needs a runtime to ask the teacher, and was given none",
             next_step="run it in a study, or hand `Making` a `run`",
         )
-    if len(artefact.signature.outputs) > 1:
-        raise Unsupported("a model with several outputs can't be distilled yet")
+    _student.one_output("distilled", artefact)
     taught = next(iter(making.run(artefact, train.inputs).values()))
     inputs = _student.tensors(artefact, train.inputs)
     with tempfile.TemporaryDirectory() as name:
         code, module, weights = _pupil(artefact, making, options, tuple(one[:2] for one in inputs), Path(name))
-        loss, targets = _loss(making, np.asarray(taught), train.labels, options)
+        means, told = _losses.means_of(making), np.asarray(taught)
+        loss, targets = _losses.taught_loss(means, told, train.labels, options.labels, options.temperature)
         lesson = _student.Lesson(inputs, targets)
         begun, ended = _student.learn(module, lesson, loss, options, making.seed)
         found = {
@@ -115,55 +114,3 @@ def _pupil(
     module = _student.built(code)
     module.load_state_dict(cut.weights)
     return code, module, _student.parameters(teacher)
-
-
-def _loss(
-    making: Making, taught: Any, labels: Any, options: Options
-) -> tuple[Callable[[Any, Mapping[str, Any]], Any], dict[str, Any]]:
-    """What is minimised, by what the output means, and the tensors it is given."""
-    import torch
-    from torch.nn import functional
-
-    means = next((one.means for one in making.outputs.values()), "logits")
-    targets = {"taught": torch.from_numpy(taught.astype(np.float32))}
-    weight, heat = options.labels, options.temperature
-    if means not in ("logits", "probabilities"):
-        return (
-            lambda answer, given: functional.mse_loss(answer.reshape(given["taught"].shape), given["taught"])
-        ), targets
-    known = labels is not None and (labels.ndim == 2 or labels.dtype.kind in "iu")
-    if known and weight:
-        targets["labels"] = torch.from_numpy(np.array(labels, np.int64 if labels.ndim == 1 else np.float32))
-    several = labels is not None and labels.ndim == 2
-
-    def soft(answer: Any, given: Mapping[str, Any]) -> Any:
-        if several:
-            if means == "probabilities":
-                return functional.binary_cross_entropy(answer.clamp(1e-6, 1 - 1e-6), given["taught"].clamp(0, 1))
-            return (
-                functional.binary_cross_entropy_with_logits(answer / heat, torch.sigmoid(given["taught"] / heat))
-                * heat**2
-            )
-        if means == "probabilities":
-            return functional.kl_div(answer.clamp_min(1e-8).log(), given["taught"], reduction="batchmean")
-        aim = functional.log_softmax(given["taught"] / heat, dim=1)
-        return (
-            functional.kl_div(functional.log_softmax(answer / heat, dim=1), aim, reduction="batchmean", log_target=True)
-            * heat**2
-        )
-
-    def hard(answer: Any, given: Mapping[str, Any]) -> Any:
-        if several:
-            if means == "probabilities":
-                return functional.binary_cross_entropy(answer.clamp(1e-6, 1 - 1e-6), given["labels"])
-            return functional.binary_cross_entropy_with_logits(answer, given["labels"])
-        if means == "probabilities":
-            return functional.nll_loss(answer.clamp_min(1e-8).log(), given["labels"])
-        return functional.cross_entropy(answer, given["labels"])
-
-    def both(answer: Any, given: Mapping[str, Any]) -> Any:
-        if "labels" not in given:
-            return soft(answer, given)
-        return (1 - weight) * soft(answer, given) + weight * hard(answer, given)
-
-    return both, targets

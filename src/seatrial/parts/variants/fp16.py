@@ -21,12 +21,15 @@ from seatrial.contracts.values import Values
 from seatrial.errors import Unsupported
 from seatrial.parts.variants import _onnx, _static
 from seatrial.parts.variants._onnx import attribute, told, written
+from seatrial.parts.variants._quantise import QUANTISED
 
 NEEDS = ("onnxruntime", "onnx")
 ACCEPTS = {"format": ("onnx",), "rows": ("calibrate", "none")}
 GIVES = {"format": ("onnx",)}
 VERSION = 1
 
+INT8 = QUANTISED - {"MatMulNBits", "GatherBlockQuantized"}
+"""Operators whose scales stay float32; those with 4-bit weights don't mind."""
 LIMIT = 65504 / 2
 """Half of the largest float16: other rows than those seen may have larger numbers."""
 MOST = 512
@@ -42,8 +45,13 @@ class Options(PartOptions):
 
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
-    """The model in float16. Raises `Unsupported` where there is no float32 weight."""
+    """The model in float16. Raises `Unsupported` where there is no float32 weight, or where it is in int8."""
     fixed = artefact.signature.fixed_batch
+    if done := sorted(INT8 & set(_onnx.operators(Path(artefact.files["model"])))):
+        raise Unsupported(
+            f"fp16: the model is in int8 already: it holds {', '.join(done)}, whose scales are float32",
+            next_step="put `fp16` before it in the chain, or take one of both",
+        )
 
     def convert(source: Path, target: Path, large: bool) -> dict[str, Any]:
         from onnxruntime.quantization.onnx_model import ONNXModel

@@ -22,8 +22,9 @@ from pydantic import Field
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
+from seatrial.errors import Unsupported
 from seatrial.parts.variants import _onnx, _static
-from seatrial.parts.variants._quantise import quantised
+from seatrial.parts.variants._quantise import older, quantised
 
 NEEDS = ("nncf", "onnx", "onnxruntime")
 EXTRA = "nncf"
@@ -31,9 +32,10 @@ ACCEPTS = {"format": ("onnx",), "rows": ("calibrate",)}
 GIVES = {"format": ("onnx",)}
 CANNOT = {
     "accuracy control": ("not yet ours", "NNCF can leave layers in float by a metric; `int8_aware` does that here"),
+    "float16": ("not yet theirs", "its passes stumble over a model that is in float16 throughout"),
     "openvino files": ("not yet ours", "what is made is ONNX; OpenVINO reads it, and other runtimes do too"),
 }
-VERSION = 1
+VERSION = 2
 
 
 class Options(PartOptions):
@@ -59,6 +61,7 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     def quantise(source: Path, target: Path, large: bool) -> None:
         with _hushed():
             _onnx.save(_quantised(source, calibration, artefact.signature.fixed_batch, options), target, large)
+        older(target)
 
     made = quantised(artefact, making, "int8_nncf", options, quantise, making.rows_hash)
     version = importlib.import_module("nncf").__version__
@@ -76,16 +79,39 @@ def _quantised(source: Path, calibration: Any, fixed: int | None, options: Optio
     transformer = options.kind == "transformer" or (
         options.kind == "auto" and any(node.op_type in ("Softmax", "Attention") for node in _onnx.walk(model.graph))
     )
-    made = nncf.quantize(
-        model,
-        nncf.Dataset(queries, lambda query: {name: np.ascontiguousarray(value) for name, value in query.items()}),
-        preset=nncf.QuantizationPreset(options.preset),
-        subset_size=len(queries),
-        fast_bias_correction=options.bias_correction == "fast",
-        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-    )
+    _part_sums(model.graph)
+    try:
+        made = nncf.quantize(
+            model,
+            nncf.Dataset(queries, lambda query: {name: np.ascontiguousarray(value) for name, value in query.items()}),
+            preset=nncf.QuantizationPreset(options.preset),
+            subset_size=len(queries),
+            fast_bias_correction=options.bias_correction == "fast",
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+        )
+    except Exception as error:
+        raise Unsupported(
+            f"int8_nncf: NNCF doesn't take this model: {type(error).__name__}: {error}",
+            next_step="take `int8_static` or `int8_aware`, which ONNX Runtime's quantiser makes",
+        ) from error
     del made.metadata_props[:]
     return made
+
+
+def _part_sums(graph: Any) -> None:
+    """Let a product that adds what isn't constant (a way past a layer) be a product and a sum: NNCF takes the third input for a constant."""
+    from onnx import helper
+
+    constants = {tensor.name for tensor in graph.initializer}
+    for node in list(graph.node):
+        added = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else ""
+        if not added or added in constants or _onnx.attribute(node, "beta", 1.0) != 1:
+            continue
+        name = node.output[0]
+        del node.input[2:]
+        node.output[0] = f"{name}_before"
+        both = helper.make_node("Add", [node.output[0], added], [name], name=f"{node.name}_sum")
+        graph.node.insert(list(graph.node).index(node) + 1, both)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ CANNOT = {
     "gpu": ("never", "PyTorch's int8 layers are made for processors"),
     "exported programs": ("not yet ours", "layers are found in a module's code; give the module and its weights"),
 }
-VERSION = 1
+VERSION = 2
 
 BUILDER, PREPARED = "seatrial_int8", "seatrial_prepared"
 _ADDED = '''
@@ -55,7 +55,12 @@ def {prepared}(module):
             self.held, self.made = held, False
 
         def forward(self, *given, **named):
-            return self.held(*given, **named)
+            short = torch.backends.mha.get_fastpath_enabled()
+            torch.backends.mha.set_fastpath_enabled(False)  # it reads float weights, which int8 layers haven't got
+            try:
+                return self.held(*given, **named)
+            finally:
+                torch.backends.mha.set_fastpath_enabled(short)
 
         def train(self, mode=True):
             if not mode and not self.made:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making
-from seatrial.parts.variants import _channels, _student
+from seatrial.parts.variants import _channels, _losses, _student
 
 NEEDS = ("torch", "safetensors", "onnxscript")
 EXTRA = "torch"
@@ -26,9 +26,13 @@ CANNOT = {
         "not yet theirs",
         "torch.fx can't follow torch's own encoder layers; attention heads aren't cut out",
     ),
+    "several outputs": (
+        "not yet ours",
+        "the labels are of one output; a model of several is refused, but where nothing is trained",
+    ),
     "gpu": ("not yet ours", "what remains is trained on the processor"),
 }
-VERSION = 1
+VERSION = 2
 
 
 class Options(_student.LearningOptions):
@@ -39,6 +43,8 @@ class Options(_student.LearningOptions):
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
     """The smaller model. Raises `Unsupported` where channels can't be followed, or none can be spared."""
+    if making.train and making.train.labels is not None:
+        _student.one_output("narrowed", artefact)
     inputs = _student.tensors(artefact, making.train.inputs) if making.train else _student.guessed(artefact)
     code = _student.of_teacher(artefact)
     whole = _student.with_weights(_student.built(code), artefact)
@@ -51,7 +57,9 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
         module.eval()
         if making.train and making.train.labels is not None:
             lesson = _student.labelled(inputs, making.train.labels)
-            begun, ended = _student.learn(module, lesson, _student.label_loss, options, making.seed)
+            begun, ended = _student.learn(
+                module, lesson, _losses.label_loss(_losses.means_of(making)), options, making.seed
+            )
             found |= {"loss": [round(begun, 6), round(ended, 6)], "rows": len(inputs[0])}
         found["parameters"] = _student.parameters(module)
         return _student.kept("narrowed", module, code, artefact, making, options, found, inputs)

@@ -14,6 +14,7 @@ from pydantic import Field
 from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.protocols import Making
+from seatrial.errors import Unsupported
 from seatrial.parts.variants import _onnx
 
 NEEDS = ("onnxruntime", "onnx")
@@ -36,12 +37,23 @@ class Options(PartOptions):
 
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
-    """The optimised model; how many operators there were and are is found in its lineage."""
+    """The optimised model; how many operators there were and are is found in its lineage.
+
+    Raises `Unsupported` where that leaves no fewer operators: then nothing was optimised.
+    """
     before = sum(_onnx.operators(Path(artefact.files["model"])).values())
 
     def optimise(source: Path, target: Path, large: bool) -> dict[str, Any]:
         _onnx.save(_optimised(source, options.level, large), target, large)
-        return {"operators": sum(_onnx.operators(target).values()), "operators_before": before}
+        after = sum(_onnx.operators(target).values())
+        if after >= before:
+            raise Unsupported(
+                f"optimised: there is nothing to fold or fuse at the level `{options.level}`: {before} operators before, {after} after",
+                next_step="the model is as good as it is"
+                if options.level == "extended"
+                else "take `level: extended`, or the model as it is",
+            )
+        return {"operators": after, "operators_before": before}
 
     return _onnx.written(artefact, making, "optimised", options, optimise, rows_hash=None)
 

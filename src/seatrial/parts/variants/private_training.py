@@ -20,7 +20,7 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.protocols import Making
 from seatrial.errors import PartError, Unsupported
 from seatrial.numerics import privacy
-from seatrial.parts.variants import _student
+from seatrial.parts.variants import _losses, _student
 
 NEEDS = ("torch", "safetensors", "onnxscript", "opacus")
 EXTRA = "private"
@@ -35,7 +35,7 @@ CANNOT = {
     "the choice of options": ("not yet ours", "trying several options on the same rows costs privacy that isn't counted"),
     "gpu": ("not yet ours", "it is trained on the processor"),
 }  # fmt: skip
-VERSION = 1
+VERSION = 2
 LEAST_ROWS = 20
 
 
@@ -77,7 +77,7 @@ def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
         module = _student.with_weights(module, artefact)
     promised = accounted(rows, options)
     lesson = _student.labelled(inputs, train.labels)
-    learn(module, lesson, promised, options, generator)
+    learn(module, lesson, promised, options, generator, _losses.label_loss(_losses.means_of(making)))
     found = {
         "parameters": _student.parameters(module),
         "rows": rows,
@@ -126,7 +126,14 @@ def _opacus(noise: float, share: float, steps: int, delta: float) -> float:
         return float(accountant.get_epsilon(delta=delta))
 
 
-def learn(module: Any, lesson: _student.Lesson, promised: Mapping[str, Any], options: Options, generator: Any) -> None:
+def learn(
+    module: Any,
+    lesson: _student.Lesson,
+    promised: Mapping[str, Any],
+    options: Options,
+    generator: Any,
+    loss_of: _losses.Loss,
+) -> None:
     """Train in place by private steps. Losses are told to nobody: they are of the rows themselves, without noise."""
     import torch
     from opacus import GradSampleModule
@@ -154,7 +161,7 @@ def learn(module: Any, lesson: _student.Lesson, promised: Mapping[str, Any], opt
             chosen = torch.nonzero(torch.rand(rows, generator=generator) < promised["share"])[:, 0]
             if len(chosen):
                 answer = _student.first(sampled(*(one[chosen] for one in lesson.inputs)))
-                loss = _student.label_loss(answer.float(), {name: one[chosen] for name, one in lesson.targets.items()})
+                loss = loss_of(answer, {name: one[chosen] for name, one in lesson.targets.items()})
                 loss.backward()
             else:  # nobody was drawn: the noise is added all the same
                 for one in private.params:

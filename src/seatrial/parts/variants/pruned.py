@@ -1,7 +1,7 @@
 """Small weights set to zero (magnitude pruning), without training afterwards; files stay as large, since zeros are stored too.
 
-`weights`: the smallest weights of each layer. `channels`: whole output channels of each layer but the last, those with the smallest
-norm; they still run, as zeros. Runtimes without sparse kernels get no faster: measure. Han et al. (2015); Li et al. (2017).
+`weights`: the smallest weights of each layer. `channels`: the weights of whole output channels of each layer but the last, those with the
+smallest norm; they still run, as zeros, and what is added to them afterwards stays. Runtimes without sparse kernels get no faster: measure. Han et al. (2015); Li et al. (2017).
 """
 
 from __future__ import annotations
@@ -40,13 +40,19 @@ class Options(PartOptions):
 
 
 def make(artefact: Artefact, making: Making, options: Options) -> Artefact:
-    """The pruned model. Raises `Unsupported` where it has no float32 weights, or no layer before the last to take channels from."""
+    """The pruned model. Raises `Unsupported` where it has no float32 weights, no layer before the last to take channels from, or nothing changes."""
 
     def prune(source: Path, target: Path, large: bool) -> dict[str, Any]:
         model = _onnx.load(source)
-        pruned = _pruned(list(weights(model.graph)), options)
+        found = list(weights(model.graph))
+        pruned = _pruned(found, options)
         if not pruned:
             raise Unsupported(f"pruned: there is nothing to prune; the model holds {_onnx.told(source)}")
+        if all(np.array_equal(pruned[one.name], one.values) for one in found if one.name in pruned):
+            raise Unsupported(
+                f"pruned: a share of {options.share:g} leaves every weight as it is: it is less than one of any layer's, or those are zero already",
+                next_step="take a larger `share`",
+            )
         _replace(model.graph, pruned)
         _onnx.save(model, target, large)
         zeros, total = (sum(map(count, pruned.values())) for count in (lambda one: int((one == 0).sum()), np.size))

@@ -1,18 +1,19 @@
 """What an executor starts on another machine: takes files in, starts the worker as its child and hands orders through.
 
-`python -m seatrial.flow.relay MODULE FOLDER [bytes of memory]`. Both ways go lines of JSON, some followed by a file's bytes:
+`python -m seatrial.parts.executors._relay MODULE FOLDER [bytes of memory]`. Both ways go lines of JSON, some followed by a file's bytes:
 
 | asked                                   | answered                                       |
 |-----------------------------------------|------------------------------------------------|
 | `{"has": [name, ...]}`                  | `{"missing": [name, ...]}`                     |
-| `{"put": name, "bytes": n}` and n bytes  | `{"put": name}`                                |
+| `{"put": name, "bytes": n}` and n bytes  | `{"put": name}`; before that, now and then, `{"taken": bytes}` |
 | `{"place": folder, "files": {path: name}}` | `{"place": the folder's path}`              |
 | `{"get": path}`                         | `{"get": path, "bytes": n}` and n bytes         |
 | `{"order": {...}}`                      | `{"answer": the worker's line}` or `{"gone": exit code}` |
 | `{"beat": 1}`                           | nothing: it only says that the other side is there |
 
-Files lie in FOLDER by names that say their content: `files/<sha256>` and `arrays/<hash>.npy`. What can't be done is answered by
-`{"error": in words}`. It ends, and the worker with it, when the connection does or when nothing is heard for two minutes.
+Files lie in FOLDER by names that say their content: `files/<sha256>` and `arrays/<hash>.npy`. A folder that is asked for with `"own": true` lies in
+the worker's own folder, which two runs never share and which goes with it. What can't be done is answered by `{"error": in words}`. It ends,
+and the worker with it, when the connection does or when nothing is heard for two minutes.
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seatrial.contracts.messages import FOLDER
+from seatrial.parts.executors._own_folder import OwnFolder
 
 SILENCE_S = 120.0
+TAKEN_S = 1.0
+"""How often it is said how much of a file has come: on a slow link that is all that shows that it comes."""
 PIECE = 1 << 20
 HEADER = 256
 """Bytes of an array file's header, which its name covers apart."""
 NAME = re.compile(r"files/[0-9a-f]{64}|arrays/[0-9a-f]{64}\.npy")
-SETTINGS = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class Lost(Exception):
@@ -55,25 +58,28 @@ class Relay:
     def __init__(self, folder: Path, worker: list[str]) -> None:
         self._folder, self._command = folder, worker
         self._worker: subprocess.Popen[bytes] | None = None
-        self._own = ""
+        self._own: OwnFolder | None = None
         self._in, self._out = os.dup(0), os.dup(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
+        os.set_blocking(self._out, False)
         self._asked = self._told = b""
         self._watched = selectors.DefaultSelector()
         self._watched.register(self._in, selectors.EVENT_READ)
 
     def serve(self) -> None:
         """Until the other side is gone."""
-        self._say({"relay": 1, "seatrial": _version(), "python": platform.python_version(), "pid": os.getpid()})
-        with contextlib.suppress(Lost, BrokenPipeError):
-            while True:
-                ready = self._watched.select(SILENCE_S)
-                if not ready:
-                    break
-                for key, _ in ready:
-                    self._hear() if key.fd == self._in else self._tell()
-        self._end()
+        try:
+            with contextlib.suppress(Lost, BrokenPipeError):
+                self._say({"relay": 1, "seatrial": _version(), "python": platform.python_version(), "pid": os.getpid()})
+                while True:
+                    ready = self._watched.select(SILENCE_S)
+                    if not ready:
+                        break
+                    for key, _ in ready:
+                        self._hear() if key.fd == self._in else self._tell()
+        finally:
+            self._end()
 
     def _hear(self) -> None:
         self._asked += self._read()
@@ -112,7 +118,7 @@ class Relay:
             file = os.fdopen(handle, "wb")
         except OSError as error:
             lost = error
-        seen = 0
+        seen, said = 0, time.monotonic()
         while left:
             piece = self._some(min(left, PIECE))
             left -= len(piece)
@@ -125,6 +131,9 @@ class Relay:
                     file.write(piece)
                 except OSError as error:
                     lost = error
+            if time.monotonic() - said > TAKEN_S:
+                said = time.monotonic()
+                self._say({"taken": seen})
         lost = _closed(file) or lost
         if file and (lost or self._wrong(name, asked["put"], digest, partial)):
             Path(partial).unlink()
@@ -143,7 +152,8 @@ class Relay:
         return whole.hexdigest() != file.stem
 
     def _place(self, asked: dict[str, Any]) -> None:
-        folder = self._inside(self._folder / asked["place"])
+        around = Path(self._owned().path) if asked.get("own") else self._folder
+        folder = self._inside(around / asked["place"])
         folder.mkdir(parents=True, exist_ok=True)
         for path, name in asked["files"].items():
             target = self._inside(folder / path)
@@ -154,21 +164,45 @@ class Relay:
         self._say({"place": str(folder)})
 
     def _get(self, asked: dict[str, Any]) -> None:
-        with self._inside(Path(asked["get"])).open("rb") as file:
+        path = self._inside(Path(asked["get"]))
+        with path.open("rb") as file:
             self._say({"get": asked["get"], "bytes": os.fstat(file.fileno()).st_size})
+            digest = hashlib.sha256()
             while piece := file.read(PIECE):
+                digest.update(piece)
                 self._write(piece)
+        if not path.is_relative_to(self._folder):
+            self._remember(path, digest.hexdigest())
+
+    def _remember(self, path: Path, content: str) -> None:
+        """Keep what was made here by its content, so that it needn't be sent back; where there is no room it will be."""
+        target = self._folder / "files" / content
+        with contextlib.suppress(OSError):
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                handle, partial = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
+                os.close(handle)
+                try:
+                    shutil.copyfile(path, partial)
+                    Path(partial).replace(target)
+                finally:
+                    Path(partial).unlink(missing_ok=True)
+
+    def _owned(self) -> OwnFolder:
+        """The worker's own folder, made when it is first needed."""
+        if self._own is None:
+            self._own = OwnFolder()
+        return self._own
 
     def _order(self, asked: dict[str, Any]) -> None:
         if self._worker is None:
-            self._own = tempfile.mkdtemp(prefix="seatrial-worker-")
             self._worker = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
-                env=os.environ | SETTINGS | {FOLDER: self._own, "TMPDIR": self._own},
+                env=os.environ | self._owned().variables,
             )
             assert self._worker.stdout
             self._watched.register(self._worker.stdout.fileno(), selectors.EVENT_READ)
@@ -192,6 +226,7 @@ class Relay:
                 self._say({"answer": line.decode(errors="replace")})
 
     def _read(self) -> bytes:
+        _await(self._in, selectors.EVENT_READ)
         got = os.read(self._in, PIECE)
         if not got:
             raise Lost
@@ -209,7 +244,9 @@ class Relay:
     def _write(self, content: bytes) -> None:
         view = memoryview(content)
         while view:
-            view = view[os.write(self._out, view) :]
+            _await(self._out, selectors.EVENT_WRITE)
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(self._out, view) :]
 
     def _named(self, name: str) -> Path:
         if not NAME.fullmatch(name):
@@ -218,7 +255,8 @@ class Relay:
 
     def _inside(self, path: Path) -> Path:
         whole = path.resolve()
-        if not whole.is_relative_to(self._folder):
+        own = Path(self._own.path).resolve() if self._own is not None else self._folder
+        if not whole.is_relative_to(self._folder) and not whole.is_relative_to(own):
             raise ValueError(f"{path} lies outside")
         return whole
 
@@ -227,7 +265,8 @@ class Relay:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._worker.pid, signal.SIGKILL)
             self._worker.wait()
-            shutil.rmtree(self._own, ignore_errors=True)
+        if self._own is not None:
+            self._own.remove()
 
 
 def main() -> None:
@@ -236,6 +275,14 @@ def main() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: even stopped, it ends with its connection
     module, folder, *memory = sys.argv[1:]
     Relay(Path(folder).expanduser().resolve(), [sys.executable, "-m", module, *memory]).serve()
+
+
+def _await(handle: int, event: int) -> None:
+    """Until a pipe is ready. Raises `Lost` where nothing happens for as long as silence is borne."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(handle, event)
+        if not selector.select(SILENCE_S):
+            raise Lost
 
 
 def _closed(file: Any) -> OSError | None:
