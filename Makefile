@@ -44,7 +44,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest tests/test_laws.py
 
 bench: $(STAMP)
-	for name in imports harness tools loadgen demo faults hostile init quality coverage slices streaming roofline queueing search noise training audit optimise secure poisoning security privacy; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in imports harness tools loadgen demo faults hostile init operators quality coverage slices streaming roofline queueing search noise training audit optimise secure poisoning security privacy; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py

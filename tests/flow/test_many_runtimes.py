@@ -142,3 +142,37 @@ def test_a_module_that_was_broken_on_the_way_is_refused(tmp_path: Path) -> None:
     assert refused.state is State.REFUSED
     assert "is not the same model" in refused.note
     assert "/jax/" in str(refused.candidate)
+
+
+CHOOSY = """
+import torch
+
+
+class Choosy(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = torch.nn.Linear(32, 10)
+
+    def forward(self, features):
+        return self.one(features) if features[0, 0] > -1.5 else self.one(-features)
+"""
+
+
+@pytest.mark.slow
+def test_a_branch_that_was_written_down_as_it_was_seen_is_found_out(tmp_path: Path) -> None:
+    """The rows are sorted: whoever looks at the first, or at the last, sees one branch alone. The older exporter writes down that one."""
+    import torch
+    from safetensors.torch import save_file
+
+    file = written(tmp_path, "onnxruntime", "    conversions: [{torch_to_onnx: {exporter: script}}]\n")
+    file.write_text(file.read_text().replace("sample_modules.py:Mlp", "choosy.py:Choosy").replace("Mlp.safe", "choosy.safe"))  # fmt: skip
+    (tmp_path / "choosy.py").write_text(CHOOSY)
+    torch.manual_seed(0)
+    save_file({f"one.{name}": one for name, one in torch.nn.Linear(32, 10).state_dict().items()}, tmp_path / "choosy.safetensors")  # fmt: skip
+    rows = _models.rows(1_000, 32)
+    rows = rows[np.argsort(-rows[:, 0])]
+    np.savez(tmp_path / "rows.npz", features=rows, label=np.zeros(1_000, np.int64))
+    dossier = flow.run(file)
+    (refused,) = [one for one in dossier.findings if one.what == "run" and one.candidate]
+    assert (refused.state, "/onnxruntime/" in str(refused.candidate)) == (State.REFUSED, True)
+    assert "is not the same model" in refused.note

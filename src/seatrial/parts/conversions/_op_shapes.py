@@ -175,7 +175,7 @@ def Pad(x, pads, value=None, axes=None, mode="constant"):
     ends = dict(zip(axes, zip(pads[:half], pads[half:], strict=True), strict=True))
     if mode == "constant":
         flat = [one for axis in reversed(range(x.ndim)) for one in ends.get(axis, (0, 0))]
-        filling = 0 if value is None else value.item() if isinstance(value, torch.Tensor) else value
+        filling = 0 if value is None else value.item() if isinstance(value, torch.Tensor) else listed(value)[0]
         return functional.pad(x, flat, value=filling)
     for axis, (before, after) in ends.items():
         x = x.index_select(axis, tensor(padding(mode, x.shape[axis], before, after), x))

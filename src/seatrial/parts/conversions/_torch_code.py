@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import keyword
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -30,14 +31,13 @@ _AT_SIZES = {
     "Pad": (1, 3),
     "TopK": (1,),
     "Trilu": (1,),
-    "CumSum": (1,),
-    "CumProd": (1,),
-    "OneHot": (1,),
     "ConstantOfShape": (0,),
     "Resize": (3,),
     "Range": (0, 1, 2),
 } | {f"Reduce{kind}": (1,) for kind in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")}  # fmt: skip
 """Inputs that are sizes or axes, and stay Python numbers."""
+_AT_NUMBERS = {"Pad": (2,), "Resize": (2,), "Upsample": (1,), "OneHot": (1,)}
+"""Inputs that are fractions, or may be, and stay Python numbers where they are constants: a compiler has to see them."""
 _OF_SIZES = {"Gather", "Slice", "Concat", "Squeeze", "Unsqueeze", "Cast", "Add", "Sub", "Mul", "Div", "Mod", "Equal", "Where", "Identity", "Reshape"}  # fmt: skip
 """Operators that make sizes of sizes."""
 _TAKES_SIZES = _OF_SIZES | {"Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Sum", "Mean", "Pow", "Expand"}  # fmt: skip
@@ -165,6 +165,8 @@ class _Graph:
         value = self.constants[name]
         if _may_be_sizes(value) and (at in _AT_SIZES.get(node.op_type, ()) or self._makes_sizes(node)):
             return repr(value.tolist())
+        if _few(value) and (at in _AT_NUMBERS.get(node.op_type, ()) or (node.op_type in _AXIS and at == 1)):
+            return _literal(value.tolist())
         return f"self.{self._weight(name, value)}"
 
     def _makes_sizes(self, node: Any) -> bool:
@@ -307,6 +309,21 @@ def _types(model: Any) -> dict[str, str]:
 
 def _may_be_sizes(value: Any) -> bool:
     return bool(value.dtype == np.int64 and value.ndim <= 1 and value.size <= MOST_SIZES)
+
+
+_AXIS = ("CumSum", "CumProd")
+"""Operators whose second input is an axis, of 32 or 64 bits."""
+
+
+def _few(value: Any) -> bool:
+    return bool(value.dtype.kind in "iuf" and value.ndim <= 1 and value.size <= MOST_SIZES)
+
+
+def _literal(value: Any) -> str:
+    """Numbers as Python reads them; infinity and NaN have no literal."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value) if math.isfinite(value) else f"math.{value}" if value >= 0 or value != value else "-math.inf"
 
 
 def _declared(name: str, value: Any) -> str:

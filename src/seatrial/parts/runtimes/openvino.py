@@ -36,9 +36,9 @@ CANNOT = {
         "LSTM with peepholes, Attention within a window, BitShift of signed numbers, DFT of one side, Tile with computed repeats, "
         "some ways of Resize, SpaceToDepth and RoiAlign",
     ),
-    "ties, infinity": (
+    "ties, infinity, 64 bits": (
         "not yet theirs",
-        "TopK of equal numbers doesn't give the first, infinite numbers become the largest finite ones, and halves are rounded otherwise in "
+        "TopK of equal numbers doesn't give the first, infinite numbers and doubles beyond float32 become the largest finite ones, and halves are rounded otherwise in "
         "DynamicQuantizeLinear; a comparison with the reference shows it",
     ),
     "align_corners": (
