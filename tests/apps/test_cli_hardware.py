@@ -112,7 +112,7 @@ def test_runtimes_side_by_side_with_a_range_of_the_ratio(capsys, model, monkeypa
         slow = {"quick": 1.0, "alike": 1.05, "slow": 3.0}[runtime]
         starts = dict.fromkeys(roofline.KINDS, 1e-6 * slow)
         wrong = {name: value + (0.1 if name in "0123" else 0) * (slow > 1) for name, value in off.items()}
-        return Reach(runtime=runtime, precision=precision, threads=1, peak=1e11 / slow, shares=kinds, flow={name: share / slow for name, share in kinds.items()}, start_s=starts, call_s=1e-5 * slow, factor=1.4, models=29, points=68, off=wrong)  # fmt: skip
+        return Reach(runtime=runtime, precision=precision, threads=1, peak=1e11 / slow, shares=kinds, flow={name: share / slow for name, share in kinds.items()}, start_s=starts, call_s=1e-5 * slow, factor=1.4, models=29, points=68, off=wrong, load_1m=4.0)  # fmt: skip
 
     monkeypatch.setattr(here, "able", lambda *_: None)
     monkeypatch.setattr(here, "reach", reach)
@@ -125,6 +125,7 @@ def test_runtimes_side_by_side_with_a_range_of_the_ratio(capsys, model, monkeypa
     assert "the order is open" in alike
     assert "quick would answer 3 times" in slow
     assert "open" not in slow
+    assert sum("busy when it was calibrated" in line for line in lines) == 1
     told = json.loads(called(capsys, model, "--runtime", "slow", "--runtime", "quick", "--json")[1])
     assert [one["runtime"] for one in told["runtimes"]] == ["quick", "slow"]
     (ratio,) = told["fastest_over"]

@@ -168,6 +168,16 @@ def test_an_ambiguous_reference_is_told_what_would_single_it_out(folder: Path) -
     assert "by batch, as in `batch: 1`" in error.next_step
 
 
+def test_the_reference_is_told_from_others_by_its_instances(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grid over instances has one of each: which of them is the reference has to be sayable."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    grids = [{"runtime": "./scissors.py", "instances": [1, 2]}]
+    error = refused(folder, candidates=grids)
+    assert "by instances, as in `instances: 1`" in error.next_step
+    made = plan(folder, candidates=grids, reference={"instances": 2})
+    assert [one.candidate.instances for one in made.candidates if one.reference] == [2]
+
+
 def test_an_absent_reference_is_told_the_nearest(folder: Path) -> None:
     grids = [{"runtime": "./scissors.py", "batch": [1, 8]}]
     error = refused(folder, candidates=grids, reference={"batch": 9, "precision": "fp32"})

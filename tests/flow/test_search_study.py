@@ -146,6 +146,7 @@ def test_reports_and_the_plan_say_it(searched):
     terminal = catalog.load(catalog.find("reports", "terminal"))
     text = terminal.render(dossier, terminal.Options(width=160))
     assert "Left out by the search" in text
+    assert "The search left out 3 of 4 candidates." in text
     assert "Could not be measured" not in text
     planned = seatrial("plan", file, folder=folder)
     assert "search: halving" in planned.stdout
@@ -295,6 +296,12 @@ def test_what_short_rounds_can_not_show_is_said_and_takes_no_more_of_them(tmp_pa
     count = next(one for one in dossier.findings if one.what == "search.left_out")
     assert "`energy.query`, could not be read in short rounds (" in count.note
     assert "counter" in count.note
+    home = tmp_path / ".seatrial" / "runs" / dossier.run.id
+    terminal = catalog.load(catalog.find("reports", "terminal"))
+    for text in (
+        terminal.render(dossier, terminal.Options(width=400)), *(next(home.glob(f"*.{end}")).read_text() for end in ("html", "md"))
+    ):  # fmt: skip
+        assert "The search left out 0 of 2 candidates: what is preferred" in text
     kept = Counter(key.split("/")[0] for key, _ in Keeper(tmp_path).all(SHORT_ROUND, ""))
     assert {*kept.values()} == {4}
 

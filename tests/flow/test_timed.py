@@ -8,6 +8,7 @@ from test_measure import LINEAR, outcome
 from seatrial.contracts.events import Kept
 from seatrial.contracts.finding import State
 from seatrial.contracts.protocols import Facts
+from seatrial.errors import DataError
 from seatrial.flow import study as flow
 from seatrial.flow.timed import repeats, rubbish
 
@@ -116,3 +117,13 @@ def test_scheduled_loads_in_a_study(tmp_path):
     assert "unverified" in slow["validity", "server", 100].method
     assert ("speedup", "server", 400) not in slow
     assert slow["speedup", "trace"].value < 1
+
+
+def test_a_trace_that_can_not_be_replayed_is_told_before_anything_is_made(tmp_path):
+    (tmp_path / "day.txt").write_text("0\n7\n3\n")
+    seen = []
+    with pytest.raises(DataError, match="arrival 3 comes before"):
+        flow.run(
+            study(tmp_path, {}, "loads: [{trace: {path: day.txt}}], rounds: 1, meters: [latency]"), watch=seen.append
+        )
+    assert "make" not in [event.stage for event in seen]

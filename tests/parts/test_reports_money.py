@@ -22,7 +22,7 @@ def priced(note="a row of 2025"):
         stated("capacity.replicas", 3, id_, 2, 3, "", place="cloud"),
         stated("capacity.replicas", 3, id_, 3, 3, "", place="own"),
         stated("money.month", 3288.0, id_, 2192.0, 3288.0, place="cloud"),
-        stated("money.month", 2100.0, id_, 2100.0, 2100.0, place="own"),
+        stated("money.month", 2100.0, id_, 2100.0, 2100.0, place="own").model_copy(update={"origin": Origin.ESTIMATED}),
         stated("money.per_million", 12.5, id_, 8.3, 12.5, place="cloud"),
         missing("money.month", State.UNSUPPORTED, "an answer alone takes 90 ms", at={"place": "edge"}, candidate=id_),
         stated("money.break_even", 4.1e6, id_, 3.9e6, 5e6, "queries", place="own", against="cloud"),
@@ -40,6 +40,8 @@ def test_places_crossings_and_what_would_change_it():
     told = _money.section(view(priced()))
     assert [(place.name, place.best) for place in told.places] == [("hired machines", False), ("machines of your own", True), ("devices at the edge", False)]  # fmt: skip
     assert told.places[2].why == "an answer alone takes 90 ms"
+    assert told.places[0].cells[0][:2] == ("3", "2–3"), "machines are whole"
+    assert "estimated" in "".join(line for line, _ in _money.brief(told)), "and what is guessed is said"
     assert told.sentences == (
         "From about 4,100,000 queries a month on (3,900,000–5,000,000), machines of your own would cost less than hired machines.",
         "With traffic at half, hired machines would cost less.",

@@ -8,7 +8,7 @@ import pytest
 from test_reports import FULL, plus, shown_by
 
 from seatrial.contracts.finding import Finding, Origin, State, missing
-from seatrial.parts.reports import html, terminal
+from seatrial.parts.reports import html, markdown, terminal
 from seatrial.parts.reports._predicted import MOST, section
 from seatrial.parts.reports._view import view
 from seatrial.testing.reports import check_html
@@ -74,6 +74,9 @@ def test_the_page_and_the_terminal() -> None:
     assert "cnn: L4, bf16, 32 rows a call: 2.0 ms a call (1.0–4.0), 4.0× (2.0–8.0) the rows a second" in text
     assert "held up by arithmetic" in text
     assert "tree: no form of tree fits" in text
+    summary = markdown.render(dossier, markdown.Options())
+    assert "predicted, not measured: no requirement passes or fails on it" in summary
+    assert "- cnn: L4, bf16, 32 rows a call: 2.0 ms a call" in summary
 
 
 def test_many_are_cut_in_a_text() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +199,44 @@ def test_torchs_own_encoder_answers_in_int8(tmp_path: Path, method: str) -> None
     assert torch.backends.mha.get_fastpath_enabled()
     one_by_one = np.concatenate([answers(made, {"ids": ids["ids"][at : at + 1]})["y"] for at in range(3)])
     assert np.abs(one_by_one - got[:3]).max() < 0.1 * np.abs(right).max()
+
+
+ALL = """
+import json, sys
+from pathlib import Path
+import test_variants_answers as here
+from seatrial import catalog
+from seatrial.contracts.protocols import Making
+from seatrial.testing import _models
+
+folder = Path(sys.argv[1])
+artefact = here.module(folder / "of", "three")
+labels = here.answers(artefact, {"x": here.ROWS})["y"].argmax(axis=1)
+found = {}
+for name, options in here.SMALLER.items():
+    found[name] = here.make(name, artefact, folder / name, here.ROWS, labels, "logits", **options, epochs=2).hashes
+part = catalog.find("variants", "int8_torch")
+found["int8_torch"] = catalog.load(part).make(artefact, Making(folder / "t", 3, {"x": here.ROWS}, "rows"), catalog.options(part)).hashes
+given = Making(folder / "onnx", 3, {"features": _models.rows(64, 32)}, "rows")
+plain = _models.mlp_file(folder / "m.onnx")
+for name in ("fp16", "int8_static", "int8_dynamic", "int8_weights", "int4_weights", "int8_nncf", "pruned"):
+    part = catalog.find("variants", name)
+    found[name] = catalog.load(part).make(plain, given, catalog.options(part)).hashes
+print(json.dumps(found))
+"""
+
+
+def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:
+    """Whatever the order in which it keeps names, and wherever the files lie."""
+    told = []
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+        }
+        words = [sys.executable, "-c", ALL, str(tmp_path / seed)]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=300)
+        told.append(json.loads(done.stdout.splitlines()[-1]))
+    assert told[0] == told[1]
+    assert len(told[0]) == 11

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -461,6 +462,14 @@ def test_a_study_tells_sensitivity_and_lets_only_the_careful_pass(tmp_path: Path
     assert f"Leave in float: <strong>{told['left_in_float'].value}</strong>" in page
     assert 'id="sensitivity"' in page
     assert "Single rows that changed most" in page
+    assert re.search(r"made by int8_aware.{0,600}in [\d.]+ s; found: layers 4, lost -?[\d.e-]+, lost at most", page)
+    shown = catalog.find("reports", "terminal")
+    text = " ".join(catalog.load(shown).render(dossier, catalog.options(shown)).split())
+    assert "What to leave in float" in text
+    assert (
+        "int8_aware fp32: Leave layer_c, layer_b in float; int8 will do for the others. Most sensitive is layer_c."
+        in text
+    )
 
 
 # --- pruning ----------------------------------------------------------------------------------------------------------------

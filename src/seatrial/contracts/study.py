@@ -209,6 +209,7 @@ class Reference(Record):
     precision: str | None = Field(default=None, description="its precision")
     threads: int | None = Field(default=None, description="its threads")
     batch: int | None = Field(default=None, description="its batch")
+    instances: int | None = Field(default=None, description="its copies side by side")
     eligible: bool = Field(default=False, description="whether the reference itself may be recommended")
 
 

@@ -78,6 +78,8 @@ def measure(
     sweep(keeper.home)
     deadline = None if budget is None else time.monotonic() + budget
     voyage = Voyage(plan, keeper, run, watch, "", deadline)
+    for load in plan.study.measure.loads:
+        voyage.ready(load)  # what is wrong with its files is told before variants are made
     looked = voyage.look(_packages(plan))
     trials: list[Trial] = []
     judged: dict[str, Judged] = {}

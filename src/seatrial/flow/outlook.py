@@ -23,6 +23,7 @@ from seatrial.flow.whatif import FEWEST, Crossing, break_evens, swings
 
 IF, CHEAPEST, CROSSING = "money.if", "money.if.cheapest", "money.break_even"
 METHOD = "worked out anew with this input alone changed"
+LATER = "what would change it isn't worked out in a run that gathers queries into batches, as that takes minutes: `seatrial capacity` does it"
 
 
 def outlook(plan: Plan, measured: Sequence[Finding], verdict: Verdict, home: Path) -> list[Finding]:
@@ -30,6 +31,8 @@ def outlook(plan: Plan, measured: Sequence[Finding], verdict: Verdict, home: Pat
     if plan.study.money is None:
         return []
     spoken_of = verdict.recommended or plan.reference.candidate.id
+    if plan.study.money.batch > 1:
+        return [missing(IF, State.UNSUPPORTED, LATER, candidate=spoken_of, method="seatrial capacity")]
     try:
         return list(changing(desk_of(plan, measured, home, spoken_of, plan.levels.describe)))
     except StoreError:  # that it has no times is told where its cost is
@@ -38,6 +41,8 @@ def outlook(plan: Plan, measured: Sequence[Finding], verdict: Verdict, home: Pat
 
 def changing(desk: Desk) -> Iterator[Finding]:
     """The same of a desk."""
+    from seatrial.numerics.replicas import BRIEF
+
     best = desk.cheapest()
     if best is None:
         return
@@ -48,7 +53,7 @@ def changing(desk: Desk) -> Iterator[Finding]:
             yield _if(desk, at, month, unit)
             if place != best.place:
                 yield _finding(desk, CHEAPEST, at, place, METHOD)
-    for (one, other), crossing in break_evens(desk).items():
+    for (one, other), crossing in break_evens(desk.other(effort=BRIEF)).items():
         yield _crossing(desk, one, other, crossing)
 
 
@@ -66,8 +71,13 @@ def _crossing(desk: Desk, one: str, other: str, found: Crossing | None) -> Findi
         return missing(CROSSING, State.UNSUPPORTED, why, at=at, candidate=desk.service.candidate, unit="queries")
     note = "cheaper at every volume that was looked at" if found.volume == FEWEST else ""
     method = "the volume from which on one place stays cheaper, by halving; its ends by the ends of both costs"
-    bounds = {"low": found.low, "high": found.high, "level": desk.level}
-    return _finding(desk, CROSSING, at, found.volume, method, unit="queries", note=note, **bounds)
+    bounds = {"low": _rounded(found.low), "high": _rounded(found.high), "level": desk.level}
+    return _finding(desk, CROSSING, at, _rounded(found.volume) or 0.0, method, unit="queries", note=note, **bounds)
+
+
+def _rounded(volume: float | None) -> float | None:
+    """In three digits: it was found by halving."""
+    return None if volume is None else float(f"{volume:.3g}")
 
 
 def _finding(

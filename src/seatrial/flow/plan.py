@@ -242,7 +242,7 @@ def _reference(
             where=where,
             next_step=f"single one out by {', '.join(apart)}, as in `{apart[0]}: {getattr(fitting[0], apart[0])}`"
             if apart
-            else "they differ in machine or instances only: ask for one of each in `candidates`",
+            else "they differ in their machine only: ask for one of them in `candidates`",
         )
     if lost := [candidate for candidate in asked if _fits(candidate, stated)]:
         raise StudyError(f"the reference {lost[0].id} can't run here: {reasons[lost[0].id]}", where=where)

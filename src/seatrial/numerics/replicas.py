@@ -169,5 +169,5 @@ def _dealt(trace: Times, n: int, count: int, random: np.random.Generator) -> Tim
     """Arrivals at one place, shape (count, n): the whole trace each time, or so many of it by chance."""
     if n == trace.size:
         return np.asarray(np.broadcast_to(trace, (count, n)))
-    drawn = [np.sort(random.choice(trace, n, replace=False, shuffle=False)) for _ in range(count)]
-    return np.asarray(drawn) - np.asarray(drawn)[:, :1]
+    drawn: Times = np.stack([np.sort(random.choice(trace, n, replace=False, shuffle=False)) for _ in range(count)])
+    return np.asarray(drawn - drawn[:, :1], np.float64)

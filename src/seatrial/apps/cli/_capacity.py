@@ -91,7 +91,7 @@ def data(asked: Asked) -> dict[str, Any]:
     from seatrial.flow.whatif import scaled
 
     price = [] if asked.desk.price is None else [priced(asked.desk.price, _today())]
-    found = [*price, *findings(asked.desk), *changing(_brief(asked))]
+    found = [*price, *findings(asked.desk), *changing(asked.desk)]
     return {
         "candidate": asked.entry.id,
         "recommended": asked.best.place if asked.best else None,

@@ -39,7 +39,7 @@ def tornado_svg(bars: Sequence[Bar], middle: float, title: str, changed: str) ->
         f'<text x="0" y="16" font-weight="650">{escape(title)}: {_say(middle)}</text>',
         *rows,
         f'<path d="M{at(middle)} {_TOP - 6}V{height - 30}" stroke="{_INK}"/>',
-        f'<rect x="0" y="{height - 20}" width="12" height="12" fill="{_CHANGED}"/><text x="18" y="{height - 10}">{escape(changed)}</text>',
+        *([f'<rect x="0" y="{height - 20}" width="12" height="12" fill="{_CHANGED}"/><text x="18" y="{height - 10}">{escape(changed)}</text>'] if any(bar.low_changes or bar.high_changes for bar in bars) else []),
         "</svg>",
         "",
     ])  # fmt: skip
@@ -47,12 +47,17 @@ def tornado_svg(bars: Sequence[Bar], middle: float, title: str, changed: str) ->
 
 def _row(bar: Bar, y: int, at: Callable[[float], float], middle: float) -> str:
     drawn = [f'<text x="{_NAMES - 10}" y="{y + 15}" text-anchor="end">{escape(bar.name)}</text>']
+    ends: list[tuple[float, float]] = []
     for value, changes in ((bar.low, bar.low_changes), (bar.high, bar.high_changes)):
         if value is None:
             continue
         one, other = sorted((at(value), at(middle)))
         colour = _CHANGED if changes else _STEADY
+        ends.append((at(value), value))
         drawn.append(f'<rect x="{one}" y="{y + 3}" width="{max(other - one, 5.0 if changes else 1.0):.1f}" height="{_ROW - 8}" fill="{colour}" fill-opacity=".75"><title>{escape(bar.name)}: {_say(value)}</title></rect>')  # fmt: skip
+    for x, value in ends:
+        side, way = ("end", -5) if x <= at(middle) and (len(ends) < 2 or x == min(ends)[0]) else ("start", 5)
+        drawn.append(f'<text x="{x + way:.1f}" y="{y + 15}" text-anchor="{side}" font-size="11">{_say(value)}</text>')
     return "".join(drawn)
 
 

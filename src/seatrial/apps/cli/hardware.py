@@ -348,6 +348,8 @@ def _side_by_side(model: Path, count: Any, batch: int, places: list[Device], jso
         said = words()["result"]["open" if ratio.low <= 1 else "settled"]
         ends = {name: figure(getattr(ratio, name)) for name in ("value", "low", "high")}
         _out.show(said.format(first=first, other=one.runtime, **ends))
+    for doubt in dict.fromkeys(doubt for one in places for doubt in one.doubts):
+        _out.show(f"Doubt: {doubt}.")
     return 0
 
 

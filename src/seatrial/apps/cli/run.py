@@ -20,7 +20,7 @@ MOST_LINES = 50
 """Lines that `gate` says on what doesn't hold."""
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file.", metavar="STUDY")]
-Quick = Annotated[bool, typer.Option("--quick", help="A first look: three rounds.")]
+Quick = Annotated[bool, typer.Option("--quick", help="An informal first look: three rounds.")]
 Only = Annotated[
     list[str] | None,
     typer.Option(

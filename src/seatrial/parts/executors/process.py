@@ -16,6 +16,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -77,6 +78,8 @@ class ProcessLink:
         self.pid = self._process.pid
         self._received = b""
         self._closed = False
+        self._reading = threading.RLock()
+        self._woken, self._wake = os.pipe()
 
     def ask(self, order: Order, seconds: float) -> dict[str, Any]:
         """Send an order and wait for its answer, asleep. Raises a `WorkerError` when none comes in time."""
@@ -85,6 +88,8 @@ class ProcessLink:
             self._process.stdin.write(order.model_dump_json(exclude_defaults=True).encode() + b"\n")
         except BrokenPipeError:
             raise self._gone(order) from None
+        except ValueError:  # it was closed meanwhile
+            raise WorkerCrashed(f"`{order.order}` was broken off") from None
         deadline = time.monotonic() + seconds
         answer = None
         while answer is None:
@@ -94,16 +99,23 @@ class ProcessLink:
         raise _error(answer["error"], self.log)
 
     def close(self) -> None:
-        """End the worker and all that it started. A second time does nothing: its number may be another's by then."""
+        """End the worker and all that it started. A second time does nothing: its number may be another's by then.
+
+        Another thread that waits for an answer is woken first: a pipe that is closed under it would never wake it.
+        """
         if self._closed:
             return
         self._closed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        os.write(self._wake, b"!")
+        with self._reading:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe:
+                    pipe.close()
+            os.close(self._wake)
+            os.close(self._woken)
         self._folder.remove()
 
     def _answer(self, line: bytes) -> dict[str, Any] | None:
@@ -119,10 +131,15 @@ class ProcessLink:
 
     def _line(self, order: Order, seconds: float, deadline: float) -> bytes:
         assert self._process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
+        with self._reading, selectors.DefaultSelector() as selector:
+            if not self._closed:
+                selector.register(self._process.stdout, selectors.EVENT_READ)
+                selector.register(self._woken, selectors.EVENT_READ)
             while b"\n" not in self._received:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                ready = not self._closed and selector.select(max(0.0, deadline - time.monotonic()))
+                if self._closed:
+                    raise WorkerCrashed(f"`{order.order}` was broken off")
+                if not ready:
                     self.close()
                     raise WorkerHung(
                         f"`{order.order}` gave no answer within {seconds:g} s", next_step=f"see {self.log}"

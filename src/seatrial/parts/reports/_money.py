@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from seatrial.contracts.finding import Finding
+from seatrial.contracts.finding import Finding, Origin
 from seatrial.parts.reports._axis import Axis, axis
 from seatrial.parts.reports._cells import marks
 from seatrial.parts.reports._numbers import Form, form, interval
@@ -77,6 +77,7 @@ def section(shown: View) -> Told | None:
     names = list(dict.fromkeys(place for place, _ in found))
     kept = [what for what in COLUMNS if any(found.get((name, what)) for name in names)]
     forms = {what: form([one for (_, of), one in found.items() if of == what]) for what in kept}
+    forms |= {what: Form(1.0, "", 0) for what in kept if what == REPLICAS}
     months = {name: one for name in names if (one := found.get((name, MONTH))) and one.value is not None}
     best = min(months, key=lambda name: months[name].number, default="")
     bars, middle = _tornado(row, months[best], forms[MONTH]) if best else ((), 0.0)
@@ -94,7 +95,7 @@ def section(shown: View) -> Told | None:
             )
             for name in names
         ),
-        sentences=tuple(_sentences(row, bars)),
+        sentences=tuple(text[:1].upper() + text[1:] for text in _sentences(row, bars)),
         bars=bars,
         middle=middle,
         now=forms[MONTH].text(months[best].number) if best else "",
@@ -116,6 +117,7 @@ def brief(told: Told) -> Iterator[tuple[str, str]]:
         each = said["million"].format(value=million.text) if million and million.text else ""
         unit = told.columns[at[MONTH]][1]
         ends = f" ({month.range})" if month.range else ""
+        ends += "".join(f", {mark}" for mark in month.marks if mark != words()["origin"][Origin.DECLARED])
         yield f"  {said['place'].format(place=place.name, replicas=replicas.text, month=f'{month.text} {unit}{ends}')}{each}", ""  # fmt: skip
     for text in told.sentences:
         yield f"  {clean(text)}", ""
@@ -166,13 +168,14 @@ def _sentences(row: Row, bars: tuple[Bar, ...]) -> Iterator[str]:
         yield said["turns"].format(input=bar.name, to=end.to, other=end.other)
     if bars and not turns:
         yield said["steady"]
+    yield from (one.note for one in row.listed if one.what == IF and "input" not in one.at)
 
 
 def _tornado(row: Row, now: Finding, how: Form) -> tuple[tuple[Bar, ...], float]:
     """The bars as they were found, the widest first, and where the cost as it stands is."""
     found: dict[str, list[Finding]] = {}
     for one in row.listed:
-        if one.what == IF:
+        if one.what == IF and "input" in one.at:
             found.setdefault(str(one.at["input"]), []).append(one)
     instead = {(one.at["input"], one.at["to"]): _place(str(one.value)) for one in row.listed if one.what == CHEAPEST}
     every = [one.number for ends in found.values() for one in ends if one.value is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from seatrial.contracts.finding import Finding
@@ -9,6 +10,7 @@ from seatrial.parts.reports._axis import Axis
 from seatrial.parts.reports._numbers import Form, form
 from seatrial.parts.reports._slices import conditions
 from seatrial.parts.reports._view import Row, View
+from seatrial.parts.reports._words import clean, words
 
 LAYER, LEFT, ROWS = "sensitivity", "left_in_float", "most_changed"
 CHANGES = ("flips", "output_difference.mean", "output_difference")
@@ -44,6 +46,18 @@ def section(shown: View) -> list[Change] | None:
     """Each candidate whose layers were looked at or whose rows were named, best first; None where there is none."""
     found = [_change(row) for row in shown.measured if not row.entry.reference]
     return [one for one in found if one.bars or one.rows] or None
+
+
+def brief(told: list[Change]) -> Iterator[tuple[str, str]]:
+    """What to leave in float of each candidate whose layers were looked at, a line each with its style."""
+    said, looked = words()["sensitivity"], [one for one in told if one.bars]
+    if looked:
+        yield said["title"], "bold"
+    for one in looked:
+        more = [said["more"].format(count=len(one.advice) - FEW)] if len(one.advice) > FEW else []
+        names = ", ".join([*one.advice[:FEW], *more])
+        text = said["leave"].format(layers=names) if names else said["all"]
+        yield clean(f"  {one.row.label}: {text} {said['most'].format(layer=one.bars[0].layer)}"), ""
 
 
 def _change(row: Row) -> Change:

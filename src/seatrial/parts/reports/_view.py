@@ -13,7 +13,7 @@ from seatrial.contracts.quantity import parse
 from seatrial.contracts.record import Scalar
 from seatrial.contracts.verdict import CandidateVerdict, Judgement, Outcome
 from seatrial.parts.reports._sections import named
-from seatrial.parts.reports._words import clean
+from seatrial.parts.reports._words import clean, words
 
 At = dict[str, Scalar]
 
@@ -113,6 +113,15 @@ class View:
     def spared(self) -> list[Row]:
         """Rows of candidates that a search measured no further."""
         return [row for row in self.rows if row.spared]
+
+    @property
+    def searched(self) -> str:
+        """How many candidates the study's search left out, and what it could not go by; empty without a search."""
+        one = next((one for one in self.dossier.findings if one.what == "search.left_out"), None)
+        if one is None:
+            return ""
+        note = f": {clean(one.note)}" if one.note else ""
+        return str(words()["search"]["outcome"].format(gone=one.value, count=one.n, note=note))
 
     @cached_property
     def ran(self) -> bool:

@@ -14,7 +14,7 @@ from pydantic import Field
 from seatrial.contracts.audited import Audited
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
-from seatrial.parts.reports import _audit, _effect
+from seatrial.parts.reports import _audit, _effect, _predicted
 from seatrial.parts.reports._cells import columns, grouped
 from seatrial.parts.reports._markdown import environment
 from seatrial.parts.reports._numbers import per_cent
@@ -74,6 +74,8 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "audit": _audit.section(dossier.findings),
         "effect": _effect.section(shown),
         "training": section(shown),
+        "searched": shown.searched,
+        "predicted": _predicted_lines(shown),
         "about": about,
         "hidden": len(shown.measured) - len(kept),
         "unmet": [row for row in kept if row.unmet],
@@ -81,6 +83,12 @@ def _context(shown: View, rows: int) -> dict[str, Any]:
         "spared": _cut(grouped((row.label, row.failure.note) for row in shown.spared if row.failure), rows),
         "dropped": _cut(grouped((names[one.id], one.reason) for one in dossier.dropped), rows),
     }
+
+
+def _predicted_lines(shown: View) -> list[str]:
+    """What devices that aren't here would do: a heading, then a line each; nothing where nothing was predicted."""
+    told = _predicted.section(shown)
+    return [text.strip() for text, _ in _predicted.brief(told)] if told else []
 
 
 def _cut(groups: dict[str, list[str]], most: int) -> dict[str, Any]:

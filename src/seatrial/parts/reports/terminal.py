@@ -18,7 +18,17 @@ from seatrial.contracts.changes import Changes
 from seatrial.contracts.dossier import Dossier
 from seatrial.contracts.part import PartOptions
 from seatrial.contracts.verdict import Outcome
-from seatrial.parts.reports import _audit, _batching, _effect, _money, _poisoning, _predicted, _privacy, _security
+from seatrial.parts.reports import (
+    _audit,
+    _batching,
+    _effect,
+    _money,
+    _poisoning,
+    _predicted,
+    _privacy,
+    _security,
+    _sensitivity,
+)
 from seatrial.parts.reports._audit_text import text as audit_text
 from seatrial.parts.reports._cells import Cell, Column, columns, grouped
 from seatrial.parts.reports._changes_text import text
@@ -96,6 +106,7 @@ def _report(dossier: Dossier, options: Options, console: Console) -> RenderableT
         _spared(shown),
         _dropped(dossier),
         _why(shown, options),
+        _lines_of(_sensitivity, shown),
         _served(shown),
         _lines_of(_security, shown),
         _lines_of(_privacy, shown),
@@ -276,7 +287,8 @@ def _spared(shown: View) -> RenderableType | None:
         *pairs[:_SPARED],
         *([("…", said["why_more"].format(count=len(pairs) - _SPARED))] if len(pairs) > _SPARED else []),
     ]
-    return _listed(title, grouped(first)) if pairs else None
+    listed = [_listed(title, grouped(first))] if pairs else []
+    return Group(*listed, *([Text(shown.searched)] if shown.searched else [])) if pairs or shown.searched else None
 
 
 def _dropped(dossier: Dossier) -> RenderableType | None:
@@ -302,7 +314,8 @@ def _line(name: str, reason: str, style: str) -> RenderableType:
 def _lines_of(told_by: ModuleType, shown: View) -> RenderableType | None:
     """What a module of this folder has to say in brief, line by line; nothing where it has no section."""
     told = told_by.section(shown)
-    return None if told is None else Group(*(Text(line, style=style) for line, style in told_by.brief(told)))
+    lines = [] if told is None else [Text(line, style=style) for line, style in told_by.brief(told)]
+    return Group(*lines) if lines else None
 
 
 def _why(shown: View, options: Options) -> RenderableType | None:
