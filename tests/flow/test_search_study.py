@@ -132,6 +132,7 @@ def test_a_second_run_decides_the_same_and_measures_nothing(searched):
     again = flow.run(file)
     assert again.run.measured == 0
     assert set(gone(again)) == {"slowb8", "slowerb8", "wrongb8"}
+    assert next(one for one in again.findings if one.what == "search.left_out").note == ""
     assert len(Keeper(folder).all(SHORT_ROUND, "")) == kept > 0
 
 
@@ -308,10 +309,11 @@ def test_one_candidate_and_none_at_all_are_no_search(tmp_path):
     file = raced(tmp_path, {"alone": 0.5})
     dossier = flow.run(file)
     assert full(dossier) == {"alone"}
+    assert next(one for one in dossier.findings if one.what == "search.left_out").note == ""
     assert not Keeper(tmp_path).all(SHORT_ROUND, "")
     only = flow.run(file, only=["onnxruntime"])
     count = next(one for one in only.findings if one.what == "search.left_out")
-    assert (count.value, count.n) == (0, 0)
+    assert (count.value, count.n, count.note) == (0, 0, "")
 
 
 def test_who_was_displaced_comes_back_when_the_winner_fails_in_full(tmp_path):

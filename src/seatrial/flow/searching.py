@@ -112,7 +112,7 @@ class Hunt:
             yield "what is preferred isn't read off round by round: requirements alone left out"
         elif self._preferred and (why := self._unread()):
             yield f"what is preferred, `{self._preferred.what}`, could not be read in short rounds ({why}): requirements alone left out"
-        elif self._preferred and not self._able:
+        elif (asked := self._preferred) and not self._able and any(self._read(one, asked.load) for one in self._racing):
             yield "every candidate was open on a requirement or failed one, so that none could displace others"
 
     def _unread(self) -> str:
@@ -139,7 +139,7 @@ class Hunt:
             if fresh and self._short.loads:
                 self._top_up(fresh, count)
             seen = self._seen_at(count, standings)
-            self._able = self._able or (bool(opened) and any(one.sound for one in seen.running))
+            self._able = self._able or any(one.sound and one.values for one in seen.running)
             left = self._part.leave(seen, self._options)
             if self._dismiss(left):
                 self._revive(standings | {one.candidate: Standing(sound=False) for one in left if not one.by})
