@@ -50,9 +50,9 @@ def drafted(file: Path, data: Path, folder: Path) -> str:
 
 
 def gated(dossier: Dossier, what: str) -> None:
-    """The gate found the figure that it is about, of every candidate but the reference, which isn't held against itself."""
+    """The gate found the figure that it is about, of every candidate that could be made but the reference, which isn't held against itself."""
     others = [one for one in dossier.verdict.candidates if one.candidate != dossier.reference().id]
-    judged = [one for candidate in others for one in candidate.judgements]
+    judged = [one for candidate in others for one in candidate.judgements if one.rule != "run"]
     assert judged
     for one in judged:
         assert one.requirement.startswith(what)
@@ -247,7 +247,7 @@ def test_a_detector_and_cocos_files_are_a_study_that_runs(
     assert ("classes: id" in text) is (numbers == (18, 44))
     assert "scale: {divide: 255" in text
     assert "FILL IN" not in text
-    dossier = flow.run(tmp_path / "study.yaml", quick=True, only=("onnxruntime",))
+    dossier = flow.run(tmp_path / "study.yaml", quick=True)
     found = [
         one for one in dossier.findings if one.what == "map" and one.at.get("overlap") == "0.5" and "area" not in one.at
     ]
