@@ -15,9 +15,11 @@ from seatrial.contracts.artefact import Artefact
 from seatrial.contracts.attack import Space
 from seatrial.contracts.protocols import Making, Training
 from seatrial.errors import Unsupported
+from seatrial.parts.variants import _losses
 from seatrial.testing import _student, variants
 
 torch = pytest.importorskip("torch")
+LABELS = _losses.label_loss("logits")
 
 
 def linear(seed: int = 0) -> Any:
@@ -193,7 +195,7 @@ def test_each_rows_part_is_cut_and_the_noise_is_as_large_as_it_says() -> None:
     promised = {"steps": 4, "share": 0.25, "noise": 2.0, "clip": 0.5}
     DPOptimizer.pre_step = seen
     try:
-        module.learn(net, lesson, promised, options, torch.Generator().manual_seed(1))
+        module.learn(net, lesson, promised, options, torch.Generator().manual_seed(1), LABELS)
     finally:
         DPOptimizer.pre_step = honest
     assert len(found) == 4
@@ -213,7 +215,7 @@ def test_a_step_that_draws_nobody_adds_noise_all_the_same() -> None:
     net = torch.nn.Linear(4, 2)
     before = net.weight.detach().clone()
     promised = {"steps": 12, "share": 0.02, "noise": 1.0, "clip": 1.0}
-    module.learn(net, lesson, promised, options, torch.Generator().manual_seed(0))
+    module.learn(net, lesson, promised, options, torch.Generator().manual_seed(0), LABELS)
     assert not torch.equal(before, net.weight)
 
 
@@ -237,4 +239,6 @@ def test_what_mixes_rows_is_refused() -> None:
     lesson = Lesson((torch.zeros(30, 4),), {"labels": torch.zeros(30, dtype=torch.int64)})
     net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
     with pytest.raises(Unsupported, match="BatchNorm"):
-        module.learn(net, lesson, {"steps": 1, "share": 0.5, "noise": 1.0, "clip": 1.0}, options, torch.Generator())
+        module.learn(
+            net, lesson, {"steps": 1, "share": 0.5, "noise": 1.0, "clip": 1.0}, options, torch.Generator(), LABELS
+        )
