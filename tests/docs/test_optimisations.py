@@ -71,7 +71,9 @@ def test_what_is_called_slower_is_slower_and_what_is_told_as_faster_is_faster() 
         found = quoted(table, sentence)
         below = [one for one in found if one[0] < 1]
         if any(word in sentence for word in NO_GAIN):
-            assert all(low is not None and low <= 1 <= high for value, low, high in found if 0.8 < value < 1.2), sentence
+            assert all(low is not None and low <= 1 <= high for value, low, high in found if 0.8 < value < 1.2), (
+                sentence
+            )
             continue
         assert not below or "slower" in sentence or "slows" in sentence or "where `torch fp32` has" in sentence, f"below 1× and not said to be slower: {sentence}"  # fmt: skip
         assert all(high is None or high < 1 for _, _, high in below), f"may be no slower: {sentence}"

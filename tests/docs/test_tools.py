@@ -44,7 +44,7 @@ def test_benchmark_app_runs_as_it_is_asked_and_otherwise_nothing_is_told(monkeyp
     """Median and rate are read; a hint, a batch or threads that it didn't take end the benchmark."""
     one = tools.App("fp32", 4)
     said = tools._on(core(), one._command)
-    monkeypatch.setattr(tools, "_on", lambda *_: said)
+    monkeypatch.setattr(tools, "_on", lambda *_, **__: said)
     told, _ = one.block(0)
     assert told["median"] > 0
     assert told["mean"] > 0
