@@ -25,6 +25,7 @@ from seatrial.flow.afterwards import fit_steps, recall_steps
 from seatrial.flow.attacked import threat
 from seatrial.flow.audit import audit_study
 from seatrial.flow.audit_kept import Kept
+from seatrial.flow.audit_rows import Marks
 from seatrial.flow.backdoors import search
 from seatrial.flow.choosing import answer_features, feature_findings, refit_chosen
 from seatrial.flow.cleaned import prepare_doubts
@@ -85,12 +86,7 @@ def measure(
     judged: dict[str, Judged] = {}
     interrupted = False
     try:
-        audited = Kept(keeper, fresh)
-        told, marks = audit_study(
-            plan.study, voyage.folder, run_folder(keeper.home, run), lambda name: voyage.tell("audit", name), audited
-        )
-        voyage.findings.extend(told)
-        voyage.measured, voyage.reused = voyage.measured + audited.measured, voyage.reused + audited.reused
+        marks = _audited(voyage, fresh)
         data = prepared_rows(voyage)
         judged = judges(voyage, data, prepare_doubts(marks, keeper.arrays))
         voyage.findings.extend(provenance_findings(plan.study, voyage.folder))
@@ -134,6 +130,15 @@ def measure(
         interrupted=interrupted,
         out_of_time=voyage.cut_short,
     )
+
+
+def _audited(voyage: Voyage, fresh: bool) -> list[Marks]:
+    """Audit the study's data; the rows in doubt."""
+    kept, folder = Kept(voyage.keeper, fresh), run_folder(voyage.keeper.home, voyage.run)
+    told, marks = audit_study(voyage.plan.study, voyage.folder, folder, lambda name: voyage.tell("audit", name), kept)
+    voyage.findings.extend(told)
+    voyage.measured, voyage.reused = voyage.measured + kept.measured, voyage.reused + kept.reused
+    return marks
 
 
 def _features(voyage: Voyage, trials: list[Trial], judged: dict[str, Judged]) -> list[Finding]:
